@@ -1,0 +1,70 @@
+# The front door. `make help` lists what there is. Everything runs inside .venv, which is made from
+# requirements.lock (hash-checked) the first time a target needs it.
+SHELL := /bin/bash
+PYTHON ?= python3
+PROFILE ?= standard
+NOTEBOOK ?=
+VENV := .venv
+BIN := $(VENV)/bin
+# One stamp per lock: a changed lock sets the environment up again, an unchanged one costs nothing.
+STAMP := $(VENV)/.ready-$(shell cksum < requirements.lock | cut -d' ' -f1)
+
+# Exported before any kernel starts: TensorFlow reads these only once, at import.
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+export PYTHONHASHSEED ?= 0
+unexport PYTHONPATH
+
+.PHONY: help setup reports smoke status test lint format lock lab clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@printf 'Handwritten digits: a report series\n\n'
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1|\2/' | column -t -s '|'
+	@printf '\nOptions: NOTEBOOK=02 (one notebook, by number or name), FORCE=1 (run even if fresh), TIMEOUT=seconds (per notebook), PYTHON=python3.12\n'
+
+setup: $(STAMP) ## make .venv from requirements.lock (other targets do it by themselves)
+
+$(STAMP): requirements.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"make: $(PYTHON) is Python {v.major}.{v.minor}; 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12 ...")'
+	@echo "Setting up $(VENV) from requirements.lock (a minute or two, once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@awk '/^[^ #]/ {keep = /^uv==/} keep' requirements.lock > $(VENV)/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "digit-reports.pth").write_text(str(pathlib.Path("src").resolve()) + "\n")'
+	@rm -f $(VENV)/.ready-* && touch $@
+
+reports: $(STAMP) ## execute every stale notebook and render reports/*.html
+	@$(BIN)/python -m helpers.reporting build --profile $(PROFILE) $(if $(NOTEBOOK),--notebook $(NOTEBOOK)) $(if $(FORCE),--force) $(if $(TIMEOUT),--timeout $(TIMEOUT))
+
+smoke: $(STAMP) ## run every notebook on a tiny budget into build/smoke/ (seconds, not science)
+	@$(BIN)/python -m helpers.reporting build --profile smoke $(if $(NOTEBOOK),--notebook $(NOTEBOOK)) $(if $(FORCE),--force) $(if $(TIMEOUT),--timeout $(TIMEOUT))
+
+status: $(STAMP) ## say which reports are fresh, which are stale, and why
+	@$(BIN)/python -m helpers.reporting status --profile $(PROFILE)
+
+test: $(STAMP) ## every test; browser tests run where a Chromium is installed
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+lint: $(STAMP) ## ruff, codespell and stripped notebooks
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/codespell
+	@$(BIN)/nbstripout --verify notebooks/*.ipynb
+
+format: $(STAMP) ## format code and notebooks, strip outputs
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/nbstripout notebooks/*.ipynb
+
+lock: $(STAMP) ## make requirements.lock again from pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --upgrade --quiet --output-file requirements.lock
+	@echo "requirements.lock: $$(grep -c '==' requirements.lock) packages"
+
+lab: $(STAMP) ## open JupyterLab on 127.0.0.1, with its token
+	@$(BIN)/jupyter lab --ip=127.0.0.1 --notebook-dir=notebooks
+
+clean: ## remove build/ (executed notebooks, trained networks, logs); reports/ stays
+	@du -sh build 2>/dev/null | sed 's/^/removing /' || true
+	@rm -rf build

@@ -1,0 +1,1 @@
+"""Helpers that the notebooks import; see README.md for what each module is for."""
