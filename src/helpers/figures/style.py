@@ -1,0 +1,224 @@
+"""The common look: one colour per model, and the one way to show a figure, a table or a computed sentence.
+
+Every figure carries its own alternative text and a caption that states what was found, so that a page can be
+read without seeing it. Text colours are left to the page, which sets them for its light and its dark theme.
+"""
+
+import html
+import inspect
+import io
+import json
+import math
+import re
+from numbers import Integral, Real
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import plotly.graph_objects as go
+import plotly.io as pio
+from IPython.display import Markdown, display
+from matplotlib.figure import Figure as MatplotlibFigure
+
+pio.renderers.default = "plotly_mimetype"  # the stock renderers embed, or fetch, megabytes of script a page
+
+# One colour per kind of model, the same in every report. Built on Okabe and Ito's colour-blind-safe set
+# (https://jfly.uni-koeln.de/color/), each colour dark enough for white paper, light enough for a dark page.
+PALETTE: dict[str, str] = {
+    "svm": "#0072b2",
+    "knn": "#d98c00",
+    "tree": "#8c6d31",
+    "forest": "#3f8f4f",
+    "boosting": "#999933",
+    "linear": "#7a86b8",
+    "mlp": "#c8649b",
+    "cnn": "#d55e00",
+    "cnn_shallow": "#3d9fd6",
+    "cnn_deep": "#d55e00",
+    "recog": "#3d9fd6",
+    "new": "#d55e00",
+    "big": "#a0522d",
+    "fast": "#009e73",
+    "resnet": "#aa4499",
+    "ensemble": "#7b5cd6",
+    "published": "#8a8a8a",
+    "chance": "#a6a6a6",
+    "highlight": "#cc3311",
+}
+
+# Petroff's ten-colour cycle (arXiv:2107.02270), made to stay apart for colour-blind readers.
+DIGIT_COLOURS: tuple[str, ...] = (
+    "#3f90da",
+    "#ffa90e",
+    "#bd1f01",
+    "#94a4a2",
+    "#832db6",
+    "#a96b59",
+    "#e76300",
+    "#b9ac70",
+    "#717581",
+    "#92dadd",
+)
+
+FAINT = "rgba(128, 128, 128, 0.25)"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+_AXIS = {
+    "gridcolor": FAINT,
+    "linecolor": "rgba(128, 128, 128, 0.6)",
+    "zerolinecolor": FAINT,
+    "ticks": "outside",
+    "tickcolor": "rgba(128, 128, 128, 0.6)",
+    "ticklen": 4,
+    "automargin": True,
+    "title": {"standoff": 10},
+}
+# Small on purpose: plotly's default template adds 7 KB to every figure of a page.
+TEMPLATE = go.layout.Template(
+    layout={
+        "font": {"family": FONT, "size": 14},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "colorway": [PALETTE[name] for name in ("svm", "knn", "fast", "cnn_deep", "mlp", "ensemble", "tree")],
+        "xaxis": _AXIS,
+        "yaxis": _AXIS,
+        "hovermode": "closest",
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "title": {"text": ""}},
+        "margin": {"l": 10, "r": 10, "t": 40, "b": 10},
+    }
+)
+
+_NUMERIC_TEXT = re.compile(r"^[\s+\-−–±]*\d[\d,.\s]*(%|pp|s|ms)?(\s*\[[^\]]*\])?(\s*(%|pp))?$")
+
+
+def figure_layout(fig: go.Figure, *, height: int = 420) -> go.Figure:
+    """Give a plotly figure the common look and return it.
+
+    `height` is in CSS pixels; the width follows the page. The title is removed: the caption says it better.
+    """
+    fig.update_layout(template=TEMPLATE, height=height, title=None, autosize=True, width=None)
+    return fig
+
+
+def show(fig: go.Figure | MatplotlibFigure, *, alt: str, caption: str = "", invert: bool = True) -> None:
+    """Display a plotly or matplotlib figure with its alternative text and caption.
+
+    `alt` says what a reader would see; `caption` states the finding (computed, not typed). `invert` concerns
+    matplotlib pictures only: True (dark ink on transparent paper) lets the dark theme invert them, False
+    keeps their colours on white paper. A matplotlib figure is closed afterwards.
+
+    Raises ValueError when `alt` is empty, the figure has nothing in it, or a plotly trace needs WebGL (blank
+    under the report's content security policy).
+    """
+    if not isinstance(alt, str) or not alt.strip():
+        raise ValueError("alt must be a sentence that says what the figure shows; got an empty one")
+    if isinstance(fig, go.Figure):
+        _show_plotly(fig, alt=alt.strip(), caption=caption.strip())
+    elif isinstance(fig, MatplotlibFigure):
+        _show_matplotlib(fig, alt=alt.strip(), caption=caption.strip(), invert=invert)
+    else:
+        raise ValueError(f"fig must be a plotly or matplotlib figure; got {type(fig).__name__}")
+
+
+def _show_plotly(fig: go.Figure, *, alt: str, caption: str) -> None:
+    if not fig.data:
+        raise ValueError("fig has no traces: there is nothing to show")
+    webgl = sorted({trace.type for trace in fig.data if "gl" in trace.type})
+    if webgl:
+        raise ValueError(f"fig has WebGL traces {webgl}; use their SVG kin, such as px.scatter(render_mode='svg')")
+    fig.update_layout(meta={"alt": alt, "caption": caption})
+    bundle = {"application/vnd.plotly.v1+json": json.loads(fig.to_json()), "text/plain": alt}
+    display(bundle, raw=True)
+
+
+def _show_matplotlib(fig: MatplotlibFigure, *, alt: str, caption: str, invert: bool) -> None:
+    if not fig.get_axes():
+        raise ValueError("fig has no axes: there is nothing to show")
+    buffer = io.BytesIO()
+    fig.savefig(
+        buffer,
+        format="png",
+        dpi=2 * fig.dpi,  # drawn at half size by the page: crisp on a fine screen
+        bbox_inches="tight",
+        transparent=invert,
+        facecolor="none" if invert else "white",
+    )
+    plt.close(fig)
+    data = buffer.getvalue()
+    width, height = (int.from_bytes(data[start : start + 4], "big") for start in (16, 20))  # the PNG header
+    metadata = {
+        "alt": alt,
+        "caption": caption,
+        "invert": bool(invert),
+        "width": width // 2,
+        "height": height // 2,
+    }
+    display({"image/png": data, "text/plain": alt}, raw=True, metadata={"image/png": metadata})
+
+
+def say(text: str) -> None:
+    """Display computed Markdown prose: a reading whose numbers come from variables."""
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError("text must be a non-empty string")
+    display(Markdown(inspect.cleandoc(text)))
+
+
+def table(frame: pd.DataFrame, *, caption: str = "", formats: dict[str, str] | None = None, index: bool = True) -> None:
+    """Display a DataFrame as a plain HTML table, every cell escaped and numbers marked for alignment.
+
+    `formats` maps a column to a format such as "{:.1%}" (or ".1%"). Without one, whole numbers get thousands
+    separators and floats four significant digits; missing values show as a dash.
+
+    Raises ValueError when `formats` names a column that the frame lacks.
+    """
+    formats = formats or {}
+    unknown = [column for column in formats if column not in frame.columns]
+    if unknown:
+        raise ValueError(f"formats names {unknown}; the columns are {list(frame.columns)}")
+    head = [str(name) if name is not None else "" for name in frame.index.names] if index else []
+    head += [str(column) for column in frame.columns]
+    body = []
+    for key, values in zip(frame.index, frame.itertuples(index=False, name=None), strict=True):
+        keys = (key if isinstance(key, tuple) else (key,)) if index else ()
+        cells = [f'<th scope="row">{html.escape(_text(one, ""))}</th>' for one in keys]
+        cells += [_cell(value, formats.get(name, "")) for name, value in zip(frame.columns, values, strict=True)]
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    numeric = [False] * (len(head) - frame.shape[1]) + [
+        bool(len(frame)) and all(_is_numeric(value, formats.get(name, "")) for value in frame.iloc[:, place])
+        for place, name in enumerate(frame.columns)
+    ]
+    tops = "".join(
+        f'<th scope="col"{_num(flag)}>{html.escape(name)}</th>' for name, flag in zip(head, numeric, strict=True)
+    )
+    title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    markup = f'<table class="data">{title}<thead><tr>{tops}</tr></thead><tbody>{"".join(body)}</tbody></table>'
+    display({"text/html": markup, "text/plain": frame.to_string(index=index)}, raw=True)
+
+
+def _num(flag: bool) -> str:
+    return ' class="num"' if flag else ""
+
+
+def _is_missing(value) -> bool:
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
+
+
+def _is_numeric(value, spec: str) -> bool:
+    text = _text(value, spec)
+    return text == "–" or bool(_NUMERIC_TEXT.match(text))
+
+
+def _cell(value, spec: str) -> str:
+    return f"<td{_num(_is_numeric(value, spec))}>{html.escape(_text(value, spec))}</td>"
+
+
+def _text(value, spec: str) -> str:
+    if _is_missing(value):
+        return "–"
+    if spec:
+        return spec.format(value) if "{" in spec else format(value, spec)
+    if isinstance(value, bool) or type(value).__name__ == "bool":
+        return "yes" if value else "no"
+    if isinstance(value, Integral):
+        return f"{int(value):,}"
+    if isinstance(value, Real):
+        return f"{float(value):.4g}"
+    return str(value)

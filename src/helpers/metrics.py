@@ -1,0 +1,183 @@
+"""How good, and how sure: proportions with intervals, paired tests, spread over seeds, confusion."""
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its confidence limits, as fractions; `n` is the number of images behind it."""
+
+    estimate: float
+    low: float
+    high: float
+    confidence: float
+    n: int
+    unit: str = "%"  # "%" for a proportion, "pp" (percentage points) for a difference of two
+
+    def __str__(self) -> str:
+        digits = 2 if self.n >= 2000 else 1  # more decimals than the sample can carry would only mislead
+        sign = "+" if self.unit == "pp" else ""
+        numbers = [f"{100 * value:{sign}.{digits}f}" for value in (self.estimate, self.low, self.high)]
+        gap = " " if self.unit == "pp" else ""
+        return f"{numbers[0]}{gap}{self.unit} [{numbers[1]}, {numbers[2]}]"
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """Two classifiers on the same images: how many only one of them got right, and the exact p-value."""
+
+    only_a: int
+    only_b: int
+    p_value: float
+    difference: float  # accuracy of a minus accuracy of b
+    n: int
+
+
+@dataclass(frozen=True)
+class SeedSummary:
+    """The mean over repeated seeds, their standard deviation, and a t interval for the mean."""
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.2%} ± {100 * self.sd:.2f} ({self.n} seeds)"
+
+
+def wilson(successes: int, n: int, *, confidence: float = 0.95) -> Interval:
+    """Return the Wilson score interval of a proportion, without continuity correction.
+
+    Unlike the textbook p ± 1.96 standard errors it stays inside 0..1 and keeps its coverage near 0 and 1,
+    where accuracies live. Raises ValueError for `n` < 1, `successes` outside 0..n, or `confidence` outside
+    (0, 1). Source: Wilson (1927), J. Am. Stat. Assoc. 22, 209-212; method 3 of Newcombe (1998), Stat. Med. 17,
+    857-872.
+    """
+    successes, n = _counts(successes, n, "successes", "n")
+    low, high = proportion_confint(successes, n, alpha=1 - _confidence(confidence), method="wilson")
+    return Interval(successes / n, max(0.0, float(low)), min(1.0, float(high)), confidence, n)
+
+
+def newcombe(successes_a: int, n_a: int, successes_b: int, n_b: int, *, confidence: float = 0.95) -> Interval:
+    """Return the interval of the difference a - b of two independent proportions, from their Wilson limits.
+
+    `n` of the result is the smaller sample. Raises ValueError as `wilson` does.
+    Source: method 10 of Newcombe (1998), Stat. Med. 17, 873-890.
+    """
+    a = wilson(*_counts(successes_a, n_a, "successes_a", "n_a"), confidence=confidence)
+    b = wilson(*_counts(successes_b, n_b, "successes_b", "n_b"), confidence=confidence)
+    difference = a.estimate - b.estimate
+    low = difference - sqrt((a.estimate - a.low) ** 2 + (b.high - b.estimate) ** 2)
+    high = difference + sqrt((a.high - a.estimate) ** 2 + (b.estimate - b.low) ** 2)
+    return Interval(difference, low, high, confidence, min(a.n, b.n), unit="pp")
+
+
+def accuracy(y_true, y_pred, *, confidence: float = 0.95) -> Interval:
+    """Return the fraction of labels predicted right, with its Wilson interval.
+
+    Both arguments are label arrays of shape (n,). Raises ValueError when they differ in shape or are empty.
+    """
+    y_true, y_pred = _labels(y_true, y_pred)
+    return wilson(int((y_true == y_pred).sum()), len(y_true), confidence=confidence)
+
+
+def mcnemar(correct_a, correct_b) -> PairedTest:
+    """Test whether two classifiers differ, from the images that exactly one of them got right.
+
+    `correct_a` and `correct_b` are boolean arrays of shape (n,) over the same images in the same order. The
+    p-value is the exact two-sided binomial one; it is 1 when they never disagree.
+    Source: McNemar (1947), Psychometrika 12, 153-157.
+    """
+    a, b = np.asarray(correct_a), np.asarray(correct_b)
+    if a.dtype != bool or b.dtype != bool or a.ndim != 1 or a.shape != b.shape or len(a) == 0:
+        raise ValueError(
+            "correct_a and correct_b must be boolean arrays of one common length >= 1; "
+            f"got {a.dtype} {a.shape} and {b.dtype} {b.shape}"
+        )
+    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
+    discordant = only_a + only_b
+    p_value = float(stats.binomtest(only_a, discordant).pvalue) if discordant else 1.0
+    return PairedTest(only_a, only_b, p_value, (only_a - only_b) / len(a), len(a))
+
+
+def holm(p_values) -> np.ndarray:
+    """Return p-values adjusted for their number by Holm's step-down method, in the order given.
+
+    Source: Holm (1979), Scand. J. Stat. 6, 65-70.
+    """
+    p_values = np.asarray(p_values, dtype=float)
+    if p_values.ndim != 1 or not np.all((p_values >= 0) & (p_values <= 1)):
+        raise ValueError("p_values must be a one-dimensional array of numbers in 0..1")
+    return multipletests(p_values, method="holm")[1] if len(p_values) else p_values
+
+
+def mean_over_seeds(values, *, confidence: float = 0.95) -> SeedSummary:
+    """Return mean, standard deviation (n - 1) and t interval of one score per independent seed.
+
+    The interval speaks of the mean over seeds on *this* test set, not of new images. Raises ValueError for
+    fewer than two values or a value that is not finite.
+    """
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
+        raise ValueError(f"values must be at least two finite numbers; got {values.tolist()}")
+    mean, sd = float(values.mean()), float(values.std(ddof=1))
+    half = float(stats.t.ppf(0.5 + _confidence(confidence) / 2, len(values) - 1)) * sd / sqrt(len(values))
+    return SeedSummary(mean, sd, mean - half, mean + half, len(values))
+
+
+def per_class(y_true, y_pred) -> pd.DataFrame:
+    """Return precision, recall, F1 (fractions) and support (images) for each label that occurs.
+
+    A class that was never predicted has precision 0.
+    """
+    y_true, y_pred = _labels(y_true, y_pred)
+    labels = np.union1d(y_true, y_pred)
+    columns = precision_recall_fscore_support(y_true, y_pred, labels=labels, zero_division=0)
+    frame = pd.DataFrame(
+        dict(zip(("precision", "recall", "f1", "support"), columns, strict=True)),
+        index=pd.Index(labels, name="digit"),
+    )
+    return frame.astype({"support": int})
+
+
+def confusion(y_true, y_pred, *, n_classes: int = 10) -> np.ndarray:
+    """Return the (n_classes, n_classes) count matrix: row = true label, column = predicted label."""
+    y_true, y_pred = _labels(y_true, y_pred)
+    present = np.union1d(y_true, y_pred)
+    if present[0] < 0 or present[-1] >= n_classes:
+        raise ValueError(f"labels must lie in 0..{n_classes - 1}; got {present[0]}..{present[-1]}")
+    return confusion_matrix(y_true, y_pred, labels=np.arange(n_classes)).astype(np.int64)
+
+
+def _confidence(confidence: float) -> float:
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie strictly between 0 and 1; got {confidence!r}")
+    return confidence
+
+
+def _counts(successes, n, name: str, name_n: str) -> tuple[int, int]:
+    if n != int(n) or n < 1:
+        raise ValueError(f"{name_n} must be a whole number of at least 1; got {n!r}")
+    if successes != int(successes) or not 0 <= successes <= n:
+        raise ValueError(f"{name} must be a whole number in 0..{n}; got {successes!r}")
+    return int(successes), int(n)
+
+
+def _labels(y_true, y_pred) -> tuple[np.ndarray, np.ndarray]:
+    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    if y_true.ndim != 1 or y_true.shape != y_pred.shape or len(y_true) == 0:
+        raise ValueError(
+            "y_true and y_pred must be label arrays of one common length >= 1; "
+            f"got shapes {y_true.shape} and {y_pred.shape}"
+        )
+    return y_true, y_pred
