@@ -1,0 +1,7 @@
+"""From notebook sources to finished pages: execute, render, index; nothing here knows the science.
+
+execute runs a notebook through papermill, strictly; freshness decides which notebooks need it; render turns an
+executed notebook into one offline page; site writes the index and the shared assets. `python -m
+helpers.reporting` is the command line behind the Makefile. Only papermill, the page libraries and
+`helpers.paths`/`helpers.results` are imported here.
+"""

@@ -1,0 +1,152 @@
+"""Markdown to safe HTML: headings with anchors, links between notebooks, nothing that can run."""
+
+import html
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+
+import mistune
+import nh3
+from markupsafe import Markup
+from pygments import highlight as pygments_highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+# Bare inline tags an author may type in Markdown; anything else typed as HTML is shown as text.
+_BARE_TAG = re.compile(r"</?(?:sub|sup|br|kbd|b|i|em|strong|small|cite|q|var)\s*/?>", re.IGNORECASE)
+_WITH_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.IGNORECASE)
+
+_TAGS = {
+    *("p br hr h2 h3 h4 h5 h6 ul ol li blockquote pre code em strong b i del sub sup kbd small cite q var a").split(),
+    *("div span table caption colgroup col thead tbody tfoot tr th td dl dt dd").split(),
+}
+_ATTRIBUTES = {
+    "a": {"href", "title"},
+    "ol": {"start"},
+    "th": {"colspan", "rowspan", "scope"},
+    "td": {"colspan", "rowspan"},
+    "col": {"span"},
+    **{f"h{level}": {"id"} for level in range(2, 7)},
+}
+# Classes that report.css knows. An output may use these and no others, so it cannot dress up as page furniture.
+_TABLE_CLASSES = {"data", "dataframe", "num", "text", "best", "muted", "total"}
+_CLASSES = {tag: _TABLE_CLASSES for tag in ("table", "caption", "tr", "th", "td", "span", "div")}
+_DROP_WITH_CONTENT = {"script", "style", "iframe", "object", "embed", "template", "noscript", "svg", "math", "title"}
+_SCHEMES = {"http", "https", "mailto"}
+
+_NUMERIC_CELL = re.compile(
+    r"<td>(\s*[-+−±]?(?:[0-9][0-9.,\u2009 ]*(?:e[-+]?[0-9]+)?\s?%?|nan|inf)\s*)</td>", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading in a page: its level (2 to 6), its anchor and its text without markup."""
+
+    level: int
+    anchor: str
+    text: str
+
+
+def anchor(text: str) -> str:
+    """Return the anchor of a heading: lower case, words joined by hyphens ("The held-out test" -> "the-held-out-test")."""
+    plain = unicodedata.normalize("NFKC", html.unescape(re.sub(r"<[^>]*>", "", text))).lower()
+    return re.sub(r"[^\w]+", "-", plain).strip("-_") or "section"
+
+
+def strip_tags(fragment: str) -> str:
+    """Return the text of an HTML fragment, entities resolved and white space collapsed."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", "", fragment)).split())
+
+
+def clean(fragment: str, *, headings: bool = False) -> str:
+    """Return HTML that can show but not run: allowed tags, attributes, classes and link schemes only.
+
+    Tables get a scrolling box of their own and cells that hold a number are marked `num` (right-aligned, tabular
+    figures). Anchors (`id`) survive on headings when `headings`, which only our own Markdown may ask for.
+    """
+    attributes = _ATTRIBUTES if headings else {k: v - {"id"} for k, v in _ATTRIBUTES.items()}
+    safe = nh3.clean(
+        fragment,
+        tags=_TAGS,
+        attributes=attributes,
+        allowed_classes={} if headings and "<table" not in fragment else _CLASSES,
+        clean_content_tags=_DROP_WITH_CONTENT,
+        url_schemes=_SCHEMES,
+    )
+    safe = _NUMERIC_CELL.sub(r'<td class="num">\1</td>', safe)
+    # nh3 closes what it opens, so plain replacement keeps the tree well formed.
+    safe = re.sub(r"<table\b", '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table', safe)
+    return safe.replace("</table>", "</table></div>")
+
+
+class _Renderer(mistune.HTMLRenderer):
+    """Render Markdown with anchored headings; typed HTML beyond a few bare tags becomes visible text."""
+
+    def __init__(self, taken: set[str] | None) -> None:
+        super().__init__(escape=True)
+        self.headings: list[Heading] = []
+        self._taken = taken  # None: headings get no anchor (prose that is itself an output)
+
+    def heading(self, text: str, level: int, **attributes) -> str:
+        level = max(level, 2)  # the page has one h1, its title
+        if self._taken is None:
+            return f"<h{level}>{text}</h{level}>\n"
+        name = base = anchor(text)
+        suffix = 2
+        while name in self._taken:
+            name, suffix = f"{base}-{suffix}", suffix + 1
+        self._taken.add(name)
+        self.headings.append(Heading(level, name, strip_tags(text)))
+        return f'<h{level} id="{name}">{text}</h{level}>\n'
+
+    def inline_html(self, text: str) -> str:
+        return text if _BARE_TAG.fullmatch(text) else html.escape(text)
+
+    def block_html(self, text: str) -> str:
+        return f"<p>{html.escape(text)}</p>\n"
+
+    def link(self, text: str, url: str, title: str | None = None) -> str:
+        if url.startswith("#"):
+            # JupyterLab writes #The-held-out-test, the page #the-held-out-test: both reach the heading.
+            url = "#" + anchor(url[1:])
+        elif not _WITH_SCHEME.match(url):
+            url = re.sub(r"\.ipynb(?=#|$)", ".html", url)
+        return super().link(text, url, title)
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        return html.escape(text)  # figures come from cells; a page loads nothing else
+
+    def block_code(self, code: str, info: str | None = None) -> str:
+        return f"<pre><code>{html.escape(code)}</code></pre>\n"
+
+
+def to_html(text: str, *, taken: set[str] | None = None) -> tuple[Markup, list[Heading]]:
+    """Render Markdown.
+
+    `taken` is the set of anchors in use on the page; it grows by those given out here. Without it headings get no
+    anchor. Returns the HTML and the headings found.
+    """
+    renderer = _Renderer(taken)
+    rendered = mistune.create_markdown(renderer=renderer, plugins=["table", "strikethrough"])(text)
+    safe = clean(rendered, headings=True)
+    # The one thing added after cleaning: a link to the heading itself.
+    for heading in renderer.headings:
+        mark = f'<a class="anchor" href="#{heading.anchor}" aria-label="Link to this section">#</a>'
+        opening = f'<h{heading.level} id="{heading.anchor}">'
+        start = safe.find(opening)
+        if start >= 0:
+            end = safe.index(f"</h{heading.level}>", start)
+            safe = safe[:end] + mark + safe[end:]
+    return Markup(safe), renderer.headings
+
+
+@cache
+def _formatter() -> HtmlFormatter:
+    return HtmlFormatter(nowrap=True, classprefix="hl-")
+
+
+def python_html(source: str) -> Markup:
+    """Return Python source as highlighted, escaped HTML (spans with classes, no surrounding tag)."""
+    return Markup(pygments_highlight(source.rstrip(), PythonLexer(stripnl=False), _formatter()).rstrip("\n"))
