@@ -1,0 +1,108 @@
+"""Which rows go where: the named splits, stratified samples, and a fingerprint of the outcome.
+
+Everything here works on labels and row numbers; `datasets.make_split` turns them into images.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+SPLITS = ("standard", "nf264", "kaggle")
+KAGGLE_SEED = 42_000  # fixed for good: another number would be another competition
+
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray]  # train, validation, test; int64 row numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images cut into train, validation and test.
+
+    Images are uint8 (n, 28, 28) in 0..255, labels int64 (n,) in 0..9, the indices int64 rows of the pooled
+    dataset; all are read-only. The validation part may have length 0. `fingerprint` is 16 hexadecimal digits
+    that change with any pixel, any label, any row and any order.
+    """
+
+    name: str
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_val: np.ndarray
+    y_val: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    train_index: np.ndarray
+    val_index: np.ndarray
+    test_index: np.ndarray
+    fingerprint: str
+
+
+def standard_rows(n_train: int, n_test: int) -> Rows:
+    """Return the rows as published: the first `n_train` train, the following `n_test` test."""
+    return np.arange(n_train), np.arange(0), np.arange(n_train, n_train + n_test)
+
+
+def nf264_rows(labels: np.ndarray) -> Rows:
+    """Return the 80/10/10 rows of NF264 Project 2.
+
+    Two calls of `train_test_split` with `random_state=42`, as published, on the rows stably sorted by label:
+    only that order gives the ten test supports that the project prints, and its label 2 at row 15,000.
+    """
+    from sklearn.model_selection import train_test_split  # here, as loading MNIST need not wait for it
+
+    rows = np.argsort(labels, kind="stable")
+    train, rest = train_test_split(rows, test_size=0.2, random_state=42)
+    validation, test = train_test_split(rest, test_size=0.5, random_state=42)
+    return train, validation, test
+
+
+def kaggle_rows(n: int) -> Rows:
+    """Return rows in the proportions of Kaggle's Digit Recognizer: 37,800 / 4,200 / 28,000 of 70,000.
+
+    Two fifths are the competition, a tenth of the remainder is held out. The draw is ours, by a fixed seed:
+    Kaggle never said which images it took.
+    """
+    # RandomState rather than Generator: numpy promises never to change its stream.
+    rows = np.random.RandomState(KAGGLE_SEED).permutation(n)
+    n_labelled = n - round(0.4 * n)
+    n_train = n_labelled - round(0.1 * n_labelled)
+    return rows[:n_train], rows[n_train:n_labelled], rows[n_labelled:]
+
+
+def stratified_rows(labels: np.ndarray, n: int, *, seed: int, stream: int = 0) -> np.ndarray:
+    """Draw `n` positions at random with the classes in proportion.
+
+    Returns int64 (n,), ascending. Shares follow Webster's method: within a shuffled class of size c the k-th
+    image comes at (k + 1/2) / c, and the n earliest are taken. So the same seed with a larger n only adds
+    images, which is what a learning curve wants. `stream` separates draws that share a seed. Raises
+    ValueError unless 1 <= n <= len(labels) and seed >= 0.
+    """
+    if not 1 <= n <= len(labels):
+        raise ValueError(f"n = {n}, expected 1..{len(labels)}, the number of images there are")
+    if seed < 0:
+        raise ValueError(f"seed = {seed}, expected 0 or more")
+    order = np.random.default_rng([seed, stream]).permutation(len(labels))
+    turn = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = order[labels[order] == label]
+        turn[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return np.sort(np.argsort(turn, kind="stable")[:n])
+
+
+def subset(images: np.ndarray, labels: np.ndarray, n: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw `n` images with their labels, the classes in proportion, in their original order.
+
+    Raises ValueError unless there is one label per image, 1 <= n <= len(labels) and seed >= 0.
+    """
+    if len(images) != len(labels):
+        raise ValueError(f"images and labels have lengths {len(images)} and {len(labels)}, expected equal")
+    rows = stratified_rows(labels, n, seed=seed)
+    return images[rows], labels[rows]
+
+
+def fingerprint(checksum: str, *parts: np.ndarray) -> str:
+    """Hash a dataset's checksum and the row numbers of each part to 16 hexadecimal digits (SHA-256)."""
+    digest = hashlib.sha256(checksum.encode())
+    for rows in parts:
+        digest.update(f"|{len(rows)}|".encode())
+        digest.update(np.ascontiguousarray(rows, dtype="<i8").tobytes())
+    return digest.hexdigest()[:16]
