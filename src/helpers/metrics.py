@@ -7,8 +7,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import proportion_confint
 
 
 @dataclass(frozen=True)
@@ -64,8 +62,8 @@ def wilson(successes: int, n: int, *, confidence: float = 0.95) -> Interval:
     857-872.
     """
     successes, n = _counts(successes, n, "successes", "n")
-    low, high = proportion_confint(successes, n, alpha=1 - _confidence(confidence), method="wilson")
-    return Interval(successes / n, max(0.0, float(low)), min(1.0, float(high)), confidence, n)
+    limits = stats.binomtest(successes, n).proportion_ci(_confidence(confidence), method="wilson")
+    return Interval(successes / n, max(0.0, float(limits.low)), min(1.0, float(limits.high)), confidence, n)
 
 
 def newcombe(successes_a: int, n_a: int, successes_b: int, n_b: int, *, confidence: float = 0.95) -> Interval:
@@ -118,7 +116,11 @@ def holm(p_values) -> np.ndarray:
     p_values = np.asarray(p_values, dtype=float)
     if p_values.ndim != 1 or not np.all((p_values >= 0) & (p_values <= 1)):
         raise ValueError("p_values must be a one-dimensional array of numbers in 0..1")
-    return multipletests(p_values, method="holm")[1] if len(p_values) else p_values
+    order = np.argsort(p_values, kind="stable")
+    steps = np.minimum(1.0, p_values[order] * np.arange(len(p_values), 0, -1))
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.maximum.accumulate(steps)
+    return adjusted
 
 
 def mean_over_seeds(values, *, confidence: float = 0.95) -> SeedSummary:

@@ -9,17 +9,22 @@ import inspect
 import io
 import json
 import math
+import os
 import re
+import sys
 from numbers import Integral, Real
 
 import matplotlib.pyplot as plt
 import pandas as pd
 import plotly.graph_objects as go
-import plotly.io as pio
 from IPython.display import Markdown, display
 from matplotlib.figure import Figure as MatplotlibFigure
 
-pio.renderers.default = "plotly_mimetype"  # the stock renderers embed, or fetch, megabytes of script a page
+# The stock renderers embed, or fetch, megabytes of script a page. Set by the environment, because importing
+# plotly.io's renderers costs seconds, which `show` does not need.
+os.environ["PLOTLY_RENDERER"] = "plotly_mimetype"
+if "plotly.io._renderers" in sys.modules:
+    sys.modules["plotly.io._renderers"].renderers.default = "plotly_mimetype"
 
 # One colour per kind of model, the same in every report. Built on Okabe and Ito's colour-blind-safe set
 # (https://jfly.uni-koeln.de/color/), each colour dark enough for white paper, light enough for a dark page.
@@ -86,7 +91,9 @@ TEMPLATE = go.layout.Template(
     }
 )
 
-_NUMERIC_TEXT = re.compile(r"^[\s+\-−–±]*\d[\d,.\s]*(%|pp|s|ms)?(\s*\[[^\]]*\])?(\s*(%|pp))?$")
+# Also "97.2% [95.2, 98.2]", "-1.0 to +2.9", "97.00% of 540": numbers that read best set flush right.
+_NUMBER = r"[+\-−–±]?\d[\d,.]*\s?(%|pp|s|ms)?"
+_NUMERIC_TEXT = re.compile(rf"^{_NUMBER}(\s(\[.*\]|(to|of|±) {_NUMBER}))?$")
 
 
 def figure_layout(fig: go.Figure, *, height: int = 420) -> go.Figure:
