@@ -1,0 +1,170 @@
+"""Figures of a whole collection: label shares, grey levels, pixel use, two-dimensional maps, curves."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from helpers.figures.style import DIGIT_COLOURS, FAINT, PALETTE, figure_layout
+
+TRAIN, TEST = PALETTE["svm"], PALETTE["cnn_deep"]
+SERIES = (TRAIN, TEST, PALETTE["fast"], PALETTE["mlp"])
+BLUE = "rgba(0,114,178,{})"
+
+
+def balance_dots(frames: Mapping[str, pd.DataFrame], *, even: float = 0.1) -> go.Figure:
+    """Draw the share of each digit as a dot with its interval, one colour per collection.
+
+    frames: name -> `exploration.class_balance(...)`; even: the share marked by a dashed line.
+    """
+    fig = go.Figure()
+    for place, (name, frame) in enumerate(frames.items()):
+        shift = 0.16 * (place - (len(frames) - 1) / 2)
+        fig.add_scatter(
+            x=np.asarray(frame.index) + shift,
+            y=100 * frame["share"],
+            customdata=frame["count"],
+            text=[str(digit) for digit in frame.index],
+            error_y={
+                "array": 100 * (frame["high"] - frame["share"]),
+                "arrayminus": 100 * (frame["share"] - frame["low"]),
+                "thickness": 1.5,
+                "width": 0,
+            },
+            mode="markers",
+            marker={"size": 9, "color": SERIES[place], "symbol": ("circle", "diamond")[place % 2]},
+            name=name,
+            hovertemplate="%{text}: %{customdata:,} images, %{y:.2f}%<extra>" + name + "</extra>",
+        )
+    fig.add_hline(y=100 * even, line={"dash": "dash", "color": PALETTE["chance"], "width": 1.5})
+    fig.update_xaxes(title="digit", tickvals=list(range(len(frame))), showgrid=False)
+    fig.update_yaxes(title="share of the images (%)")
+    return figure_layout(fig, height=360)
+
+
+def intensity_bars(counts: np.ndarray) -> go.Figure:
+    """Draw how often each grey level occurs, on a logarithmic axis; counts: (256,), as from intensity_counts."""
+    share = 100 * np.asarray(counts) / np.sum(counts)
+    fig = go.Figure()
+    fig.add_bar(
+        x=np.arange(len(share)),
+        y=np.where(share > 0, share, np.nan),
+        marker={"color": TRAIN, "line": {"width": 0}},
+        hovertemplate="grey level %{x}: %{y:.3g}% of all pixels<extra></extra>",
+    )
+    fig.update_xaxes(
+        title="grey level: 0 is paper, 255 is full ink", tickvals=[0, 50, 100, 150, 200, 255], showgrid=False
+    )
+    ticks = [0.01, 0.1, 1, 10, 100]
+    fig.update_yaxes(type="log", title="share of all pixels (%)", tickvals=ticks, ticktext=[f"{t:g}" for t in ticks])
+    fig.update_layout(bargap=0.1, showlegend=False)
+    return figure_layout(fig, height=340)
+
+
+def pixel_map(use: np.ndarray, constant: np.ndarray, *, n: int) -> go.Figure:
+    """Draw in how many of n images each pixel carries ink, and hatch those that never vary.
+
+    use: counts (h, w); constant: bool (h, w). Colour is logarithmic, since edge pixels are used a thousand
+    times less often than those of the middle.
+    """
+    share = np.where(constant, np.nan, np.maximum(use, 0.5) / n)
+    bottom = min(-1.0, float(np.floor(np.nanmin(np.log10(share)))))
+    ticks = np.arange(bottom, 1)
+    words = ["all" if tick == 0 else f"1 in {10 ** -int(tick):,}" for tick in ticks]
+    fig = go.Figure()
+    fig.add_heatmap(
+        z=np.log10(share),
+        customdata=use,
+        xgap=1,
+        ygap=1,
+        zmin=bottom,
+        zmax=0,
+        colorscale=[[0, BLUE.format(0.08)], [0.5, BLUE.format(0.45)], [1, BLUE.format(1)]],
+        colorbar={
+            "tickvals": ticks,
+            "ticktext": words,
+            "thickness": 12,
+            "outlinewidth": 0,
+            "title": {"text": "inked in"},
+        },
+        hovertemplate="row %{y}, column %{x}: inked in %{customdata:,} of " + f"{n:,}<extra></extra>",
+        hoverongaps=False,
+    )
+    rows, columns = np.nonzero(constant)
+    fig.add_scatter(
+        x=columns,
+        y=rows,
+        mode="markers",
+        marker={"symbol": "x-thin", "size": 7, "line": {"width": 1.5, "color": TEST}},
+        hovertemplate="row %{y}, column %{x}: never varies<extra></extra>",
+        name="never varies",
+    )
+    height, width = use.shape
+    figure_layout(fig, height=470)
+    fig.update_xaxes(range=[-0.5, width - 0.5], constrain="domain", showgrid=False, zeroline=False, title="column")
+    fig.update_yaxes(range=[height - 0.5, -0.5], scaleanchor="x", constrain="domain", showgrid=False, zeroline=False)
+    fig.update_yaxes(title="row")
+    fig.update_layout(showlegend=False)
+    return fig
+
+
+def digit_map(
+    points: np.ndarray, labels: np.ndarray, rows: np.ndarray, *, axes: tuple[str, str] = ("", "")
+) -> go.Figure:
+    """Draw images as points in the plane, one colour a digit, the digit itself written at each median.
+
+    points: (n, 2); labels: (n,); rows: (n,) shown on hovering; axes: titles of the two axes, "" for maps whose
+    axes mean nothing. SVG only, so keep n at a few thousand.
+    """
+    points = np.round(np.asarray(points, dtype=float), 2)
+    fig = go.Figure()
+    for digit in np.unique(labels):
+        chosen = labels == digit
+        colour = DIGIT_COLOURS[int(digit) % len(DIGIT_COLOURS)]
+        fig.add_scatter(
+            x=points[chosen, 0].astype(np.float32),
+            y=points[chosen, 1].astype(np.float32),
+            customdata=np.asarray(rows)[chosen].astype(np.int32),
+            mode="markers",
+            marker={"size": 4.5, "color": colour, "opacity": 0.75},
+            name=str(digit),
+            hovertemplate=f"{digit}, image %{{customdata:,}}<extra></extra>",
+        )
+    for digit in np.unique(labels):
+        colour = DIGIT_COLOURS[int(digit) % len(DIGIT_COLOURS)]
+        x, y = np.median(points[labels == digit], axis=0)
+        chip = {"text": f"<b>{digit}</b>", "font": {"size": 15, "color": _readable_on(colour)}, "bgcolor": colour}
+        fig.add_annotation(x=x, y=y, showarrow=False, borderpad=3, opacity=0.95, **chip)
+    figure_layout(fig, height=520)
+    quiet = {"showgrid": False, "zeroline": False, "showticklabels": any(axes), "ticks": "outside" if any(axes) else ""}
+    fig.update_xaxes(title=axes[0], **quiet)
+    fig.update_yaxes(title=axes[1], **quiet)
+    fig.update_layout(legend={"itemsizing": "constant"})
+    return fig
+
+
+def density_curves(samples: Mapping[str, np.ndarray], *, bins: np.ndarray, title: str) -> go.Figure:
+    """Draw the share of each sample per bin as a line; bins: edges; values outside them are left out."""
+    centres = (bins[1:] + bins[:-1]) / 2
+    fig = go.Figure()
+    for place, (name, values) in enumerate(samples.items()):
+        share = 100 * np.histogram(values, bins=bins)[0] / len(values)
+        fig.add_scatter(
+            x=centres,
+            y=share,
+            mode="lines",
+            line={"color": SERIES[place], "width": 2.2, "dash": ("solid", "dash", "dot", "dashdot")[place]},
+            name=name,
+            hovertemplate="%{x:,.0f}: %{y:.2f}%<extra>" + name + "</extra>",
+        )
+    fig.update_xaxes(title=title, showgrid=False)
+    fig.update_yaxes(title="share of the images (%)", rangemode="tozero", gridcolor=FAINT)
+    return figure_layout(fig, height=360)
+
+
+def _readable_on(colour: str) -> str:
+    """Return near black or white, whichever has more contrast with the colour (WCAG relative luminance)."""
+    channels = np.array([int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return "#111111" if linear @ [0.2126, 0.7152, 0.0722] > 0.18 else "#ffffff"
