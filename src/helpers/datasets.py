@@ -4,8 +4,6 @@ Every loader checks what it reads and refuses the rest with a `ValueError`; `mak
 into train, validation and test. Arrays come read-only, so that no cell can spoil the data for the next.
 """
 
-import hashlib
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import numpy as np
 from helpers import splits
 from helpers.paths import MNIST, ROOT
 from helpers.readers import (
+    SIDE,
     ChecksumError,
     check_images,
     check_labels,
@@ -23,47 +22,25 @@ from helpers.readers import (
     read_npz,
     read_verified,
 )
+from helpers.records import Dataset, Mnist, build_dataset, build_mnist, frozen, pool
 from helpers.splits import Split, subset
+from helpers.tables import LABELLED, PIXELS, clean_text, header_of, parse_table
 
 __all__ = [
     "ChecksumError",
     "Dataset",
     "Mnist",
     "Split",
+    "load_csv",
     "load_digits_8x8",
     "load_idx",
+    "load_kaggle",
     "load_mnist",
     "load_npz",
     "load_source",
     "make_split",
     "subset",
 ]
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Images with their labels, in a fixed order.
-
-    `images` is uint8 (n, height, width), `labels` int64 (n,) in 0..9 or None where unknown; both read-only.
-    `checksum` is the SHA-256 of their shapes and bytes.
-    """
-
-    name: str
-    images: np.ndarray
-    labels: np.ndarray | None
-    checksum: str
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-
-@dataclass(frozen=True, eq=False)
-class Mnist:
-    """A training set, a test set, and `pooled`: all labelled images, train first, then test."""
-
-    train: Dataset
-    test: Dataset
-    pooled: Dataset
 
 
 @cache
@@ -79,7 +56,7 @@ def load_mnist() -> Mnist:
         for kind, dimensions in (("images", 3), ("labels", 1)):
             path = MNIST / f"{part}-{kind}-idx{dimensions}-ubyte.gz"
             arrays.append(parse_idx(read_verified(path, sums=sums), name=path, dimensions=dimensions))
-    return _mnist("MNIST", arrays, names=[MNIST.name] * 4)
+    return build_mnist("MNIST", arrays, names=[MNIST.name] * 4)
 
 
 def load_digits_8x8() -> Dataset:
@@ -90,7 +67,7 @@ def load_digits_8x8() -> Dataset:
     from sklearn.datasets import load_digits  # here, as loading MNIST need not wait for it
 
     bunch = load_digits()
-    return _dataset("digits 8x8", bunch.images.astype(np.uint8), bunch.target.astype(np.int64))
+    return build_dataset("digits 8x8", bunch.images.astype(np.uint8), bunch.target.astype(np.int64))
 
 
 def load_idx(images_path: str | Path, labels_path: str | Path) -> Dataset:
@@ -102,7 +79,7 @@ def load_idx(images_path: str | Path, labels_path: str | Path) -> Dataset:
     labels = parse_idx(read_bytes(labels_path), name=labels_path, dimensions=1)
     images = check_images(images, name=images_path)
     labels = check_labels(labels, name=labels_path, n_images=len(images))
-    return _dataset(Path(images_path).name, images, labels)
+    return build_dataset(Path(images_path).name, images, labels)
 
 
 def load_npz(path: str | Path) -> Mnist:
@@ -112,27 +89,62 @@ def load_npz(path: str | Path) -> Mnist:
     within 0..255 (pixels) and 0..9 (labels), and unequal counts.
     """
     arrays = read_npz(path)
-    return _mnist(Path(path).name, list(arrays.values()), names=[f"{path}: {key}" for key in arrays])
+    return build_mnist(Path(path).name, list(arrays.values()), names=[f"{path}: {key}" for key in arrays])
+
+
+def load_csv(images_csv: str | Path, labels_csv: str | Path) -> Dataset:
+    """Load headerless tables as in NF264 Project 2: 784 pixels a row, and one label a row.
+
+    Cells are whole numbers; UTF-8 with or without byte-order mark, any newline, gzipped or not. Raises
+    ValueError that names row and column otherwise, and for unequal counts.
+    """
+    images, _ = _table(images_csv, columns=PIXELS, header=False)
+    labels, _ = _table(labels_csv, columns=("label",), header=False)
+    labels = check_labels(labels[:, 0], name=labels_csv, n_images=len(images))
+    return build_dataset(Path(images_csv).name, _square(images), labels)
+
+
+def load_kaggle(train_csv: str | Path, test_csv: str | Path) -> tuple[Dataset, Dataset]:
+    """Load Kaggle's Digit Recognizer: a header, `label` and `pixel0` to `pixel783`; its test has no labels.
+
+    The second dataset's labels are None, unless its file has a `label` column after all. Raises ValueError
+    as `load_csv` does, and for missing, duplicate, surplus or reordered columns.
+    """
+    datasets = []
+    for path, columns in ((train_csv, LABELLED), (test_csv, None)):
+        table, columns = _table(path, columns=columns, header=True)
+        labels = table[:, 0].astype(np.int64) if columns == LABELLED else None
+        datasets.append(build_dataset(Path(path).name, _square(table), labels))
+    return datasets[0], datasets[1]
 
 
 def load_source(path: str) -> Mnist:
     """Load what a notebook's `source` parameter names.
 
-    "" is the embedded MNIST. Otherwise an `.npz` file (see `load_npz`) or a folder with the four IDX files
-    under their usual names; a relative path starts at the project's root. Raises ValueError otherwise.
+    "" is the embedded MNIST. Otherwise an `.npz` file (see `load_npz`), a folder with the four IDX files
+    under their usual names, or a folder with Kaggle's `train.csv` and `test.csv`, where only labelled images
+    are pooled. A relative path starts at the project's root. Raises ValueError for anything else.
     """
     if not path:
         return load_mnist()
     place = ROOT / Path(path).expanduser()
     if place.is_file() and place.suffix == ".npz":
         return load_npz(place)
-    if place.is_dir() and any(place.glob("*idx*ubyte*")):
-        parts = [
-            load_idx(_idx_file(place, f"{part}-images", 3), _idx_file(place, f"{part}-labels", 1))
-            for part in ("train", "t10k")
-        ]
-        return _pool(place.name, *parts)
-    raise ValueError(f"source = {path!r}, expected '' for MNIST, an .npz file or a folder of IDX files")
+    has_idx = any(place.glob("*idx*ubyte*"))
+    has_csv = (place / "train.csv").is_file() and (place / "test.csv").is_file()
+    if has_idx == has_csv:
+        found = f"{place} has both IDX and CSV files" if has_idx else f"{place} is none of these"
+        raise ValueError(
+            f"source = {path!r}, expected '' for MNIST, an .npz file, a folder of the four IDX files, or a "
+            f"folder with train.csv and test.csv; {found}"
+        )
+    if has_csv:
+        return pool(place.name, *load_kaggle(place / "train.csv", place / "test.csv"))
+    parts = (
+        load_idx(_idx_file(place, f"{part}-images", 3), _idx_file(place, f"{part}-labels", 1))
+        for part in ("train", "t10k")
+    )
+    return pool(place.name, *parts)
 
 
 def make_split(
@@ -176,8 +188,8 @@ def make_split(
         train = _draw(pooled, train, n_train, argument="n_train", seed=seed, stream=2)
     if n_test is not None:
         test = _draw(pooled, test, n_test, argument="n_test", seed=seed, stream=3)
-    rows = [_frozen(part.astype(np.int64)) for part in (train, val, test)]
-    pairs = [_frozen(array[part]) for part in rows for array in (pooled.images, pooled.labels)]
+    rows = [frozen(part.astype(np.int64)) for part in (train, val, test)]
+    pairs = [frozen(array[part]) for part in rows for array in (pooled.images, pooled.labels)]
     return Split(name, *pairs, *rows, splits.fingerprint(pooled.checksum, *rows))
 
 
@@ -190,6 +202,18 @@ def _draw(
     return rows[splits.stratified_rows(pooled.labels[rows], n, seed=seed, stream=stream)]
 
 
+def _table(path: str | Path, *, columns: tuple[str, ...] | None, header: bool) -> tuple[np.ndarray, tuple]:
+    """Read a table; columns None means pixels with or without a label, whichever the header says."""
+    text = clean_text(read_bytes(path), name=path)
+    if columns is None:
+        columns = LABELLED if header_of(text, name=path)[0] == "label" else PIXELS
+    return parse_table(text, name=path, columns=columns, header=header), columns
+
+
+def _square(table: np.ndarray) -> np.ndarray:
+    return table[:, -SIDE * SIDE :].reshape(-1, SIDE, SIDE)
+
+
 def _idx_file(folder: Path, stem: str, dimensions: int) -> Path:
     names = [f"{stem}{mark}idx{dimensions}-ubyte{end}" for mark in "-." for end in ("", ".gz")]
     found = [folder / name for name in names if (folder / name).is_file()]
@@ -197,36 +221,3 @@ def _idx_file(folder: Path, stem: str, dimensions: int) -> Path:
         there = " and ".join(path.name for path in found) or "none of them"
         raise ValueError(f"{folder}: expected exactly one of {', '.join(names)}; found {there}")
     return found[0]
-
-
-def _mnist(name: str, arrays: list[np.ndarray], *, names: list[str]) -> Mnist:
-    parts = []
-    for part, at in (("train", 0), ("test", 2)):
-        images = check_images(arrays[at], name=names[at])
-        labels = check_labels(arrays[at + 1], name=names[at + 1], n_images=len(images))
-        parts.append(_dataset(f"{name} {part}", images, labels))
-    return _pool(name, *parts)
-
-
-def _pool(name: str, train: Dataset, test: Dataset) -> Mnist:
-    """Put train and test together; test images without labels stay out of the pool."""
-    if test.labels is None:
-        return Mnist(train, test, _dataset(f"{name} pooled", train.images, train.labels))
-    images = np.concatenate([train.images, test.images])
-    labels = np.concatenate([train.labels, test.labels])
-    return Mnist(train, test, _dataset(f"{name} pooled", images, labels))
-
-
-def _dataset(name: str, images: np.ndarray, labels: np.ndarray | None) -> Dataset:
-    digest = hashlib.sha256()
-    for array in (images, labels):
-        if array is not None:
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-    return Dataset(name, _frozen(images), None if labels is None else _frozen(labels), digest.hexdigest())
-
-
-def _frozen(array: np.ndarray) -> np.ndarray:
-    array = np.ascontiguousarray(array)
-    array.flags.writeable = False
-    return array

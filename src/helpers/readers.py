@@ -6,6 +6,7 @@ should be is refused, with its name in the message: a wrong digit is worse than 
 
 import gzip
 import hashlib
+import io
 import lzma
 import math
 import struct
@@ -105,23 +106,18 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
 
     Never unpickles anything. Raises ValueError for a damaged archive, a missing key or an array of objects.
     """
+    data = Path(path).read_bytes()
     damaged = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
     try:
-        with np.load(_existing(path), allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("it holds one bare array")
-            missing = [key for key in NPZ_KEYS if key not in archive.files]
-            if missing:
-                raise ValueError(f"it lacks {', '.join(missing)} (it has {', '.join(archive.files) or 'nothing'})")
-            return {key: archive[key] for key in NPZ_KEYS}
+        archive = np.load(io.BytesIO(data), allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("it holds one bare array")
+        missing = [key for key in NPZ_KEYS if key not in archive.files]
+        if missing:
+            raise ValueError(f"it lacks {', '.join(missing)} (it has {', '.join(archive.files) or 'nothing'})")
+        return {key: archive[key] for key in NPZ_KEYS}
     except (ValueError, TypeError, RuntimeError, MemoryError, *damaged) as error:
         raise ValueError(f"{path}: not a usable .npz with {', '.join(NPZ_KEYS)}: {error}") from error
-
-
-def _existing(path: str | Path) -> Path:
-    """Return the path of a file that is there; a missing one is FileNotFoundError, not a damaged archive."""
-    Path(path).open("rb").close()
-    return Path(path)
 
 
 def check_images(array: np.ndarray, *, name: str | Path) -> np.ndarray:
