@@ -17,10 +17,27 @@ from pygments.lexers import PythonLexer
 _BARE_TAG = re.compile(r"</?(?:sub|sup|br|kbd|b|i|em|strong|small|cite|q|var)\s*/?>", re.IGNORECASE)
 _WITH_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.IGNORECASE)
 
-_TAGS = {
-    *("p br hr h2 h3 h4 h5 h6 ul ol li blockquote pre code em strong b i del sub sup kbd small cite q var a").split(),
-    *("div span table caption colgroup col thead tbody tfoot tr th td dl dt dd").split(),
+_BLOCK_TAGS = {
+    "p",
+    "br",
+    "hr",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "ul",
+    "ol",
+    "li",
+    "blockquote",
+    "pre",
+    "div",
+    "dl",
+    "dt",
+    "dd",
 }
+_INLINE_TAGS = {"a", "b", "cite", "code", "del", "em", "i", "kbd", "q", "small", "span", "strong", "sub", "sup", "var"}
+_TABLE_TAGS = {"table", "caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "th", "td"}
 _ATTRIBUTES = {
     "a": {"href", "title"},
     "ol": {"start"},
@@ -31,7 +48,7 @@ _ATTRIBUTES = {
 }
 # Classes that report.css knows. An output may use these and no others, so it cannot dress up as page furniture.
 _TABLE_CLASSES = {"data", "dataframe", "num", "text", "best", "muted", "total"}
-_CLASSES = {tag: _TABLE_CLASSES for tag in ("table", "caption", "tr", "th", "td", "span", "div")}
+_CLASSES = dict.fromkeys(("table", "caption", "tr", "th", "td", "span", "div"), _TABLE_CLASSES)
 _DROP_WITH_CONTENT = {"script", "style", "iframe", "object", "embed", "template", "noscript", "svg", "math", "title"}
 _SCHEMES = {"http", "https", "mailto"}
 
@@ -50,7 +67,7 @@ class Heading:
 
 
 def anchor(text: str) -> str:
-    """Return the anchor of a heading: lower case, words joined by hyphens ("The held-out test" -> "the-held-out-test")."""
+    """Return the anchor of a heading: lower case, words joined by hyphens ("The test" -> "the-test")."""
     plain = unicodedata.normalize("NFKC", html.unescape(re.sub(r"<[^>]*>", "", text))).lower()
     return re.sub(r"[^\w]+", "-", plain).strip("-_") or "section"
 
@@ -69,9 +86,9 @@ def clean(fragment: str, *, headings: bool = False) -> str:
     attributes = _ATTRIBUTES if headings else {k: v - {"id"} for k, v in _ATTRIBUTES.items()}
     safe = nh3.clean(
         fragment,
-        tags=_TAGS,
+        tags=_BLOCK_TAGS | _INLINE_TAGS | _TABLE_TAGS,
         attributes=attributes,
-        allowed_classes={} if headings and "<table" not in fragment else _CLASSES,
+        allowed_classes=_CLASSES,
         clean_content_tags=_DROP_WITH_CONTENT,
         url_schemes=_SCHEMES,
     )

@@ -234,8 +234,13 @@ def whisker(line: ClaimLine, *, span: float = 0.04) -> dict[str, float] | None:
 
 
 def _integer(value: Any) -> int | None:
-    return None if value is None or value != value else int(value)
+    return None if _missing(value) else int(value)
 
 
 def _text(value: Any) -> str:
-    return "" if value is None or value != value else str(value)
+    return "" if _missing(value) else str(value)
+
+
+def _missing(value: Any) -> bool:
+    """Tell whether a cell of a table is empty; pandas' NA cannot be compared, so its text is looked at."""
+    return value is None or str(value) in {"<NA>", "nan"}
