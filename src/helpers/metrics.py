@@ -5,8 +5,6 @@ from math import sqrt
 
 import numpy as np
 import pandas as pd
-from scipy import stats
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 
 @dataclass(frozen=True)
@@ -61,6 +59,8 @@ def wilson(successes: int, n: int, *, confidence: float = 0.95) -> Interval:
     (0, 1). Source: Wilson (1927), J. Am. Stat. Assoc. 22, 209-212; method 3 of Newcombe (1998), Stat. Med. 17,
     857-872.
     """
+    from scipy import stats  # imported where used: it costs a second
+
     successes, n = _counts(successes, n, "successes", "n")
     limits = stats.binomtest(successes, n).proportion_ci(_confidence(confidence), method="wilson")
     return Interval(successes / n, max(0.0, float(limits.low)), min(1.0, float(limits.high)), confidence, n)
@@ -96,6 +96,8 @@ def mcnemar(correct_a, correct_b) -> PairedTest:
     p-value is the exact two-sided binomial one; it is 1 when they never disagree.
     Source: McNemar (1947), Psychometrika 12, 153-157.
     """
+    from scipy import stats  # imported where used: it costs a second
+
     a, b = np.asarray(correct_a), np.asarray(correct_b)
     if a.dtype != bool or b.dtype != bool or a.ndim != 1 or a.shape != b.shape or len(a) == 0:
         raise ValueError(
@@ -129,6 +131,8 @@ def mean_over_seeds(values, *, confidence: float = 0.95) -> SeedSummary:
     The interval speaks of the mean over seeds on *this* test set, not of new images. Raises ValueError for
     fewer than two values or a value that is not finite.
     """
+    from scipy import stats  # imported where used: it costs a second
+
     values = np.asarray(values, dtype=float)
     if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
         raise ValueError(f"values must be at least two finite numbers; got {values.tolist()}")
@@ -142,6 +146,8 @@ def per_class(y_true, y_pred) -> pd.DataFrame:
 
     A class that was never predicted has precision 0.
     """
+    from sklearn.metrics import precision_recall_fscore_support  # imported where used: it costs a second
+
     y_true, y_pred = _labels(y_true, y_pred)
     labels = np.union1d(y_true, y_pred)
     columns = precision_recall_fscore_support(y_true, y_pred, labels=labels, zero_division=0)
@@ -154,6 +160,8 @@ def per_class(y_true, y_pred) -> pd.DataFrame:
 
 def confusion(y_true, y_pred, *, n_classes: int = 10) -> np.ndarray:
     """Return the (n_classes, n_classes) count matrix: row = true label, column = predicted label."""
+    from sklearn.metrics import confusion_matrix  # imported where used: it costs a second
+
     y_true, y_pred = _labels(y_true, y_pred)
     present = np.union1d(y_true, y_pred)
     if present[0] < 0 or present[-1] >= n_classes:

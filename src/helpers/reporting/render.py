@@ -20,7 +20,7 @@ RESERVED = {"content", "contents", "about", "top"}
 
 @dataclass(frozen=True)
 class Block:
-    """One cell as the template shows it; `prose`, `code` and `shown` are safe HTML (Markup), empty where there is nothing."""
+    """One cell as the template shows it; `prose`, `code` and `shown` are safe HTML or empty."""
 
     kind: str  # "prose" or "code"
     prose: str = ""

@@ -1,0 +1,71 @@
+"""The command behind the Makefile: `python -m helpers.reporting build|status`."""
+
+import argparse
+import sys
+
+from helpers.reporting import build, execute, freshness, plan
+from helpers.reporting.terminal import Terminal, duration
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; return 0, 1 when a notebook failed, 2 for a wrong request, 130 after Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.reporting", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    builder = commands.add_parser("build", help="execute what is stale, render what changed")
+    builder.add_argument("--notebook", help="one notebook, by number or name")
+    builder.add_argument("--force", action="store_true", help="execute even what is fresh")
+    builder.add_argument("--timeout", type=float, default=execute.Limits.notebook_seconds, help="seconds per notebook")
+    builder.add_argument("--cell-timeout", type=float, default=execute.Limits.cell_seconds, help="seconds per cell")
+    builder.add_argument("--memory", type=float, default=execute.Limits.memory_bytes / 2**30, help="GiB per notebook")
+    status = commands.add_parser("status", help="say what is fresh and what is stale, and why")
+    for command in (builder, status):
+        command.add_argument("--profile", default="standard", choices=plan.PROFILES)
+    options = parser.parse_args(arguments)
+    terminal = Terminal()
+    try:
+        if options.command == "status":
+            return _status(options.profile, terminal)
+        if min(options.timeout, options.cell_timeout, options.memory) <= 0:
+            raise ValueError("limits must be positive: --timeout, --cell-timeout (seconds), --memory (GiB)")
+        limits = execute.Limits(options.timeout, options.cell_timeout, int(options.memory * 2**30))
+        return build.build(
+            options.profile, only=options.notebook, force=options.force, limits=limits, terminal=terminal
+        )
+    except (ValueError, OSError) as error:
+        terminal.say(f"error: {error}")
+        return 2
+    except KeyboardInterrupt:
+        terminal.say("interrupted; finished reports stay, the unfinished one was left as it was")
+        return 130
+
+
+def _status(profile: str, terminal: Terminal) -> int:
+    """Print each report's state here, and whether the page on disk was rendered from these very sources."""
+    manifest = freshness.read_state(plan.places(profile).pages / "manifest.json") or {}
+    for job in plan.plan(profile):
+        why = plan.reasons(job, profile)
+        page = [] if why else plan.render_reasons(job, profile)
+        if why:
+            state = "stale: " + "; ".join(why[:3]) + (f"; and {len(why) - 3} more" if len(why) > 3 else "")
+        else:
+            state = "page stale: " + page[0] if page else "fresh"
+        terminal.say(f"{job.slug:28} {state}")
+        about = manifest.get(job.slug)
+        html = plan.places(profile).pages / f"{job.slug}.html"
+        if not about or not html.exists():
+            terminal.say(f"{'':28} no rendered report")
+            continue
+        took = duration(about["seconds"])
+        if freshness.digest(html.read_bytes()) != about["html"]:
+            text = "the page on disk is not the one that was rendered"
+        elif about["sources"] == job.sources:
+            text = f"the page on disk was rendered from these very sources ({about['executed_at']}, {took})"
+        else:
+            changed = freshness.why_stale(about["components"], job.components) or ["prose, title or template changed"]
+            text = f"the page on disk is of other sources: {'; '.join(changed[:3])}"
+        terminal.say(f"{'':28} {text}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

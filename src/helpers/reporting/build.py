@@ -1,0 +1,172 @@
+"""Build the report series: execute what is stale, render what changed, move it into place, tell the terminal."""
+
+import contextlib
+import json
+import shlex
+import shutil
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import nbformat
+from filelock import FileLock, Timeout
+
+from helpers import paths
+from helpers.reporting import execute, freshness, provenance, site
+from helpers.reporting.files import write_atomically
+from helpers.reporting.pages import render, write_index
+from helpers.reporting.plan import Job, places, plan, reasons, render_reasons
+from helpers.reporting.terminal import Terminal
+
+
+def build(profile: str, *, only: str | None, force: bool, limits: execute.Limits, terminal: Terminal) -> int:
+    """Bring every report of a profile up to date; return the exit status: 0, or 1 when a notebook failed.
+
+    A failure leaves the last good report in place, its notebook as `NN.failed.ipynb`, a readable page under
+    `failed/`, and does not stop the others.
+    """
+    jobs = plan(profile)
+    chosen = _choose(jobs, only)
+    paths.BUILD.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(paths.BUILD / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        terminal.say("another build is running; waiting for it to end")
+        lock.acquire()
+    with lock:
+        _sweep(paths.BUILD)
+        failures = executed = rendered = 0
+        for job in chosen:
+            # A notebook may load results that one before it has just written.
+            job = replace(job, components=freshness.components(job.notebook, job.resolved))
+            why = ["FORCE=1"] if force else reasons(job, profile)
+            if why:
+                failed = not _execute(job, profile, why, limits, terminal)
+                failures += failed
+                executed += not failed
+                if failed:
+                    continue
+            if why or render_reasons(job, profile):
+                render(job, profile)
+                rendered += 1
+                if not why:
+                    terminal.say(f"{job.slug}: rendered again, nothing executed")
+        index = write_index(jobs, profile)
+        fresh = len(chosen) - executed - failures
+        terminal.say(
+            f"{executed} executed, {rendered} rendered, {fresh} already fresh, {failures} failed"
+            + f"; read {index.relative_to(paths.ROOT)}"
+        )
+    return 1 if failures else 0
+
+
+def _execute(job: Job, profile: str, why: list[str], limits: execute.Limits, terminal: Terminal) -> bool:
+    """Execute one job and move its products into place; return whether it succeeded."""
+    where = places(profile)
+    staging = paths.BUILD / "staging" / f"{profile}-{job.slug}"
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    source, output = staging / "source.ipynb", staging / "executed.ipynb"
+    nbformat.write(job.notebook, source)
+    manifest = freshness.read_state(places(profile).pages / "manifest.json") or {}
+    terminal.start(job.slug, why, manifest.get(job.slug, {}).get("seconds"))
+    began = datetime.now(UTC).isoformat(timespec="seconds")
+    try:
+        outcome = execute.run(
+            source,
+            output,
+            parameters=job.overrides,
+            results=staging / "results",
+            limits=limits,
+            progress=terminal.progress,
+        )
+        write_atomically(where.logs / f"{job.slug}.log", "\n".join(outcome.log) + "\n")
+        recorded = staging / "results" / f"{job.slug}.json"
+        error = outcome.error
+        if error is None and not recorded.exists():
+            error = f"the notebook ran but recorded no results as {job.slug}"
+        if error is None:
+            from helpers import results
+
+            try:
+                results.load(job.slug, directory=recorded.parent)
+            except ValueError as problem:
+                error = f"the results it recorded are not valid: {problem}"
+        if error is not None:
+            _report_failure(job, profile, replace(outcome, error=error), output, terminal)
+            return False
+        executed = nbformat.read(output, as_version=4)
+        executed.metadata.pop("papermill", None)  # holds this machine's paths
+        executed.metadata["digits"] = {
+            "profile": profile,
+            "parameters": job.resolved,
+            "seed": job.resolved.get("seed"),
+            "data": provenance.data_checksums(),
+            "seconds": outcome.seconds,
+            "executed_at": began,
+            **provenance.commit(),
+            **provenance.machine(),
+        }
+        write_atomically(where.executed / f"{job.slug}.ipynb", without_paths(nbformat.writes(executed), staging))
+        write_atomically(where.results / f"{job.slug}.json", recorded.read_text(encoding="utf-8"))
+        state = {"components": job.components, "executed_at": began}
+        write_atomically(where.state / f"{job.slug}.json", json.dumps(state, indent=1, sort_keys=True))
+        for stale in (where.failed / f"{job.slug}.html", where.executed / f"{job.slug}.failed.ipynb"):
+            stale.unlink(missing_ok=True)
+        terminal.done(job.slug, outcome.seconds)
+        return True
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def without_paths(text: str, staging: Path) -> str:
+    """Return text without this machine's directories: a path that a cell shows becomes relative to the root."""
+    return text.replace(f"{staging}/", "").replace(f"{paths.ROOT}/", "")
+
+
+def _report_failure(job: Job, profile: str, outcome: execute.Outcome, output: Path, terminal: Terminal) -> None:
+    """Leave what a person needs to mend a failed run: the notebook, a readable page, the reproducing command."""
+    from helpers.reporting import render as renderer
+
+    where = places(profile)
+    try:
+        notebook = nbformat.read(output, as_version=4)
+    except Exception:  # whatever was written before the end may be cut anywhere; the source still says what ran
+        notebook = job.notebook
+    notebook.metadata["digits_failed_cell"] = outcome.cell
+    notebook = nbformat.reads(without_paths(nbformat.writes(notebook), output.parent), as_version=4)
+    write_atomically(where.executed / f"{job.slug}.failed.ipynb", nbformat.writes(notebook))
+    options = "".join(f" -p {k} {shlex.quote(str(v))}" for k, v in job.overrides.items())
+    command = f"papermill notebooks/{job.slug}.ipynb build/out.ipynb{options}"
+    page = renderer.render_failure(
+        notebook,
+        slug=job.slug,
+        error=outcome.error,
+        parameters=job.resolved,
+        log_tail=list(outcome.log[-40:]),
+        command=command,
+    )
+    site.write_assets(where.failed.parent / "assets")
+    write_atomically(where.failed / f"{job.slug}.html", page)
+    failure = where.failed / f"{job.slug}.html"
+    terminal.failed(job.slug, outcome.seconds, outcome.error, failure.relative_to(paths.ROOT))
+
+
+def _choose(jobs: list[Job], only: str | None) -> list[Job]:
+    if only is None:
+        return jobs
+    chosen = [job for job in jobs if job.slug == only or job.slug.split("_")[0] == only.zfill(2)]
+    if not chosen:
+        raise ValueError(f"no notebook {only!r}; there are: {', '.join(job.slug for job in jobs)}")
+    return chosen
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what a killed build left behind; the caller holds the lock, so nobody is using it."""
+    shutil.rmtree(directory / "staging", ignore_errors=True)
+    for part in [*directory.rglob(".*.part"), *paths.REPORTS.rglob(".*.part")]:
+        if time.time() - part.stat().st_mtime > 60:
+            with contextlib.suppress(OSError):
+                part.unlink()

@@ -1,0 +1,144 @@
+"""Decide by content, never by clock, whether a report is fresh, and say in words why not.
+
+A notebook's **execution fingerprint** covers what can change its numbers: its code cells, its resolved
+parameters, the helper modules it imports (transitively), the data, other notebooks' results it loads, and the
+lock. Its **page fingerprint** covers what can change the page without running anything: prose, template,
+the renderer, its neighbours' titles.
+"""
+
+import ast
+import functools
+import hashlib
+import json
+from pathlib import Path
+
+import nbformat
+
+from helpers import paths
+
+PACKAGE = Path(__file__).resolve().parents[1]
+RENDERER = Path(__file__).resolve().parent
+
+
+def digest(content: bytes | str) -> str:
+    """Return the first 16 hex digits of the SHA-256 of some content."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()[:16]
+
+
+def imported_helpers(code: str) -> set[Path]:
+    """Return the files of the helper modules that some code imports, not following them further.
+
+    Imports inside functions count too. A notebook's line magics are not valid Python; they are refused elsewhere.
+    """
+    names = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    found = set()
+    for name in names:
+        parts = name.split(".")
+        if parts[0] != "helpers":
+            continue
+        stem = PACKAGE.joinpath(*parts[1:])
+        found |= {path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()}
+    return found
+
+
+def helper_closure(code: str) -> list[Path]:
+    """Return every helper file that some code reaches through imports, sorted."""
+    seen: set[Path] = set()
+    queue = imported_helpers(code)
+    while queue:
+        seen |= queue
+        queue = {found for path in queue for found in _imports_of(path)} - seen
+    return sorted(seen)
+
+
+def components(notebook: nbformat.NotebookNode, parameters: dict) -> dict[str, str]:
+    """Return what a notebook's numbers depend on: a readable name of each part -> its digest.
+
+    `parameters` are the resolved ones (defaults and overrides). Files and folders that a string parameter
+    names, relative to the root, are part of the data.
+    """
+    cells = [c.source for c in notebook.cells if c.cell_type == "code"]
+    code = "\n".join(cells)
+    found = {f"code cell {i + 1}": digest(source) for i, source in enumerate(cells)}
+    found |= {f"parameter {name}": digest(repr(value)) for name, value in parameters.items()}
+    for path in helper_closure(code):
+        found[f"helper {path.relative_to(PACKAGE).as_posix()}"] = _file_digest(path)
+    for path in sorted([*paths.MNIST.glob("*"), paths.CLAIMS]):
+        if path.is_file():
+            found[f"data {path.relative_to(paths.DATA).as_posix()}"] = _file_digest(path)
+    for name, value in parameters.items():
+        if isinstance(value, str) and value and (paths.ROOT / value).exists():
+            target = paths.ROOT / value
+            for path in sorted(p for p in [target, *target.glob("*")] if p.is_file()):
+                found[f"data of parameter {name}: {path.name}"] = _file_digest(path)
+    for slug in loaded_results(code):
+        path = paths.RESULTS / f"{slug}.json"
+        found[f"results of {slug}"] = _result_digest(path) if path.exists() else "absent"
+    found["requirements.lock"] = _file_digest(paths.ROOT / "requirements.lock")
+    return found
+
+
+def loaded_results(code: str) -> list[str]:
+    """Return the notebooks whose results some code loads by a literal name: `results.load("NN_name")`."""
+    calls = (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call) and node.args)
+    return sorted(
+        {
+            call.args[0].value
+            for call in calls
+            if ast.unparse(call.func) == "results.load" and isinstance(call.args[0], ast.Constant)
+        }
+    )
+
+
+def page_digest(notebook: nbformat.NotebookNode, neighbours: tuple) -> str:
+    """Return the digest of what shapes a page besides its numbers: sources, renderer, neighbours' titles."""
+    content = [f"{c.cell_type}\n{c.source}" for c in notebook.cells] + [repr(neighbours), renderer_digest()]
+    return digest("\0".join(content))
+
+
+@functools.cache
+def renderer_digest() -> str:
+    """Return the digest of the renderer and its template."""
+    names = ("render", "outputs", "prose", "site")
+    files = [RENDERER / f"{name}.py" for name in names] + sorted((RENDERER / "template").rglob("*"))
+    return digest("".join(_file_digest(path) for path in files if path.is_file()))
+
+
+def why_stale(then: dict[str, str] | None, now: dict[str, str]) -> list[str]:
+    """Return the reasons, in words, why an execution no longer matches its sources; empty when it does."""
+    if then is None:
+        return ["never executed here"]
+    reasons = [f"{name} changed" for name in now if name in then and then[name] != now[name]]
+    reasons += [f"{name} is new" for name in now if name not in then]
+    reasons += [f"{name} is gone" for name in then if name not in now]
+    return reasons
+
+
+def read_state(path: Path) -> dict | None:
+    """Return a state or manifest file's content, or None when absent or unreadable (which means stale)."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _file_digest(path: Path) -> str:
+    return digest(path.read_bytes())
+
+
+def _result_digest(path: Path) -> str:
+    """Digest what a result says, not when or how fast: seconds differ between runs, findings need not."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for row in content.get("rows", []):
+        row.pop("seconds", None)
+    return digest(json.dumps(content.get("rows"), sort_keys=True))
+
+
+def _imports_of(path: Path) -> set[Path]:
+    return imported_helpers(path.read_text(encoding="utf-8"))

@@ -1,0 +1,135 @@
+"""Run one notebook through papermill in a process of its own, telling each step as a line of JSON on stdout.
+
+Started by `execute.run`; reads its job as JSON on stdin: source notebook, output path, parameters, cell time
+limit, working directory. The parent owns the clock and the memory limit; this process owns the kernel.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from papermill.engines import NBClientEngine, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+from papermill.execute import execute_notebook
+from traitlets.config import Config
+
+OUTPUT_LIMIT = 4_000_000  # characters of text one notebook may print; a page is at most 1.5 MB
+
+
+def tell(event: str, **details) -> None:
+    """Write one event for the parent."""
+    EVENTS.write(json.dumps({"event": event, **details}) + "\n")
+    EVENTS.flush()
+
+
+class OutputTooLarge(Exception):
+    """A notebook printed more than a report can hold."""
+
+
+class Lines:
+    """A file-like object that passes the kernel's stream on as whole lines and counts what was printed."""
+
+    def __init__(self, stream: str):
+        self.stream, self.rest, self.total = stream, "", 0
+
+    def write(self, text: str) -> None:
+        self.total += len(text)
+        if self.total > OUTPUT_LIMIT:
+            raise OutputTooLarge(f"the notebook printed more than {OUTPUT_LIMIT:,} characters to {self.stream}")
+        *whole, self.rest = (self.rest + text).split("\n")
+        for line in whole:
+            tell("line", stream=self.stream, text=line[:500])
+
+    def flush(self) -> None:
+        """Nothing is held back but an unfinished line."""
+
+
+class Engine(NBClientEngine):
+    """papermill's own engine, telling the parent when a code cell starts and ends."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man, kernel_name, **kwargs):
+        total = sum(cell.cell_type == "code" for cell in nb_man.nb.cells)
+        start, complete = nb_man.cell_start, nb_man.cell_complete
+
+        def cell_start(cell, cell_index=None, **details):
+            if cell.cell_type == "code":
+                number = sum(c.cell_type == "code" for c in nb_man.nb.cells[: cell_index + 1])
+                tell("cell", number=number, total=total)
+            start(cell, cell_index, **details)
+
+        def cell_complete(cell, cell_index=None, **details):
+            complete(cell, cell_index, **details)
+
+        nb_man.cell_start, nb_man.cell_complete = cell_start, cell_complete
+        return super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
+
+
+def incomplete_cells(notebook: nbformat.NotebookNode) -> list[int]:
+    """Return the numbers (from 1) of code cells that did not run to their end.
+
+    papermill's own status can say `completed` after a killed kernel or `sys.exit(0)`, so only an execution
+    count and the absence of an error output are trusted.
+    """
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [
+        number
+        for number, cell in enumerate(code, start=1)
+        if cell.source.strip() and (cell.execution_count is None or any(o.output_type == "error" for o in cell.outputs))
+    ]
+
+
+def main() -> int:
+    """Execute the job on stdin; exit status 0 only when every code cell ran to its end."""
+    job = json.load(sys.stdin)
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    notebook = nbformat.read(job["source"], as_version=4)
+    # Kernels race for TCP ports when several runs start at once; a unix socket in a fresh short path cannot.
+    sockets = tempfile.mkdtemp(prefix="nb-") if os.name == "posix" else None
+    config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/k"}} if sockets else {})
+    papermill_engines.register("digits", Engine)
+    try:
+        executed = execute_notebook(
+            notebook,
+            job["output"],
+            parameters=job["parameters"],
+            engine_name="digits",
+            kernel_name="python3",
+            progress_bar=False,
+            cwd=job["cwd"],
+            execution_timeout=job["cell_timeout"],
+            stdout_file=Lines("stdout"),
+            stderr_file=Lines("stderr"),
+            coalesce_streams=True,
+            config=config,
+        )
+    except PapermillExecutionError as error:
+        tell("error", cell=error.exec_count, name=error.ename, text="\n".join(error.traceback))
+        return 1
+    except Exception as error:  # whatever papermill, nbclient or the disk raised is the run's failure, told in words
+        tell("error", cell=None, name=type(error).__name__, text=str(error))
+        return 1
+    finally:
+        if sockets:
+            with contextlib.suppress(OSError):
+                for path in Path(sockets).iterdir():
+                    path.unlink()
+                os.rmdir(sockets)
+    unfinished = incomplete_cells(executed)
+    if unfinished:
+        tell("error", cell=unfinished[0], name="Incomplete", text=f"code cells that did not finish: {unfinished}")
+        return 1
+    tell("done")
+    return 0
+
+
+if __name__ == "__main__":
+    # The kernel's own output never reaches this stdout, but a library's stray print would break the protocol.
+    EVENTS = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    sys.exit(main())

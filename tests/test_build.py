@@ -1,0 +1,202 @@
+"""Building for real in a scratch tree: real kernels, failures of every kind, and nothing half-written."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import psutil
+import pytest
+
+from helpers import paths
+
+pytestmark = pytest.mark.slow
+
+# Written by hand: importing helpers.results costs each kernel more than everything else these notebooks do.
+RECORD = """\
+import json
+from helpers import paths
+row = dict(system="coin", split="all", metric="heads", value=0.5, n=40 + seed)
+report = dict(schema=1, notebook="{slug}", profile=profile, seed=seed, question="Heads?", answer="Half.", rows=[row])
+target = paths.results_directory() / "{slug}.json"
+target.parent.mkdir(parents=True, exist_ok=True)
+target.write_text(json.dumps(report))
+target"""
+
+
+def write_notebook(root, slug, *sources, title="A title", prose="Some prose."):
+    cells = [
+        nbformat.v4.new_markdown_cell(f"# {title}\n\n{prose}"),
+        nbformat.v4.new_code_cell('seed: int = 0\nprofile: str = "standard"', metadata={"tags": ["parameters"]}),
+        *[nbformat.v4.new_code_cell(source) for source in sources],
+        nbformat.v4.new_code_cell(RECORD.format(slug=slug)),
+    ]
+    for number, cell in enumerate(cells):
+        cell.id = f"cell-{number}"
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), root / "notebooks" / f"{slug}.ipynb")
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A scratch project: its own notebooks, profiles, reports and build; the real data and lock."""
+    for name in ("notebooks", "profiles/smoke", "reports"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "data").symlink_to(paths.DATA)
+    (tmp_path / "requirements.lock").write_bytes((paths.ROOT / "requirements.lock").read_bytes())
+    return tmp_path
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "helpers.reporting", *arguments]
+
+
+def reporting(root, *arguments):
+    environment = os.environ | {"DIGITS_ROOT": str(root)}
+    return subprocess.run(
+        command(*arguments), env=environment, capture_output=True, text=True, timeout=200, stdin=subprocess.DEVNULL
+    )
+
+
+def test_build_then_nothing_to_do_then_prose_then_code(root):
+    write_notebook(root, "01_one", "print('hello reader')")
+    done = reporting(root, "build")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 executed" in done.stdout
+    assert "\r" not in done.stdout
+    page = (root / "reports/01_one.html").read_text()
+    assert "hello reader" in page
+    assert str(root) not in page
+    assert json.loads((root / "reports/results/01_one.json").read_text())["rows"][0]["n"] == 40
+    assert "A title" in (root / "reports/index.html").read_text()
+    before = {path: path.stat().st_mtime_ns for path in (root / "reports").rglob("*")}
+
+    again = reporting(root, "build")
+    assert again.returncode == 0
+    assert "0 executed, 0 rendered, 1 already fresh" in again.stdout
+    assert {path: path.stat().st_mtime_ns for path in (root / "reports").rglob("*")} == before
+    assert "from these very sources" in reporting(root, "status").stdout
+
+    write_notebook(root, "01_one", "print('hello reader')", prose="Better prose.")
+    assert "prose" in reporting(root, "status").stdout
+    prose = reporting(root, "build")
+    assert "0 executed, 1 rendered" in prose.stdout
+    page = (root / "reports/01_one.html").read_text()
+    assert "Better prose." in page
+    assert "hello reader" in page
+
+    write_notebook(root, "01_one", "print('hello again')", prose="Better prose.")
+    status = reporting(root, "status").stdout
+    assert "stale: code cell 2 changed" in status
+    assert "1 executed" in reporting(root, "build").stdout
+    assert not list(root.rglob("*.part"))
+
+
+def test_a_failure_keeps_the_last_good_report_and_the_others_go_on(root):
+    write_notebook(root, "01_one", "print('good')")
+    write_notebook(root, "02_two", "print('fine')")
+    assert reporting(root, "build").returncode == 0
+    good = (root / "reports/01_one.html").read_text()
+    write_notebook(root, "01_one", "1 / 0")
+    write_notebook(root, "02_two", "print('finer')")
+    done = reporting(root, "build")
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stdout
+    assert (root / "reports/01_one.html").read_text() == good
+    assert "finer" in (root / "reports/02_two.html").read_text()
+    assert (root / "build/executed/01_one.failed.ipynb").exists()
+    failure = (root / "build/failed/01_one.html").read_text()
+    for expected in ("ZeroDivisionError", "1 / 0", "papermill notebooks/01_one.ipynb", "seed"):
+        assert expected in failure
+    write_notebook(root, "01_one", "print('mended')")
+    assert reporting(root, "build").returncode == 0
+    assert not (root / "build/failed/01_one.html").exists()
+
+
+def test_every_way_to_fail_is_named_and_leaves_no_report(root):
+    failures = {
+        "01_killed": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "kernel died in cell 2"),
+        "02_exit": ("import sys; sys.exit(0)", "SystemExit|did not finish"),
+        "03_slow_cell": ("import time; time.sleep(60)", "cell 2 ran longer than its time limit"),
+        "04_memory": ("x = bytearray(3 * 2**30); import time; time.sleep(30)", "GiB of memory in cell 2"),
+        "05_flood": ("for i in range(100_000): print('x' * 1000)", "printed more than"),
+    }
+    for slug, (source, _) in failures.items():
+        write_notebook(root, slug, source)
+    write_notebook(root, "07_fine")
+    done = reporting(root, "build", "--cell-timeout", "6", "--memory", "1.5")
+    assert done.returncode == 1, done.stdout + done.stderr
+    lines = {line.split(":")[0]: line for line in done.stdout.splitlines() if "FAILED" in line}
+    for slug, (_, message) in failures.items():
+        assert re.search(message, lines[slug]), done.stdout
+        assert not (root / f"reports/{slug}.html").exists()
+        assert not (root / f"reports/results/{slug}.json").exists()
+        assert (root / f"build/failed/{slug}.html").exists()
+    assert (root / "reports/07_fine.html").exists()
+
+
+def test_a_notebook_that_never_ends_is_stopped_at_its_time_limit(root):
+    write_notebook(root, "01_one", "while True: pass")
+    started = time.monotonic()
+    done = reporting(root, "build", "--timeout", "12")
+    assert done.returncode == 1
+    assert "the notebook's time limit, in cell 2" in done.stdout
+    assert time.monotonic() - started < 40
+
+
+def test_wrong_requests_are_refused_before_anything_runs(root):
+    write_notebook(root, "01_one")
+    (root / "profiles/smoke/01_one.yaml").write_text("profile: smoke\nsede: 3\n")
+    done = reporting(root, "build", "--profile", "smoke")
+    assert done.returncode == 2
+    assert "unknown parameter 'sede'" in done.stdout
+    (root / "profiles/smoke/01_one.yaml").write_text("profile: smoke\nseed: many\n")
+    assert "seed must be int, got 'many'" in reporting(root, "build", "--profile", "smoke").stdout
+    (root / "profiles/smoke/01_one.yaml").write_text("seed: 1\n")
+    assert "must set `profile: smoke`" in reporting(root, "build", "--profile", "smoke").stdout
+    assert "no notebook '9'" in reporting(root, "build", "--notebook", "9").stdout
+    assert not (root / "build/executed").exists()
+
+
+def test_smoke_writes_elsewhere_with_a_banner(root):
+    write_notebook(root, "01_one")
+    (root / "profiles/smoke/01_one.yaml").write_text("profile: smoke\nseed: 3\n")
+    assert reporting(root, "build", "--profile", "smoke").returncode == 0
+    assert "smoke" in (root / "build/smoke/01_one.html").read_text().lower()
+    assert json.loads((root / "build/smoke/results/01_one.json").read_text())["seed"] == 3
+    assert not list((root / "reports").iterdir())
+
+
+def test_interrupt_leaves_nothing_half_written_and_no_process(root):
+    write_notebook(root, "01_one", "print('good')")
+    assert reporting(root, "build").returncode == 0
+    good = (root / "reports/01_one.html").read_bytes()
+    write_notebook(root, "01_one", "import time; time.sleep(100)")
+    build = subprocess.Popen(
+        command("build"), env=os.environ | {"DIGITS_ROOT": str(root)}, stdout=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not any("ipykernel" in " ".join(p.cmdline()) for p in descendants(build.pid)):
+        assert time.monotonic() < deadline, "no kernel started"
+        time.sleep(0.2)
+    children = descendants(build.pid)
+    build.send_signal(signal.SIGINT)
+    output, _ = build.communicate(timeout=30)
+    assert build.returncode == 130
+    assert "interrupted" in output
+    assert (root / "reports/01_one.html").read_bytes() == good
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+    assert not list(root.rglob("*.part"))
+    assert not (root / "build/staging/standard-01_one").exists()
+
+
+def descendants(pid):
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
