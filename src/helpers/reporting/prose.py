@@ -130,6 +130,8 @@ class _Renderer(mistune.HTMLRenderer):
             url = "#" + anchor(url[1:])
         elif not _WITH_SCHEME.match(url):
             url = re.sub(r"\.ipynb(?=#|$)", ".html", url)
+        elif url.partition(":")[0].lower() not in _SCHEMES:
+            return text
         return super().link(text, url, title)
 
     def image(self, text: str, url: str, title: str | None = None) -> str:

@@ -1,0 +1,354 @@
+"""A page shows everything a notebook left behind, and nothing in it can run."""
+
+import html.parser
+import json
+import re
+
+import pytest
+import specimen
+
+from helpers import results
+from helpers.reporting import outputs, prose, render, site
+
+VOID = {"meta", "link", "br", "hr", "img", "col", "input", "circle", "line"}
+VOID_IN_SVG = {"circle", "line"}
+
+
+class Reader(html.parser.HTMLParser):
+    """Collect elements, attributes and text as a browser's parser would see them."""
+
+    def __init__(self):
+        super().__init__()
+        self.elements, self.stack, self.text, self.islands, self.broken = [], [], [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.stack.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        if tag in VOID:
+            return
+        if not self.stack or self.stack.pop() != tag:
+            self.broken.append(tag)
+
+    def handle_data(self, text):
+        (self.islands if self.stack and self.stack[-1] == "script" else self.text).append(text)
+
+    def of(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    reader.close()
+    return reader
+
+
+def page_of(notebook, **more) -> str:
+    return render.render_page(notebook, **{"slug": "02_specimen", "previous": None, "next": None, "commit": {}} | more)
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    return read(
+        page_of(
+            specimen.notebook(),
+            previous=("01_eda", "Before" + specimen.IMAGE),
+            next=("03_knn", "After" + specimen.SCRIPT),
+        )
+    )
+
+
+def everything_inert(reader: Reader, *, own_scripts: set[str]) -> None:
+    for tag, attributes in reader.elements:
+        assert tag not in {"iframe", "object", "embed", "form", "base", "style", "template"}, tag
+        assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
+        for name in ("href", "src", "action", "formaction"):
+            value = (attributes.get(name) or "").strip().lower()
+            assert not value.startswith(("javascript:", "vbscript:", "data:text")), value
+        if tag == "script":
+            assert attributes.get("type") == "application/json" or attributes.get("src") in own_scripts
+        if tag == "img":
+            assert attributes["src"].startswith("data:image/")
+    assert [each["http-equiv"] for each in reader.of("meta") if "http-equiv" in each] == ["Content-Security-Policy"]
+
+
+def test_nothing_hostile_survives(hostile):
+    everything_inert(hostile, own_scripts={"assets/report.js", "assets/plotly.min.js"})
+    assert "safe words stay" in " ".join(hostile.text)
+    assert specimen.SCRIPT in " ".join(hostile.text), "a hostile string is shown as the text it is"
+
+
+def test_the_tree_is_well_formed(hostile):
+    assert hostile.broken == []
+    assert hostile.stack == []
+
+
+def test_hostile_outputs_cannot_take_the_pages_own_ids(hostile):
+    ids = [attributes["id"] for _, attributes in hostile.elements if attributes.get("id")]
+    assert len(ids) == len(set(ids))
+
+
+def test_figures_keep_their_data_and_say_what_they_show():
+    page = read(page_of(specimen.notebook(hostile=False)))
+    first, second = (json.loads(island) for island in page.islands)
+    assert first["data"][0]["y"] == [98.6, 97.1, 87.3]
+    assert "width" not in first["layout"]
+    assert first["layout"]["height"] == 380
+    assert [trace["type"] for trace in second["data"]] == ["heatmap", "scatter"]
+    labels = [each["aria-label"] for each in page.of("figure") if "aria-label" in each]
+    assert labels == ["Bars of three accuracies", "A heat map with two marks"]
+    (picture,) = page.of("img")
+    assert (picture["alt"], picture["width"], picture["height"]) == ("A grey ramp", "300", "150")
+    assert picture["class"] == "invert"
+
+
+def test_a_data_island_round_trips_what_would_end_it():
+    tricky = {"data": [{"text": ["</script><!--", "a & b", "\u2028"]}], "layout": {}}
+    island = re.search(r"<script[^>]*>(.*?)</script>", outputs.plotly_html(tricky)).group(1)
+    assert not set("<>&\u2028") & set(island)
+    assert json.loads(island)["data"] == tricky["data"]
+
+
+def test_headings_make_the_table_of_contents():
+    page = read(page_of(specimen.notebook(hostile=False)))
+    ids = {attributes.get("id") for _, attributes in page.elements}
+    targets = [a["href"][1:] for a in page.of("a") if a.get("href", "").startswith("#")]
+    assert {"the-data", "a-closer-look", "the-test", "the-test-2", "about"} <= set(targets)
+    assert set(targets) <= ids
+    assert len(page.of("h1")) == 1
+
+
+def test_links_between_notebooks_lead_to_pages():
+    page = read(page_of(specimen.notebook(hostile=False)))
+    links = [a["href"] for a in page.of("a")]
+    assert "02_next.html#The-test" in links
+    assert "#the-test" in links
+    assert "https://example.org/" in links
+
+
+def test_a_page_refers_only_to_its_assets():
+    page = read(page_of(specimen.notebook(hostile=False)))
+    loaded = [each.get("src") or each.get("href") for tag in ("script", "link", "img") for each in page.of(tag)]
+    loaded = [address for address in loaded if address and not address.startswith("data:")]
+    assert sorted(loaded) == ["assets/plotly.min.js", "assets/report.css", "assets/report.js"]
+
+
+def test_plotly_is_not_loaded_where_nothing_is_drawn():
+    notebook = specimen.notebook(hostile=False)
+    notebook.cells = [cell for cell in notebook.cells if "show" not in cell.source]
+    assert "plotly.min.js" not in page_of(notebook)
+
+
+def test_title_facts_and_provenance_are_shown():
+    text = " ".join(" ".join(read(page_of(specimen.notebook(hostile=False), commit={})).text).split())
+    assert render.title_of(specimen.notebook(hostile=False)) == "Support vectors & eight pixels"
+    for expected in (
+        "Report 02",
+        "run on 21 November 2026 in 83 s",
+        "0123456789ab , with uncommitted changes",
+        "scikit-learn 1.9.1",
+        "A processor, 2 cores",
+        "ab" * 8,
+        "depths = [1, 2, 3]",
+        "Seconds per cell",
+        "12.50",
+    ):
+        assert expected in text, expected
+
+
+def test_only_a_smoke_run_carries_the_banner():
+    assert "numbers mean nothing" in page_of(specimen.notebook(profile="smoke"))
+    assert "numbers mean nothing" not in page_of(specimen.notebook(profile="standard"))
+
+
+def test_a_plain_executed_notebook_renders_without_provenance():
+    notebook = specimen.notebook(hostile=False)
+    del notebook.metadata["digits"]
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+    text = " ".join(read(page_of(notebook)).text)
+    assert "Support vectors" in text
+    assert "None" not in text
+
+
+@pytest.mark.parametrize(("minutes", "words", "figures"), [(1, 0, 0), (1, 220, 0), (3, 660, 0), (4, 660, 5)])
+def test_reading_time(minutes, words, figures):
+    cells = [{"cell_type": "markdown", "source": "word " * words}]
+    cells.append({"cell_type": "code", "source": "", "outputs": [{"data": {"image/png": ""}}] * figures})
+    assert render.reading_minutes({"cells": cells}) == minutes
+
+
+def test_printed_text_is_folded_when_long_and_cut_when_very_long():
+    short = outputs.stream_html("a\nb\n", "stdout")
+    assert "<details" not in short
+    middling = outputs.stream_html("\n".join(map(str, range(20))), "stdout")
+    assert "<details" in middling
+    assert "left out" not in middling
+    long = outputs.stream_html("\n".join(f"line-{i}." for i in range(400)), "stdout")
+    assert "370 lines left out" in long
+    assert "line-0." in long
+    assert "line-399." in long
+    assert "line-200." not in long
+    assert "<details" in outputs.stream_html("one", "stderr")
+
+
+def test_terminal_text_is_what_was_last_seen():
+    assert outputs.plain("\x1b[31mred\x1b[0m\r\n10%\r100%\r\nend\x07") == "red\n100%\nend"
+
+
+def test_numbers_in_tables_are_marked_and_words_are_not():
+    cleaned = prose.clean("<table><tr><td>12.5%</td><td>−3</td><td>1,234</td><td>12 apples</td><td></td></tr></table>")
+    assert re.findall(r'<td class="num">([^<]*)', cleaned) == ["12.5%", "−3", "1,234"]
+    assert cleaned.startswith('<div class="scroll"')
+    assert cleaned.endswith("</table></div>")
+
+
+@pytest.mark.parametrize("payload", ["not base64!", "aGVsbG8=", "A", '"><img src=x onerror=alert(1)>'])
+def test_what_is_no_picture_is_not_embedded(payload):
+    assert "<img" not in outputs.image_html("image/png", payload, {})
+
+
+def test_markdown_keeps_bare_tags_and_shows_others():
+    rendered, _ = prose.to_html("10<sup>3</sup> and <b onclick=x>bold</b> `<i>`")
+    assert "10<sup>3</sup>" in rendered
+    assert "&lt;b onclick=x&gt;" in rendered
+
+
+def test_failure_page_says_what_when_and_how_again():
+    page = render.render_failure(
+        specimen.notebook(),
+        slug="02_specimen",
+        error="\x1b[31mZeroDivisionError\x1b[0m: by zero" + specimen.SCRIPT,
+        parameters={"seed": 7, "source": specimen.IMAGE},
+        log_tail=["cell 3 of 9\n", "last words" + specimen.SCRIPT],
+        command="make reports NOTEBOOK=02 FORCE=1",
+    )
+    reader = read(page)
+    text = " ".join(reader.text)
+    for expected in ("ZeroDivisionError: by zero", "seed", "7", "last words", "NOTEBOOK=02"):
+        assert expected in text or expected in " ".join(text.split()), expected
+    styles = [tag for tag, _ in reader.elements if tag == "style"]
+    assert styles == ["style"], "its own style, and nothing beside it"
+    reader.elements = [each for each in reader.elements if each[0] != "style"]
+    everything_inert(reader, own_scripts=set())
+
+
+def test_failure_page_without_a_notebook():
+    page = render.render_failure(None, slug="02_x", error="no", parameters={}, log_tail=[], command="make")
+    assert "02_x" in page
+
+
+def test_the_failing_cell_is_the_first_that_never_ran_where_none_raised():
+    notebook = specimen.notebook(hostile=False)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+    notebook.cells[4].execution_count = None
+    page = render.render_failure(notebook, slug="x", error="killed", parameters={}, log_tail=[], command="make")
+    assert "figures" in page
+    assert "ZeroDivision" not in page
+
+
+def claim_lines() -> list[site.ClaimLine]:
+    common = {
+        "source": "A source",
+        "split": "60000/10000",
+        "metric": "accuracy",
+        "published": 0.9688,
+        "published_n": 10000,
+    }
+    return [
+        site.ClaimLine(
+            claim_id="one",
+            system="kNN <b>" + specimen.IMAGE,
+            **common,
+            ours=0.9705,
+            ours_n=10000,
+            difference=0.0017,
+            low=-0.003,
+            high=0.0064,
+            verdict="reproduced",
+            slug="03_knn",
+            section="the-test",
+        ),
+        site.ClaimLine(claim_id="two", system="CNN", **common),
+    ]
+
+
+def test_index_shows_cards_claims_and_what_is_missing():
+    entries = [
+        site.IndexEntry("01_eda", "Looking", "What is there?", "70,000 digits.", seconds=61.0, reading_minutes=9),
+        site.IndexEntry("02_svm", "Vectors" + specimen.IMAGE, "How well?", "", profile="standard"),
+    ]
+    reader = read(site.render_index(entries, claims=claim_lines(), commit={"commit": "abc123", "dirty": False}))
+    text = " ".join(" ".join(reader.text).split())
+    for expected in ("Looking", "70,000 digits.", "9 minutes to read", "96.88%", "+0.17", "−0.30 to +0.64", "abc123"):
+        assert expected in text, expected
+    assert "1 of the 2 claims has not been run yet" in text
+    links = [a["href"] for a in reader.of("a")]
+    assert {"01_eda.html", "02_svm.html", "03_knn.html#the-test"} <= set(links)
+    assert reader.broken == []
+    everything_inert(reader, own_scripts={"assets/report.js"})
+
+
+def test_an_empty_index_still_renders():
+    assert "Handwritten digits" in site.render_index([], claims=[])
+
+
+def test_scoreboard_has_every_claim_and_our_rows_beside_them():
+    claims = results.claims()
+    row = results.Row(
+        system="kNN",
+        split="60000/10000",
+        metric="accuracy",
+        value=0.9,
+        n=10000,
+        claim_id="hdr-knn-5",
+        section="the-test",
+    )
+    report = results.Report(notebook="03_knn", profile="standard", seed=0, question="q", answer="a", rows=(row,))
+    lines = {line.claim_id: line for line in site.scoreboard([report])}
+    assert list(lines) == list(claims.index)
+    assert (lines["hdr-knn-5"].verdict, lines["hdr-knn-5"].slug) == ("lower", "03_knn")
+    assert sum(line.verdict == "not yet run" for line in lines.values()) == len(claims) - 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (89.4, "89 s"),
+        (90, "1 min 30 s"),
+        (120, "2 min"),
+        (3600, "1 h 0 min"),
+    ],
+)
+def test_durations(seconds, shown):
+    assert site.duration(seconds) == shown
+
+
+def test_whisker_is_centred_and_clipped():
+    line = claim_lines()[0]
+    place = site.whisker(line)
+    assert place["low"] < 50 < place["mid"] < place["high"]
+    far = site.ClaimLine(**{**line.__dict__, "difference": 0.3, "low": 0.2, "high": 0.4})
+    assert set(site.whisker(far).values()) == {99}
+
+
+def test_assets_are_written_once(tmp_path):
+    site.write_assets(tmp_path)
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert set(before) == {"plotly.min.js", "report.css", "report.js"}
+    site.write_assets(tmp_path)
+    assert before == {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    (tmp_path / "report.css").write_text("old")
+    site.write_assets(tmp_path)
+    assert (tmp_path / "report.css").read_text() != "old"
