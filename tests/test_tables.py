@@ -72,6 +72,11 @@ def test_harmless_variations_are_accepted(load, data):
     assert (train.images.dtype, train.labels.dtype) == (np.uint8, np.int64)
 
 
+def test_byte_order_mark_and_windows_newlines_cost_no_slow_reading():
+    windows = ("\ufeff" + text(ROWS, newline="\r\n") + "\r\n").encode()
+    assert tables.clean_text(windows, name="t") == GOOD.encode()
+
+
 NUMBER = r"expected a whole number 0\.\.255"
 
 
