@@ -5,3 +5,9 @@ executed notebook into one offline page; site writes the index and the shared as
 helpers.reporting` is the command line behind the Makefile. Only papermill, the page libraries and
 `helpers.paths`/`helpers.results` are imported here.
 """
+
+import sys
+
+# nbformat imports jsonschema, which imports this package if it is there and compiles a grammar for IRIs for over a
+# second at every start. Notebooks are never checked for IRIs; None makes that optional import fail at once.
+sys.modules.setdefault("rfc3987_syntax", None)

@@ -20,6 +20,9 @@ VERDICTS = {
     "not yet run": "no report has taken this claim up yet",
 }
 
+WHISKER_SPAN = 0.02  # the drawn intervals reach from -2 to +2 percentage points
+_WORDS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
+
 
 @dataclass(frozen=True)
 class IndexEntry:
@@ -149,6 +152,8 @@ def render_index(
         .render(
             entries=entries,
             sources=sources,
+            projects=_projects(len(sources)),
+            reach=f"{100 * WHISKER_SPAN:g}",
             n_claims=len(all_ids),
             n_waiting=len(waiting),
             n_answered=len(all_ids) - len(waiting),
@@ -222,7 +227,7 @@ def points(difference: float | None) -> str:
     return f"{100 * difference:+.2f}".replace("-", "−")
 
 
-def whisker(line: ClaimLine, *, span: float = 0.04) -> dict[str, float] | None:
+def whisker(line: ClaimLine, *, span: float = WHISKER_SPAN) -> dict[str, float] | None:
     """Return where to draw a difference and its interval on a bar 0 to 100 that stands for -span to +span.
 
     What lies outside is drawn at the edge. None where there is no interval.
@@ -231,6 +236,11 @@ def whisker(line: ClaimLine, *, span: float = 0.04) -> dict[str, float] | None:
         return None
     place = [min(max(50 + 50 * value / span, 1), 99) for value in (line.low, line.difference, line.high)]
     return dict(zip(("low", "mid", "high"), place, strict=True))
+
+
+def _projects(n: int) -> str:
+    number = _WORDS[n] if n < len(_WORDS) else str(n)
+    return f"{number} public project reports" if n == 1 else f"{number} public projects report"
 
 
 def _integer(value: Any) -> int | None:
