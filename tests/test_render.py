@@ -352,3 +352,13 @@ def test_assets_are_written_once(tmp_path):
     (tmp_path / "report.css").write_text("old")
     site.write_assets(tmp_path)
     assert (tmp_path / "report.css").read_text() != "old"
+
+
+def test_nbconvert_makes_the_same_page():
+    from helpers.reporting.exporter import ReportExporter
+
+    page, resources = ReportExporter().from_notebook_node(
+        specimen.notebook(hostile=False), {"metadata": {"name": "02_specimen"}}
+    )
+    assert page == page_of(specimen.notebook(hostile=False))
+    assert set(resources["outputs"]) == {"assets/plotly.min.js", "assets/report.css", "assets/report.js"}

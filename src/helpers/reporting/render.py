@@ -1,7 +1,7 @@
 """An executed notebook in, one offline page out.
 
-The page is made with our own Jinja template from the libraries that nbconvert is built on (mistune, nh3, Pygments),
-because importing nbconvert's exporters takes longer than rendering the whole series.
+The page is made with our own Jinja template and the libraries that nbconvert itself stands on (mistune, Pygments),
+because importing its exporters takes longer than rendering a report; `exporter` offers the same page to nbconvert.
 """
 
 from collections.abc import Mapping
