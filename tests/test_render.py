@@ -203,7 +203,7 @@ def test_terminal_text_is_what_was_last_seen():
 
 
 def test_numbers_in_tables_are_marked_and_words_are_not():
-    cleaned = prose.clean("<table><tr><td>12.5%</td><td>−3</td><td>1,234</td><td>12 apples</td><td></td></tr></table>")
+    cleaned = prose.clean("<table><tr><td>12.5%</td><td>-3</td><td>1,234</td><td>12 apples</td><td></td></tr></table>")
     assert re.findall(r'<td class="num">([^<]*)', cleaned) == ["12.5%", "−3", "1,234"]
     assert cleaned.startswith('<div class="scroll"')
     assert cleaned.endswith("</table></div>")

@@ -81,7 +81,8 @@ def clean(fragment: str, *, headings: bool = False) -> str:
     """Return HTML that can show but not run: allowed tags, attributes, classes and link schemes only.
 
     Tables get a scrolling box of their own and cells that hold a number are marked `num` (right-aligned, tabular
-    figures). Anchors (`id`) survive on headings when `headings`, which only our own Markdown may ask for.
+    figures), with a true minus. Anchors (`id`) survive on
+    headings when `headings`, which only our own Markdown may ask for.
     """
     attributes = _ATTRIBUTES if headings else {k: v - {"id"} for k, v in _ATTRIBUTES.items()}
     safe = nh3.clean(
@@ -93,6 +94,7 @@ def clean(fragment: str, *, headings: bool = False) -> str:
         url_schemes=_SCHEMES,
     )
     safe = _NUMERIC_CELL.sub(r'<td class="num">\1</td>', safe)
+    safe = re.sub(r'(<td class="num">\s*)-(?=[0-9.])', r"\1−", safe)
     # nh3 closes what it opens, so plain replacement keeps the tree well formed.
     safe = re.sub(r"<table\b", '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table', safe)
     return safe.replace("</table>", "</table></div>")

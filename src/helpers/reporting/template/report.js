@@ -83,6 +83,11 @@
       // A finger that scrolls the page must not zoom the chart.
       if (window.matchMedia("(pointer: coarse)").matches) layout.dragmode = false;
       if (narrow.matches) layout.font = { ...(layout.font || {}), size: 12 };
+      // A square field beside its colour bar needs no more height than the phone is wide.
+      if (narrow.matches && layout.yaxis && layout.yaxis.scaleanchor) {
+        layout.height = Math.min(layout.height, canvas.clientWidth);
+        canvas.style.minHeight = "";
+      }
       if (standIn) standIn.remove();
       await window.Plotly.newPlot(canvas, { data, layout, frames, config });
       await window.Plotly.relayout(canvas, themed(canvas._fullLayout, false));
