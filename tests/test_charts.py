@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from helpers import metrics
 from helpers.figures import charts, matrices
 
 
@@ -15,6 +16,13 @@ def test_intervals_are_limits_not_distances():
     assert trace.error_x.array[1] == 0
     assert trace.customdata[0] == "90.00% [85.00%, 93.00%]"
     assert trace.customdata[1] == "95.00%"
+
+
+def test_intervals_bring_their_own_limits():
+    score = metrics.wilson(90, 100)
+    (trace,) = charts.intervals(["a"], [score]).data
+    assert trace.x[0] - trace.error_x.arrayminus[0] == pytest.approx(score.low)
+    assert trace.x[0] + trace.error_x.array[0] == pytest.approx(score.high)
 
 
 def test_bars_begin_at_zero():

@@ -68,14 +68,14 @@ def test_repeats_keep_groups_whole_and_repeat_by_seed(digits):
             return super().fit(x, y)
 
     rows = np.arange(len(y))[:, None]
-    repeats = sv.repeated_splits(Watch(), rows, y, n_repeats=5, test_share=4 / 14, groups=forms, seed=3)
+    repeats = sv.repeated_splits(Watch(), rows, y, n_repeats=5, test_share=0.3, groups=forms, seed=3)
     for train in Watch.pairs:
         inside = np.unique(forms[train.ravel()])
         assert len(inside) == 10
         assert np.isin(forms, inside).sum() == len(train)  # no form is cut in two
-    again = sv.repeated_splits(Watch(), rows, y, n_repeats=5, test_share=4 / 14, groups=forms, seed=3)
+    again = sv.repeated_splits(Watch(), rows, y, n_repeats=5, test_share=0.3, groups=forms, seed=3)
     assert repeats.accuracies.tolist() == again.accuracies.tolist()
-    other = sv.repeated_splits(Watch(), rows, y, n_repeats=5, test_share=4 / 14, groups=forms, seed=4)
+    other = sv.repeated_splits(Watch(), rows, y, n_repeats=5, test_share=0.3, groups=forms, seed=4)
     assert repeats.accuracies.tolist() != other.accuracies.tolist()
 
 
@@ -105,6 +105,24 @@ def test_corrected_interval_does_not_vanish_with_more_repeats():
         interval = sv.corrected_interval(repeats)
         widths.append(interval.high - interval.low)
     assert widths[1] > 0.8 * widths[0]
+
+
+def test_spread_table_shows_both_intervals():
+    repeats = sv.Repeats(np.array([0.9, 0.92, 0.94, 0.96]), np.full(4, 900), np.full(4, 100))
+    line = sv.spread_table({"some": repeats}).loc["some"]
+    assert (line["mean"], line["lowest"], line["highest"]) == pytest.approx((0.93, 0.9, 0.96))
+    # 3.18245: the 97.5% point of t with 3 degrees of freedom; standard error 0.0258199 / 2
+    assert line["naive interval"] == f"{93 - 3.18245 * 1.290994:.1f} to {93 + 3.18245 * 1.290994:.1f}"
+    low, high = (float(text) for text in line["corrected interval"].split(" to "))
+    assert high - low > 2 * 3.18245 * 1.290994
+
+
+def test_one_image_passes_who_guesses_it():
+    x, y = np.arange(20.0)[:, None], np.array([0, 1] * 9 + [1, 1])
+    readers = {label: DummyClassifier(strategy="constant", constant=label) for label in (0, 1)}
+    table = sv.sit_one_image(readers, x, y, groups=np.repeat([0, 1], 10), n_ability=18, n_folds=2)
+    assert table["right"].to_dict() == {0: False, 1: True}
+    assert table.loc[1, "ability"].estimate == pytest.approx(9 / 18)
 
 
 @pytest.mark.parametrize("grouped", [True, False])

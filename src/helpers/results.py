@@ -115,8 +115,12 @@ class Verdict:
 
 def accuracy_row(system: str, y_true, y_pred, *, split: str, **more) -> Row:
     """Return the row for an accuracy from labels of shape (n,); `more` is any other field of Row."""
-    interval = metrics.accuracy(y_true, y_pred)
-    return Row(system, split, "accuracy", interval.estimate, interval.n, low=interval.low, high=interval.high, **more)
+    return interval_row(system, metrics.accuracy(y_true, y_pred), split=split, **more)
+
+
+def interval_row(system: str, interval: metrics.Interval, *, split: str, metric: str = "accuracy", **more) -> Row:
+    """Return the row for an estimate that comes with its own interval; `more` is any other field of Row."""
+    return Row(system, split, metric, interval.estimate, interval.n, low=interval.low, high=interval.high, **more)
 
 
 def save(notebook: str, rows: Iterable[Row], *, profile: str, seed: int, question: str, answer: str) -> Path:

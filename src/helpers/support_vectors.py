@@ -4,10 +4,12 @@ The 1,797 small digits stand in the file in the order in which people filled in 
 order lets the same hand write training and test images; these helpers can keep a hand together.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
+import pandas as pd
 from joblib import Parallel, delayed, parallel_config
 from scipy import stats
 from sklearn.base import ClassifierMixin, clone
@@ -17,6 +19,7 @@ from sklearn.model_selection import (
     GroupShuffleSplit,
     ShuffleSplit,
     StratifiedKFold,
+    cross_val_predict,
 )
 from sklearn.svm import SVC
 
@@ -127,10 +130,15 @@ def repeated_splits(
     """Train and test a classifier on many random splits.
 
     x: (n, d), y: (n,). Without groups every image is drawn by itself (as `train_test_split` does); with
-    groups (n,), whole groups are: `test_share` is then a share of groups. The model is cloned, never changed.
+    groups (n,), whole groups are: `test_share` is then a share of groups, to the nearest whole group. The
+    model is cloned, never changed.
     """
-    splitter = ShuffleSplit if groups is None else GroupShuffleSplit
-    rows = list(splitter(n_repeats, test_size=test_share, random_state=seed).split(x, y, groups))
+    if groups is None:
+        splitter = ShuffleSplit(n_repeats, test_size=test_share, random_state=seed)
+    else:
+        held_out = max(1, round(test_share * len(np.unique(groups))))
+        splitter = GroupShuffleSplit(n_repeats, test_size=held_out, random_state=seed)
+    rows = list(splitter.split(x, y, groups))
 
     def score(train, test) -> float:
         return float((clone(model).fit(x[train], y[train]).predict(x[test]) == y[test]).mean())
@@ -155,6 +163,43 @@ def corrected_interval(repeats: Repeats, *, confidence: float = 0.95) -> metrics
     half = float(stats.t.ppf(0.5 + confidence / 2, n - 1)) * sqrt(share) * repeats.sd
     low, high = max(0.0, repeats.mean - half), min(1.0, repeats.mean + half)
     return metrics.Interval(repeats.mean, low, high, confidence, round(float(repeats.n_test.mean())))
+
+
+def spread_table(repeats: Mapping[str, Repeats]) -> pd.DataFrame:
+    """Return, for each kind of repeated split, mean, extremes and spread beside two 95% intervals of the mean.
+
+    Numbers are fractions; intervals are text in per cent. The naive one treats the splits as independent.
+    """
+    lines = {}
+    for name, each in repeats.items():
+        naive, fair = metrics.mean_over_seeds(each.accuracies), corrected_interval(each)
+        lines[name] = {
+            "mean": each.mean,
+            "lowest": each.accuracies.min(),
+            "highest": each.accuracies.max(),
+            "spread (sd)": each.sd,
+            "naive interval": f"{100 * naive.low:.1f} to {100 * min(1.0, naive.high):.1f}",
+            "corrected interval": f"{100 * fair.low:.1f} to {100 * fair.high:.1f}",
+        }
+    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("held out")
+
+
+def sit_one_image(
+    readers: Mapping[str, ClassifierMixin], x, y, *, groups, n_ability: int, n_folds: int = 5
+) -> pd.DataFrame:
+    """Let each reader train on all images but the last and read that one; measure its real ability beside it.
+
+    x: (n, d), y: (n,), groups: (n,). The ability is accuracy in cross-validation over whole groups, among the
+    first `n_ability` images only. Columns: "read as" (label), "right" (bool), "ability" (`Interval`).
+    """
+    few, lines = slice(0, n_ability), {}
+    for name, reader in readers.items():
+        answer = clone(reader).fit(x[:-1], y[:-1]).predict(x[-1:])[0]
+        folds = GroupKFold(n_folds)
+        predicted = cross_val_predict(clone(reader), x[few], y[few], groups=groups[few], cv=folds)
+        ability = metrics.accuracy(y[few], predicted)
+        lines[name] = {"read as": answer, "right": bool(answer == y[-1]), "ability": ability}
+    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("reader")
 
 
 def validation_surface(x, y, *, penalties, gammas, n_folds: int = 5, groups=None, seed: int = 0) -> Surface:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
+from helpers import metrics
 from helpers.figures.style import PALETTE, figure_layout
 
 PERCENT = ".2~%"
@@ -31,7 +32,7 @@ class Curve:
 
 def intervals(
     labels: Sequence[str],
-    values: Sequence[float],
+    values: Sequence[float] | Sequence[metrics.Interval],
     *,
     low: Sequence[float | None] | None = None,
     high: Sequence[float | None] | None = None,
@@ -44,9 +45,13 @@ def intervals(
     """Draw one point (or bar) with its interval a line, the first label on top.
 
     labels, values, low, high: n each; low and high are the limits themselves, not distances, and None where
-    there is none. colours: one, or n. reference: a value and its name, drawn as a vertical line. Bars start at
-    zero. Raises ValueError for unequal lengths or an interval that does not contain its value.
+    there is none. Values may be intervals (`metrics.Interval`) instead, which bring their own limits.
+    colours: one, or n. reference: a value and its name, drawn as a vertical line. Bars start at zero. Raises
+    ValueError for unequal lengths or an interval that does not contain its value.
     """
+    if len(values) and hasattr(values[0], "estimate"):
+        low, high = [one.low for one in values], [one.high for one in values]
+        values = [one.estimate for one in values]
     labels, values = [str(label) for label in labels], np.asarray(values, dtype=float)
     low = values if low is None else _limits("low", low, values)
     high = values if high is None else _limits("high", high, values)
