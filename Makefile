@@ -50,12 +50,12 @@ lint: $(STAMP) ## ruff, codespell and stripped notebooks
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/codespell
-	@$(BIN)/nbstripout --verify notebooks/*.ipynb
+	@$(BIN)/nbstripout --keep-id --verify notebooks/*.ipynb
 
 format: $(STAMP) ## format code and notebooks, strip outputs
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
-	@$(BIN)/nbstripout notebooks/*.ipynb
+	@$(BIN)/nbstripout --keep-id notebooks/*.ipynb
 
 lock: $(STAMP) ## make requirements.lock again from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \

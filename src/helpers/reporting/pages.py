@@ -7,14 +7,13 @@ import nbformat
 
 from helpers import paths
 from helpers.reporting import freshness, provenance, site
+from helpers.reporting import render as renderer
 from helpers.reporting.files import write_atomically
 from helpers.reporting.plan import Job, places
 
 
 def render(job: Job, profile: str) -> None:
     """Render a job's page from its executed notebook and the present prose, and note its state."""
-    from helpers.reporting import render as renderer  # nbconvert takes most of a second to import
-
     where = places(profile)
     executed = nbformat.read(where.executed / f"{job.slug}.ipynb", as_version=4)
     page = renderer.render_page(
@@ -34,6 +33,7 @@ def render(job: Job, profile: str) -> None:
         "components": job.components,
         "page": job.page,
         "html": freshness.digest(page),
+        "reading_minutes": renderer.reading_minutes(executed),
         "seconds": round(executed.metadata["digits"]["seconds"], 1),
         "executed_at": executed.metadata["digits"]["executed_at"],
     }
@@ -96,7 +96,7 @@ def write_index(jobs: list[Job], profile: str) -> Path:
                 executed_at=about.get("executed_at", ""),
                 smoke=profile == "smoke",
                 results=found,
-                reading_minutes=reading_minutes(job.notebook),
+                reading_minutes=about.get("reading_minutes", 0),
             )
         )
     claims = site.scoreboard(reports)
@@ -104,9 +104,3 @@ def write_index(jobs: list[Job], profile: str) -> Path:
     write_atomically(index, page)
     write_atomically(state, json.dumps({"sources": now, "html": freshness.digest(page)}))
     return index
-
-
-def reading_minutes(notebook: nbformat.NotebookNode) -> int:
-    """Return the whole minutes it takes to read a notebook's prose at 220 words a minute, at least 1."""
-    words = sum(len(c.source.split()) for c in notebook.cells if c.cell_type == "markdown")
-    return max(1, round(words / 220))
