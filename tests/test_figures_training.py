@@ -1,0 +1,72 @@
+"""Figures of trainings: what is drawn is what was given."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.figures import training as figures
+
+
+@pytest.fixture
+def history():
+    return pd.DataFrame(
+        {"epoch": [1, 2, 3], "loss": [3.0, 2, 1], "val_loss": [2.0, 1.5, 1.8], "val_accuracy": [0.5, 0.7, 0.6],
+         "accuracy": [0.4, 0.6, 0.9]}
+    )  # fmt: skip
+
+
+def test_learning_curves_mark_the_best_held_out_epoch(history):
+    fig = figures.learning_curves({"a": history, "b": history}, {"a": "#111111", "b": "#222222"})
+    marked = [trace for trace in fig.data if trace.mode == "markers"]
+    assert [(trace.x[0], trace.y[0]) for trace in marked] == [(2, 1.5)] * 2
+    best = [t for t in figures.learning_curves({"a": history}, {"a": "#1"[:1] + "111"}, quantity="accuracy").data
+            if t.mode == "markers"]  # fmt: skip
+    assert best[0].y[0] == 0.7
+    assert all("gl" not in trace.type for trace in fig.data)
+
+
+def test_learning_curves_without_validation(history):
+    fig = figures.learning_curves({"a": history.assign(val_loss=np.nan)}, {"a": "#111111"})
+    assert not [trace for trace in fig.data if trace.mode == "markers"]
+
+
+def test_learning_curves_refuse(history):
+    with pytest.raises(ValueError, match="quantity"):
+        figures.learning_curves({"a": history}, {"a": "#111111"}, quantity="speed")
+    with pytest.raises(ValueError, match="colours"):
+        figures.learning_curves({"a": history}, {})
+
+
+@pytest.fixture
+def table():
+    rows = {"cheap": (0.03, 1.0), "good": (0.01, 5.0), "worse": (0.02, 9.0)}
+    frame = pd.DataFrame(rows, index=["error", "seconds"]).T
+    return frame.assign(low=frame["error"] / 2, high=frame["error"] * 2, parameters=frame["seconds"] * 10)
+
+
+def test_unbeaten_leaves_out_whoever_is_dearer_and_worse(table):
+    assert figures.unbeaten(table["seconds"], table["error"]).tolist() == [True, True, False]
+    twins = pd.Series([1.0, 1.0]), pd.Series([0.1, 0.1])
+    assert figures.unbeaten(*twins).all()
+
+
+def test_frontier_draws_every_network_in_every_panel(table):
+    fig = figures.frontier(table, {"seconds": "s", "parameters": "weights"}, colours=["#111", "#222", "#333"])
+    named = [trace for trace in fig.data if trace.name in table.index]
+    assert len(named) == 6
+    assert named[0].error_y.array[0] == pytest.approx(0.03)
+    assert fig.layout.xaxis.type == fig.layout.yaxis.type == "log"
+
+
+def test_frontier_refuses(table):
+    with pytest.raises(ValueError, match="lacks"):
+        figures.frontier(table, {"flops": "f"}, colours=["#1"] * 3)
+    with pytest.raises(ValueError, match="above 0"):
+        figures.frontier(table.assign(seconds=0), {"seconds": "s"}, colours=["#1"] * 3)
+
+
+def test_weight_sheet_is_symmetric_about_white():
+    fig = figures.weight_sheet(np.array([[[1.0, -3.0]], [[0.0, 0.0]]]), titles=["a", "b"])
+    assert [axes.images[0].get_clim() for axes in fig.axes] == [(-3, 3), (-1, 1)]
+    with pytest.raises(ValueError, match="weights"):
+        figures.weight_sheet(np.zeros((0, 2, 2)))
