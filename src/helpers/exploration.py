@@ -1,6 +1,6 @@
 """Looking before learning: what is in a collection of digit images, before any model sees it.
 
-Counts, pixels that never vary, duplicates, two-dimensional maps and the shape of the pen strokes. Everything
+Counts, pixels that never vary, two-dimensional maps and the shape of the pen strokes. Everything
 takes plain arrays and returns plain arrays, data frames or small frozen values.
 """
 
@@ -9,8 +9,10 @@ import pandas as pd
 from scipy import stats
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 
 from helpers import metrics, neighbours
+from helpers.duplicates import require_uint8
 
 INK = 128  # grey level from which a pixel counts as ink when strokes are measured
 
@@ -52,17 +54,17 @@ def _counts(labels, n_classes: int) -> np.ndarray:
 
 def intensity_counts(images: np.ndarray) -> np.ndarray:
     """Count how often each grey level 0..255 occurs in uint8 images; int64, shape (256,)."""
-    return np.bincount(_uint8(images).ravel(), minlength=256)
+    return np.bincount(require_uint8(images).ravel(), minlength=256)
 
 
 def pixel_use(images: np.ndarray) -> np.ndarray:
     """Count for each pixel the images in which it carries any ink (is above 0); int64, shape (h, w)."""
-    return np.count_nonzero(_uint8(images), axis=0).astype(np.int64)
+    return np.count_nonzero(require_uint8(images), axis=0).astype(np.int64)
 
 
 def never_varying(images: np.ndarray) -> np.ndarray:
     """Mark the pixels that have one and the same value in every image; bool, shape (h, w)."""
-    images = _uint8(images)
+    images = require_uint8(images)
     return images.min(axis=0) == images.max(axis=0)
 
 
@@ -71,82 +73,12 @@ def class_moments(images: np.ndarray, labels, *, n_classes: int = 10) -> tuple[n
 
     Grey levels and squared grey levels. Raises ValueError when a label has no image.
     """
-    images, labels = _uint8(images), np.asarray(labels)
+    images, labels = require_uint8(images), np.asarray(labels)
     missing = np.flatnonzero(_counts(labels, n_classes) == 0)
     if len(missing):
         raise ValueError(f"labels: none of the images is labelled {missing.tolist()}; every class needs one")
     groups = [images[labels == label] for label in range(n_classes)]
     return np.stack([group.mean(axis=0) for group in groups]), np.stack([group.var(axis=0) for group in groups])
-
-
-def duplicate_groups(images: np.ndarray) -> list[tuple[int, ...]]:
-    """Return the rows of images that are equal in every pixel, one tuple of two or more rows per group.
-
-    The bytes of each image are the key of a hash table, which settles equal hashes by comparing the bytes:
-    no collision can pass for a duplicate. Groups come in the order of their first row.
-    """
-    images = _uint8(images)
-    rows: dict[bytes, list[int]] = {}
-    for row, image in enumerate(images):
-        rows.setdefault(image.tobytes(), []).append(row)
-    return [tuple(group) for group in rows.values() if len(group) > 1]
-
-
-def closest_pairs(images: np.ndarray, *, n_pairs: int = 10, n_components: int = 48, block: int = 2048) -> pd.DataFrame:
-    """Find the closest pairs among all n (n - 1) / 2 pairs of images, by Euclidean distance, exactly.
-
-    images: uint8 (n, h, w), n >= 2. Columns: first < second (rows), distance (grey levels), sorted by these
-    from the closest; fewer than n_pairs rows only if there are no more pairs.
-
-    Projecting onto orthonormal directions (here the leading principal components) never makes a distance
-    longer, so a pair whose projections are already further apart than the n_pairs-th best pair found so far
-    can be dropped unseen; the few survivors are measured in whole numbers.
-    """
-    flat = _uint8(images).reshape(len(images), -1)
-    if len(flat) < 2 or n_pairs < 1:
-        raise ValueError(f"images, n_pairs: got {len(flat)} images and {n_pairs} pairs, need at least 2 and 1")
-    centred = flat - flat.mean(axis=0, dtype=np.float32)
-    _, directions = np.linalg.eigh((centred.T @ centred).astype(np.float64))
-    points = (centred @ directions[:, -min(n_components, flat.shape[1]) :].astype(np.float32)).astype(np.float32)
-    squares = np.einsum("ij,ij->i", points, points)
-    margin = 2e-5 * float(squares.max())  # generous for what float32 loses in the product below
-    best = np.empty((0, 3), dtype=np.int64)  # squared distance, first, second
-    limit = np.inf
-    starts = range(0, len(flat), block)
-    for top in starts:
-        for left in range(top, len(flat), block):
-            a, b = slice(top, top + block), slice(left, left + block)
-            lower = points[a] @ points[b].T
-            lower *= -2
-            lower += squares[a, None]
-            lower += squares[b]
-            if top == left:
-                lower[np.tril_indices(len(lower))] = np.inf
-            if not np.isfinite(limit) and lower.size > 4 * n_pairs:
-                # A first guess to start from: the exact lengths of the pairs whose projections are closest.
-                guess = np.argpartition(lower, n_pairs - 1, axis=None)[:n_pairs]
-                best, limit = _keep_best(
-                    flat, best, guess // lower.shape[1] + top, guess % lower.shape[1] + left, n_pairs
-                )
-                best = best[:0]  # found again below, together with any ties
-            first, second = np.nonzero(lower <= limit + margin)
-            best, found = _keep_best(flat, best, first + top, second + left, n_pairs)
-            limit = min(limit, found)
-    frame = pd.DataFrame({"first": best[:, 1], "second": best[:, 2], "distance": np.sqrt(best[:, 0])})
-    return frame
-
-
-def _keep_best(flat, best, first, second, n_pairs) -> tuple[np.ndarray, float]:
-    """Merge candidate pairs into the best list; return it with the squared distance of its last entry."""
-    for start in range(0, len(first), 20_000):
-        i, j = first[start : start + 20_000], second[start : start + 20_000]
-        keep = i < j
-        i, j = i[keep], j[keep]
-        difference = flat[i].astype(np.int32) - flat[j]
-        squared = np.einsum("ij,ij->i", difference, difference)
-        best = np.concatenate([best, np.stack([squared, i, j], axis=1).astype(np.int64)])
-        best = best[np.lexsort((best[:, 2], best[:, 1], best[:, 0]))][:n_pairs]
-    return best, float(best[-1, 0]) if len(best) >= n_pairs else np.inf
 
 
 def map_pca(images: np.ndarray, *, n_components: int = 2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -156,7 +88,9 @@ def map_pca(images: np.ndarray, *, n_components: int = 2, seed: int = 0) -> tupl
     component carries. The sign of a component is arbitrary; scikit-learn fixes it by its largest weight.
     """
     pca = PCA(n_components, svd_solver="covariance_eigh", random_state=seed)
-    return pca.fit_transform(_uint8(images).reshape(len(images), -1).astype(np.float64)), pca.explained_variance_ratio_
+    return pca.fit_transform(
+        require_uint8(images).reshape(len(images), -1).astype(np.float64)
+    ), pca.explained_variance_ratio_
 
 
 def map_tsne(images: np.ndarray, *, seed: int = 0, perplexity: float = 30.0, n_components: int = 30) -> np.ndarray:
@@ -167,7 +101,10 @@ def map_tsne(images: np.ndarray, *, seed: int = 0, perplexity: float = 30.0, n_c
     Source: van der Maaten and Hinton (2008), J. Mach. Learn. Res. 9, 2579-2605.
     """
     points, _ = map_pca(images, n_components=min(n_components, len(images) - 1, images[0].size), seed=seed)
-    return TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(points).astype(np.float64)
+    tsne = TSNE(2, perplexity=perplexity, init="pca", random_state=seed, max_iter=750)
+    # Its threads meet after each of hundreds of short steps: on a busy machine two are far slower than one.
+    with threadpool_limits(1):
+        return tsne.fit_transform(points).astype(np.float64)
 
 
 def neighbour_agreement(points: np.ndarray, labels) -> metrics.Interval:
@@ -189,7 +126,7 @@ def stroke_statistics(images: np.ndarray) -> pd.DataFrame:
     ink, tan = -mu_xy / mu_yy); height and breadth (pixels, extent of pixels at or above half ink). Images
     without any ink give NaN, except ink 0.
     """
-    images = _uint8(images)
+    images = require_uint8(images)
     _, height, width = images.shape
     weight = images.astype(np.float32)
     mass = weight.sum(axis=(1, 2), dtype=np.float64)
@@ -244,6 +181,12 @@ def lookalike_offsets(images: np.ndarray) -> np.ndarray:
     return nearest - np.arange(len(nearest))
 
 
+def share_within(offsets, window: int) -> metrics.Interval:
+    """Return the share of offsets of at most `window` places either way, with its interval."""
+    close = np.abs(np.asarray(offsets)) <= window
+    return metrics.wilson(int(close.sum()), len(close))
+
+
 def chance_within(n: int, window: int) -> float:
     """Return the share of ordered pairs of different places 0..n-1 that lie at most `window` apart.
 
@@ -252,10 +195,3 @@ def chance_within(n: int, window: int) -> float:
     if not 1 <= window < n:
         raise ValueError(f"window: got {window}, allowed is 1 to {n - 1}")
     return window * (2 * n - window - 1) / (n * (n - 1))
-
-
-def _uint8(images: np.ndarray) -> np.ndarray:
-    images = np.asarray(images)
-    if images.ndim != 3 or images.dtype != np.uint8 or 0 in images.shape:
-        raise ValueError(f"images: got {images.dtype} of shape {images.shape}, need uint8 (n, h, w) with n >= 1")
-    return images
