@@ -253,7 +253,7 @@ def against_claims(rows: Iterable[Row]) -> pd.DataFrame:
                 "difference": "–" if one.difference is None else f"{100 * one.difference:+.2f} pp",
                 "interval": "–" if one.low is None else f"{100 * one.low:+.2f} to {100 * one.high:+.2f}",
                 "verdict": one.verdict,
-                "reason": one.reason,
+                "reason": one.reason if one.difference is None else "",  # else the interval says it
             }
         )
     columns = ["claim", "system", "published", "ours", "difference", "interval", "verdict", "reason"]

@@ -90,8 +90,9 @@ def intervals(
         else:  # plotly takes one error colour a trace
             trace.error_x.color = "rgba(128, 128, 128, 0.95)"
     fig = go.Figure(trace)
-    figure_layout(fig, height=110 + 44 * len(labels))
-    fig.update_layout(showlegend=False, xaxis_title_text=x_title, xaxis_tickformat=PERCENT if percent else None)
+    figure_layout(fig, height=110 + (44 if len(labels) <= 8 else 28) * len(labels))
+    fig.update_layout(showlegend=False, margin_t=30 if reference else 10)
+    fig.update_xaxes(title_text=x_title, tickformat=PERCENT if percent else None)
     # Inside-out order, so that the first label is on top; labels end a little before the axis.
     fig.update_yaxes(autorange="reversed", showgrid=False, ticks="", ticksuffix="  ")
     if reference is not None:
@@ -143,13 +144,31 @@ def curves(
             hovertemplate=f"{x_title} %{{x}}<br>{y_title} %{{y:{PERCENT if percent else '.4~g'}}}",
         )
     figure_layout(fig, height=height)
-    fig.update_layout(showlegend=len(lines) > 1, xaxis_title_text=x_title, yaxis_title_text=y_title)
+    fig.update_layout(
+        showlegend=len(lines) > 1,
+        margin_t=40 if len(lines) > 1 else 10,
+        xaxis_title_text=x_title,
+        yaxis_title_text=y_title,
+    )
     fig.update_yaxes(tickformat=PERCENT if percent else None)
     if log_x:
         fig.update_xaxes(type="log", dtick=1)
     if mark is not None:
         x, y, words = mark
-        fig.add_annotation(x=np.log10(x) if log_x else x, y=y, text=words, showarrow=True, arrowcolor="#888", ay=-36)
+        middle = np.mean(
+            [
+                np.min([np.min(line.y if line.low is None else line.low) for line in lines]),
+                np.max([np.max(line.y if line.high is None else line.high) for line in lines]),
+            ]
+        )
+        fig.add_annotation(
+            x=np.log10(x) if log_x else x,
+            y=y,
+            text=words,
+            arrowcolor=PALETTE["published"],
+            ax=44,
+            ay=44 if y > middle else -44,  # towards the emptier half
+        )
     return fig
 
 
@@ -189,7 +208,8 @@ def spreads(
                 line={"color": colour, "width": width},
             )  # fmt: skip
     figure_layout(fig, height=120 + 90 * len(samples))
-    fig.update_layout(showlegend=False, xaxis_title_text=x_title, xaxis_tickformat=PERCENT if percent else None)
+    fig.update_layout(showlegend=False, margin_t=30 if reference else 10)
+    fig.update_xaxes(title_text=x_title, tickformat=PERCENT if percent else None)
     fig.update_yaxes(
         tickvals=list(range(len(samples))),
         ticktext=[f"{name}  " for name in samples],

@@ -52,7 +52,7 @@ def surface(
             hovertemplate=f"{x_title} %{{customdata[0]}}<br>{y_title} %{{customdata[1]}}<br>%{{text}}<extra></extra>",
         )
     )
-    figure_layout(fig, height=120 + 52 * len(y_labels))
+    figure_layout(fig, height=90 + 52 * len(y_labels)).update_layout(margin_t=10)
     for axis, labels, title in (("x", x_labels, x_title), ("y", y_labels, y_title)):
         fig.update_layout(
             {
@@ -114,7 +114,7 @@ def confusion_matrix(counts, labels: Sequence[object] | None = None, *, height: 
         hoverinfo="skip",
         showlegend=False,
     )
-    figure_layout(fig, height=height)
+    figure_layout(fig, height=height).update_layout(margin_t=10)
     for place in range(len(labels)):
         fig.add_shape(
             type="rect",
