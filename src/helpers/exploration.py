@@ -121,7 +121,7 @@ def neighbour_agreement(points: np.ndarray, labels) -> metrics.Interval:
 def stroke_statistics(images: np.ndarray) -> pd.DataFrame:
     """Measure ink, stroke width, slant and size of each digit.
 
-    Columns: ink (mean darkness, 0..1 of full ink); width (pixels, twice the ink area over its outline, the
+    Columns: ink (per cent of a wholly black field); width (pixels, twice the ink area over its outline, the
     width of a long bar); slant (degrees from upright, positive leans right; from the second moments of the
     ink, tan = -mu_xy / mu_yy); height and breadth (pixels, extent of pixels at or above half ink). Images
     without any ink give NaN, except ink 0.
@@ -140,7 +140,7 @@ def stroke_statistics(images: np.ndarray) -> pd.DataFrame:
         moment_yy = down @ y**2 / mass - mean_y**2
         moment_xy = np.einsum("nij,i,j->n", weight, y, x, optimize=True) / mass - mean_x * mean_y
         slant = np.degrees(np.arctan2(-moment_xy, moment_yy))
-        columns = {"ink": mass / (255 * height * width), "width": 2 * area / outline, "slant": slant}
+        columns = {"ink": 100 * mass / (255 * height * width), "width": 2 * area / outline, "slant": slant}
     frame = pd.DataFrame(columns)
     for name, axis in (("height", 2), ("breadth", 1)):
         frame[name] = np.where(area > 0, _extent(solid.any(axis=axis)), np.nan)

@@ -19,6 +19,7 @@ WRONG = "#b3400e"
 PAPER_TO_INK = LinearSegmentedColormap.from_list("paper-to-ink", ["#ffffff", "#14171a"])
 PAPER_TO_BLUE = LinearSegmentedColormap.from_list("paper-to-blue", ["#ffffff", "#9ecae1", "#2171b5", "#08214a"])
 WIDTH = 6.8  # inches; the text column of the page
+PAIR_WIDTH = 2.9  # inches for two images and their difference
 
 
 def digit_sheet(
@@ -74,10 +75,10 @@ def moment_sheet(means: np.ndarray, variances: np.ndarray, titles: Sequence[obje
     )
 
 
-def pair_sheet(first: np.ndarray, second: np.ndarray, titles: Sequence[object], *, columns: int = 5) -> Figure:
+def pair_sheet(first: np.ndarray, second: np.ndarray, titles: Sequence[object], *, columns: int = 2) -> Figure:
     """Draw pairs of images side by side, with where they differ to the right of them.
 
-    first, second: (n, h, w), 0 to 255; titles: n short texts of up to two lines, set above each triple;
+    first, second: (n, h, w), 0 to 255; titles: n short texts, set above each triple;
     columns: triples in a row. The difference is |first - second| in blue on the same scale as the ink.
     Raises ValueError when shapes or lengths differ.
     """
@@ -91,7 +92,9 @@ def pair_sheet(first: np.ndarray, second: np.ndarray, titles: Sequence[object], 
     labels = [text for title in titles for text in (str(title), None, None)]
     maps = [(PAPER_TO_INK, top), (PAPER_TO_INK, top), (PAPER_TO_BLUE, top)] * n
     columns = min(columns, n)
-    return _mosaic(triples, labels, 3 * columns, colours=[QUIET] * (3 * n), maps=maps, group=3)
+    return _mosaic(
+        triples, labels, 3 * columns, colours=[QUIET] * (3 * n), maps=maps, group=3, full_width=PAIR_WIDTH * columns
+    )
 
 
 def _stack(images: np.ndarray) -> np.ndarray:
@@ -101,7 +104,7 @@ def _stack(images: np.ndarray) -> np.ndarray:
     return images
 
 
-def _mosaic(images, titles, columns, *, colours, maps, row_labels=None, group=1) -> Figure:
+def _mosaic(images, titles, columns, *, colours, maps, row_labels=None, group=1, full_width=WIDTH) -> Figure:
     """Compose the picture; `group` neighbouring cells stand close together, groups stand apart."""
     n, height, width = images.shape
     n_rows = -(-n // columns)
@@ -110,7 +113,7 @@ def _mosaic(images, titles, columns, *, colours, maps, row_labels=None, group=1)
     gap, gap_group = width / 9, width / 2.2 if group > 1 else width / 9
     span = columns * (width + gap) - gap + (columns // group - 1) * (gap_group - gap)
     # A sheet of few columns is not blown up to the full width: a digit stays about 1.3 inches at most.
-    scale = min((WIDTH - left) / span, 1.3 / width)  # inches for one pixel of a digit
+    scale = min((full_width - left) / span, 1.3 / width)  # inches for one pixel of a digit
     lines = [
         max((text.count("\n") + 1 for text in titles[start : start + columns] if text), default=0)
         for start in range(0, n, columns)

@@ -38,7 +38,7 @@ def balance_dots(frames: Mapping[str, pd.DataFrame], *, even: float = 0.1) -> go
             hovertemplate="%{text}: %{customdata:,} images, %{y:.2f}%<extra>" + name + "</extra>",
         )
     fig.add_hline(y=100 * even, line={"dash": "dash", "color": PALETTE["chance"], "width": 1.5})
-    fig.update_xaxes(title="digit", tickvals=list(range(len(frame))), showgrid=False)
+    fig.update_xaxes(title="digit", tickvals=list(range(len(frame))), showgrid=False, zeroline=False)
     fig.update_yaxes(title="share of the images (%)")
     return figure_layout(fig, height=360)
 
@@ -54,12 +54,16 @@ def intensity_bars(counts: np.ndarray) -> go.Figure:
         hovertemplate="grey level %{x}: %{y:.3g}% of all pixels<extra></extra>",
     )
     fig.update_xaxes(
-        title="grey level: 0 is paper, 255 is full ink", tickvals=[0, 50, 100, 150, 200, 255], showgrid=False
+        title="grey level: 0 is paper, 255 is full ink",
+        tickvals=[0, 64, 128, 191, 255],
+        range=[-3, 258],
+        showgrid=False,
+        zeroline=False,
     )
     ticks = [0.01, 0.1, 1, 10, 100]
     fig.update_yaxes(type="log", title="share of all pixels (%)", tickvals=ticks, ticktext=[f"{t:g}" for t in ticks])
-    fig.update_layout(bargap=0.1, showlegend=False)
-    return figure_layout(fig, height=340)
+    fig.update_layout(bargap=0.1, showlegend=False, margin={"t": 10})
+    return figure_layout(fig, height=320)
 
 
 def pixel_map(use: np.ndarray, constant: np.ndarray, *, n: int) -> go.Figure:
@@ -70,7 +74,7 @@ def pixel_map(use: np.ndarray, constant: np.ndarray, *, n: int) -> go.Figure:
     """
     share = np.where(constant, np.nan, np.maximum(use, 0.5) / n)
     bottom = min(-1.0, float(np.floor(np.nanmin(np.log10(share)))))
-    ticks = np.arange(bottom, 1)
+    ticks = np.arange(0, bottom - 1, -2)  # every second power of ten: on a phone there is room for few words
     words = ["all" if tick == 0 else f"1 in {10 ** -int(tick):,}" for tick in ticks]
     fig = go.Figure()
     fig.add_heatmap(
@@ -82,11 +86,15 @@ def pixel_map(use: np.ndarray, constant: np.ndarray, *, n: int) -> go.Figure:
         zmax=0,
         colorscale=[[0, BLUE.format(0.08)], [0.5, BLUE.format(0.45)], [1, BLUE.format(1)]],
         colorbar={
+            "orientation": "h",
+            "y": 1.01,
+            "yanchor": "bottom",
+            "len": 0.6,
+            "thickness": 10,
+            "outlinewidth": 0,
             "tickvals": ticks,
             "ticktext": words,
-            "thickness": 12,
-            "outlinewidth": 0,
-            "title": {"text": "inked in"},
+            "title": {"text": "images with ink in the pixel", "side": "top"},
         },
         hovertemplate="row %{y}, column %{x}: inked in %{customdata:,} of " + f"{n:,}<extra></extra>",
         hoverongaps=False,
@@ -101,10 +109,9 @@ def pixel_map(use: np.ndarray, constant: np.ndarray, *, n: int) -> go.Figure:
         name="never varies",
     )
     height, width = use.shape
-    figure_layout(fig, height=470)
-    fig.update_xaxes(range=[-0.5, width - 0.5], constrain="domain", showgrid=False, zeroline=False, title="column")
+    figure_layout(fig, height=560)
+    fig.update_xaxes(range=[-0.5, width - 0.5], constrain="domain", showgrid=False, zeroline=False)
     fig.update_yaxes(range=[height - 0.5, -0.5], scaleanchor="x", constrain="domain", showgrid=False, zeroline=False)
-    fig.update_yaxes(title="row")
     fig.update_layout(showlegend=False)
     return fig
 
@@ -112,35 +119,33 @@ def pixel_map(use: np.ndarray, constant: np.ndarray, *, n: int) -> go.Figure:
 def digit_map(
     points: np.ndarray, labels: np.ndarray, rows: np.ndarray, *, axes: tuple[str, str] = ("", "")
 ) -> go.Figure:
-    """Draw images as points in the plane, one colour a digit, the digit itself written at each median.
+    """Draw each image as its own numeral at its place in the plane, one colour a digit.
 
     points: (n, 2); labels: (n,); rows: (n,) shown on hovering; axes: titles of the two axes, "" for maps whose
-    axes mean nothing. SVG only, so keep n at a few thousand.
+    axes mean nothing. Numerals can be told apart without seeing colours. SVG only, so keep n at a few thousand.
     """
-    points = np.round(np.asarray(points, dtype=float), 2)
+    points = np.round(np.asarray(points, dtype=float), 2).astype(np.float32)
     fig = go.Figure()
     for digit in np.unique(labels):
         chosen = labels == digit
         colour = DIGIT_COLOURS[int(digit) % len(DIGIT_COLOURS)]
         fig.add_scatter(
-            x=points[chosen, 0].astype(np.float32),
-            y=points[chosen, 1].astype(np.float32),
+            x=points[chosen, 0],
+            y=points[chosen, 1],
             customdata=np.asarray(rows)[chosen].astype(np.int32),
-            mode="markers",
-            marker={"size": 4.5, "color": colour, "opacity": 0.75},
+            mode="text",
+            text=str(digit),
+            textfont={"size": 11, "color": colour},
             name=str(digit),
+            showlegend=False,
             hovertemplate=f"{digit}, image %{{customdata:,}}<extra></extra>",
         )
-    for digit in np.unique(labels):
-        colour = DIGIT_COLOURS[int(digit) % len(DIGIT_COLOURS)]
-        x, y = np.median(points[labels == digit], axis=0)
-        chip = {"text": f"<b>{digit}</b>", "font": {"size": 15, "color": _readable_on(colour)}, "bgcolor": colour}
-        fig.add_annotation(x=x, y=y, showarrow=False, borderpad=3, opacity=0.95, **chip)
-    figure_layout(fig, height=520)
-    quiet = {"showgrid": False, "zeroline": False, "showticklabels": any(axes), "ticks": "outside" if any(axes) else ""}
-    fig.update_xaxes(title=axes[0], **quiet)
-    fig.update_yaxes(title=axes[1], **quiet)
-    fig.update_layout(legend={"itemsizing": "constant"})
+    figure_layout(fig, height=560)
+    meant = any(axes)
+    quiet = {"showgrid": False, "zeroline": False, "showline": meant, "showticklabels": meant}
+    fig.update_xaxes(title=axes[0], ticks="outside" if meant else "", **quiet)
+    fig.update_yaxes(title=axes[1], ticks="outside" if meant else "", **quiet)
+    fig.update_layout(margin={"t": 10})
     return fig
 
 
@@ -161,10 +166,3 @@ def density_curves(samples: Mapping[str, np.ndarray], *, bins: np.ndarray, title
     fig.update_xaxes(title=title, showgrid=False)
     fig.update_yaxes(title="share of the images (%)", rangemode="tozero", gridcolor=FAINT)
     return figure_layout(fig, height=360)
-
-
-def _readable_on(colour: str) -> str:
-    """Return near black or white, whichever has more contrast with the colour (WCAG relative luminance)."""
-    channels = np.array([int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)])
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return "#111111" if linear @ [0.2126, 0.7152, 0.0722] > 0.18 else "#ffffff"
