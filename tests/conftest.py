@@ -24,3 +24,8 @@ def browser():
         running = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield running
         running.close()
+
+
+def pytest_make_parametrize_id(val):
+    """Name bytes by their length: their content can hold a time stamp, and then no two workers agree on the name."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None
