@@ -55,3 +55,13 @@ def test_time_per_image_is_positive_and_smaller_in_batches(runs):
     one = inspection.milliseconds_per_image(runs["fast_b"], batch=1, seconds=0.2)
     many = inspection.milliseconds_per_image(runs["fast_b"], batch=64, seconds=0.2)
     assert 0 < many < one
+
+
+def test_the_price_list_holds_errors_and_costs(runs):
+    table = inspection.price_list({"a": runs["linear"], "b": runs["fast_b"]})
+    wrong = np.mean(runs["linear"].val_predictions != runs["linear"].spec.split.y_val)
+    assert table.loc["a", "error"] == pytest.approx(max(wrong, 0.5 / 20))
+    assert (table["low"] <= table["error"]).all()
+    assert (table["error"] <= table["high"]).all()
+    assert table.loc["b", "parameters"] == runs["fast_b"].parameters
+    assert (table > 0).to_numpy()[:, [0, 2, 3, 4, 5, 6]].all()

@@ -49,3 +49,9 @@ def test_scaling_is_what_the_network_sees(split):
     assert not np.array_equal(scaled(split.x_val), unscaled(split.x_val))
     dark = replace(split, x_train=split.x_train // 255 * 0)
     assert len(set(perceptrons.fit(Reading("r", max_iter=1), dark)(dark.x_train))) == 1
+
+
+def test_the_eight_readings_differ_and_respect_the_limit():
+    eight = perceptrons.readings(passes=4)
+    assert len({replace(reading, name="") for reading in perceptrons.readings()}) == len(eight) == 8
+    assert max(reading.max_iter for reading in eight) == 4

@@ -1,11 +1,13 @@
 """Looking into trained networks: first-layer weights, what the layers make of an image, time per image."""
 
 import time
+from collections.abc import Mapping
 
 import keras
 import numpy as np
+import pandas as pd
 
-from helpers import loops
+from helpers import loops, metrics
 from helpers.training import Run
 
 
@@ -45,6 +47,27 @@ def feature_maps(run: Run, image: np.ndarray, *, n: int = 10) -> list[np.ndarray
     outputs = outputs if isinstance(outputs, list | tuple) else [outputs]  # Keras unpacks a list of one
     stacks = [keras.ops.convert_to_numpy(keras.ops.cast(maps, "float32"))[0].transpose(2, 0, 1) for maps in outputs]
     return [stack[np.argsort(-stack.sum(axis=(1, 2)), kind="stable")[:n]] for stack in stacks]
+
+
+def price_list(runs: Mapping[str, Run]) -> pd.DataFrame:
+    """Return one row per run: held-out error with its 95% limits, and what it costs.
+
+    Columns: error, low, high (fractions; an error of zero is shown as half an image, so that it has a logarithm),
+    parameters, flops (one image), seconds (training), milliseconds (one answer).
+    """
+    rows = {}
+    for name, run in runs.items():
+        held = metrics.accuracy(run.spec.split.y_val, run.val_predictions)
+        rows[name] = {
+            "error": max(1 - held.estimate, 0.5 / held.n),
+            "low": 1 - held.high,
+            "high": 1 - held.low,
+            "parameters": run.parameters,
+            "flops": run.flops,
+            "seconds": run.seconds,
+            "milliseconds": milliseconds_per_image(run),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").astype(float)
 
 
 def milliseconds_per_image(run: Run, *, batch: int = 1, seconds: float = 0.3) -> float:

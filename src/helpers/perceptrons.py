@@ -30,6 +30,22 @@ class Reading:
     activation: str = "relu"
 
 
+def readings(passes: int = 200) -> list[Reading]:
+    """Return eight readings of the published sentence; none takes more than `passes` passes over the data."""
+    return [
+        Reading("as described", max_iter=passes),
+        Reading("one-hot labels", one_hot=True, max_iter=passes),
+        Reading("pixels 0 to 255", scaled=False, max_iter=min(passes, 10)),
+        Reading("one-hot labels, a single pass", one_hot=True, max_iter=1),
+        Reading("1,000 training images", n_train=1000, max_iter=passes),
+        Reading("1,000 training images, one-hot labels", n_train=1000, one_hot=True, max_iter=passes),
+        Reading("plain gradient descent, 6 passes", solver="sgd", max_iter=min(passes, 6)),
+        Reading(
+            "plain gradient descent, 20 passes, one-hot labels", solver="sgd", one_hot=True, max_iter=min(passes, 20)
+        ),
+    ]
+
+
 def _columns(images: np.ndarray, scaled: bool) -> np.ndarray:
     return images.reshape(len(images), -1).astype(np.float32) / (255 if scaled else 1)
 

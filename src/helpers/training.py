@@ -73,6 +73,11 @@ class Run:
         return np.argmax(self.test_logits, axis=1)
 
     @property
+    def cost(self) -> dict:
+        """Return what a results row says about price: training seconds and number of parameters."""
+        return {"seconds": self.seconds, "parameters": self.parameters}
+
+    @property
     def provenance(self) -> str:
         """Say in words whether it was trained just now."""
         if self.reused:
