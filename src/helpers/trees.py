@@ -134,3 +134,10 @@ def predict_at_alphas(model: DecisionTreeClassifier, x, *, alphas, pruning: Prun
         level = (pruning.collapse[paths] <= alpha).argmax(axis=0)  # the first collapsed node from the root
         answers.append(labels[paths[level, np.arange(paths.shape[1])]])
     return np.stack(answers)
+
+
+def some_steps(pruning: Pruning, n: int) -> np.ndarray:
+    """Return up to n positions on the path, from the root alone to the full tree, evenly by the logarithm of leaves."""
+    wanted = np.geomspace(1, pruning.n_leaves[0], n)
+    ascending = pruning.n_leaves[::-1]
+    return len(ascending) - 1 - np.unique(np.searchsorted(ascending, wanted).clip(max=len(ascending) - 1))

@@ -1,0 +1,124 @@
+"""Figures of classical models: sweeps of one setting, what an answer costs, neighbours, importances."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from matplotlib.figure import Figure
+
+from helpers.figures.charts import PERCENT, Curve, curves, intervals
+from helpers.figures.digits import digit_sheet
+from helpers.figures.style import PALETTE, figure_layout
+
+COLOURS = ("knn", "svm", "fast", "mlp")
+
+
+def sweep_chart(
+    scores: Mapping[str, pd.DataFrame | Mapping],
+    *,
+    x_title: str,
+    colours: Sequence[str] = COLOURS,
+    log_x: bool = True,
+    mark: tuple[float, str] | None = None,
+    printed: Mapping[float, float] | None = None,
+) -> go.Figure:
+    """Draw accuracy over one setting, a curve for each table.
+
+    scores: name -> table as from `sweeps.accuracies`: the index is x; estimate and, for a band, low and high are
+    fractions. A name that ends in "one-hot" is dotted. colours: palette keys, in order. mark: a place on the
+    first curve and words for it. printed: published accuracies by x, dashed in grey, a lone one as a dot.
+    A logarithmic axis of few places has its ticks there.
+    """
+    lines = []
+    for (name, table), colour in zip(scores.items(), colours, strict=False):
+        band = {side: table[side].to_list() for side in ("low", "high") if side in table}
+        dash = "dot" if name.endswith("one-hot") else "solid"
+        x, y = table.index.to_list(), table["estimate"].to_list()
+        lines.append(Curve(name, x, y, **band, colour=PALETTE[colour], dash=dash, markers=len(x) < 20))
+    if printed:
+        x, y = list(printed), list(printed.values())
+        lines.append(Curve("printed", x, y, colour=PALETTE["published"], dash="dash", markers=True))
+    first = next(iter(scores.values()))
+    point = (mark[0], float(first["estimate"].loc[mark[0]]), mark[1]) if mark else None
+    fig = curves(lines, x_title=x_title, y_title="accuracy", log_x=log_x, mark=point)
+    if log_x and len(first) < 20:
+        fig.update_xaxes(tickvals=first.index.to_list(), ticktext=[f"{x:,}" for x in first.index])
+    elif log_x:
+        fig.update_xaxes(dtick=1, tickformat=",")
+    return fig
+
+
+def cost_chart(frame: pd.DataFrame, *, height: int = 480) -> go.Figure:
+    """Draw accuracy over the time of one answer; the area of a dot is the memory the model takes.
+
+    frame: as from `baselines.cost_table`. The time axis is logarithmic.
+    """
+    fig = go.Figure()
+    size = np.sqrt(frame["megabytes"] / frame["megabytes"].max())
+    for (name, row), share in zip(frame.iterrows(), size, strict=True):
+        fig.add_scatter(
+            x=[row["milliseconds"]],
+            y=[row["estimate"]],
+            error_y={
+                "array": [row["high"] - row["estimate"]],
+                "arrayminus": [row["estimate"] - row["low"]],
+                "width": 0,
+                "thickness": 1.5,
+            },
+            mode="markers",
+            marker={"size": 9 + 45 * share, "color": PALETTE[row["model"]], "opacity": 0.65, "line": {"width": 0}},
+            customdata=[[row["megabytes"]]],
+            hovertemplate=(
+                f"{name}<br>%{{x:.3~g}} ms a digit<br>%{{y:{PERCENT}}}<br>%{{customdata[0]:.3~g}} MB<extra></extra>"
+            ),
+            cliponaxis=False,
+        )
+        fig.add_annotation(
+            x=np.log10(row["milliseconds"]),
+            y=row["estimate"],
+            text=name,
+            showarrow=False,
+            xanchor="left",
+            xshift=8 + 24 * share,
+        )
+    low, high = np.log10(frame["milliseconds"].min()), np.log10(frame["milliseconds"].max())
+    figure_layout(fig, height=height)
+    fig.update_layout(showlegend=False)
+    fig.update_xaxes(type="log", title="milliseconds for one digit", range=[low - 0.3, high + 0.9], dtick=1)
+    fig.update_yaxes(title="accuracy", tickformat=PERCENT)
+    return fig
+
+
+def score_chart(rows: Sequence) -> go.Figure:
+    """Draw the accuracies of result rows with their intervals, in the order given, in the models' colours."""
+    return intervals(
+        [row.system for row in rows],
+        [row.value for row in rows],
+        low=[row.low for row in rows],
+        high=[row.high for row in rows],
+        colours=[PALETTE[row.model] for row in rows],
+    )
+
+
+def neighbour_sheet(
+    queries: np.ndarray, right: Sequence[int], nearest: np.ndarray, labels: np.ndarray, *, pairs: int = 2
+) -> Figure:
+    """Draw query digits, each followed by its nearest training digits, `pairs` queries to a line.
+
+    queries: (n, h, w) with their true labels; nearest: (n, m, h, w), labels: int (n, m). A neighbour that
+    carries another label than the query is titled in the warning colour.
+    """
+    images, titles, flags = [], [], []
+    for query, true, row, marks in zip(queries, right, nearest, labels, strict=True):
+        images += [query, *row]
+        titles += [f"is a {true}", *(str(mark) for mark in marks)]
+        flags += [False, *(mark != true for mark in marks)]
+    columns = pairs * (nearest.shape[1] + 1)
+    return digit_sheet(np.stack(images), titles, columns=columns, highlight=flags)
+
+
+def importance_sheet(maps: Mapping[str, np.ndarray], *, shape: tuple[int, int]) -> Figure:
+    """Draw where models look: each (h * w,) a picture of that shape, inked up to its own maximum."""
+    pictures = [np.reshape(values, shape) / np.max(values) for values in maps.values()]
+    return digit_sheet(np.stack(pictures), list(maps), columns=len(maps))
