@@ -1,0 +1,218 @@
+// Theme, code switch, contents and plotly figures of a report. Runs from file://, asks no network for anything.
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const narrow = window.matchMedia("(max-width: 640px)");
+
+  // Storage can be forbidden (private windows, file:// in some browsers): then choices last as long as the page.
+  const recall = (key) => { try { return localStorage.getItem("digits:" + key); } catch { return null; } };
+  const remember = (key, value) => {
+    try {
+      if (value === null) localStorage.removeItem("digits:" + key);
+      else localStorage.setItem("digits:" + key, value);
+    } catch { /* nothing to do */ }
+  };
+
+  // Theme: set before the first paint, since this script stands in the head.
+  let chosen = recall("theme");
+  const theme = () => (chosen === "dark" || chosen === "light" ? chosen : dark.matches ? "dark" : "light");
+  const showTheme = () => { root.dataset.theme = theme(); };
+  showTheme();
+
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const one = (selector) => document.querySelector(selector);
+
+  // A custom property may hold light-dark(...): only a painted colour is resolved.
+  const colour = (name) => {
+    const probe = document.createElement("span");
+    probe.style.color = `var(${name})`;
+    document.body.append(probe);
+    const value = getComputedStyle(probe).color;
+    probe.remove();
+    return value;
+  };
+
+  // Plotly figures -------------------------------------------------------------------------------------------
+  const drawn = new Map(); // canvas element -> width of its page column at the last drawing
+  const config = {
+    responsive: true,
+    displaylogo: false,
+    showSendToCloud: false,
+    displayModeBar: "hover",
+    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+    toImageButtonOptions: { format: "png", scale: 2 },
+  };
+
+  const themed = (layout, paper) => {
+    const ink = colour(paper ? "--print-ink" : "--ink");
+    const soft = colour(paper ? "--print-grid" : "--grid");
+    const ground = colour(paper ? "--print-paper" : "--paper");
+    const changes = {
+      "font.color": ink,
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      "hoverlabel.bgcolor": ground,
+      "hoverlabel.bordercolor": soft,
+      "hoverlabel.font.color": ink,
+      "legend.bgcolor": "rgba(0,0,0,0)",
+      "modebar.bgcolor": "rgba(0,0,0,0)",
+      "modebar.color": colour("--muted"),
+      "modebar.activecolor": ink,
+    };
+    for (const name of Object.keys(layout)) {
+      if (/^[xy]axis\d*$/.test(name)) {
+        changes[`${name}.gridcolor`] = soft;
+        changes[`${name}.zerolinecolor`] = soft;
+        changes[`${name}.linecolor`] = soft;
+        changes[`${name}.tickcolor`] = soft;
+      }
+    }
+    return changes;
+  };
+
+  const draw = async (figure) => {
+    const canvas = figure.querySelector(".canvas");
+    const island = figure.querySelector('script[type="application/json"]');
+    if (!canvas || !island || drawn.has(canvas) || typeof window.Plotly === "undefined") return;
+    drawn.set(canvas, true);
+    const standIn = canvas.querySelector(".stand-in");
+    try {
+      const { data, layout, frames } = JSON.parse(island.textContent);
+      layout.autosize = true;
+      // A finger that scrolls the page must not zoom the chart.
+      if (window.matchMedia("(pointer: coarse)").matches) layout.dragmode = false;
+      if (narrow.matches) layout.font = { ...(layout.font || {}), size: 12 };
+      // A square field beside its colour bar needs no more height than the phone is wide.
+      if (narrow.matches && layout.yaxis && layout.yaxis.scaleanchor) {
+        layout.height = Math.min(layout.height, canvas.clientWidth);
+        canvas.style.minHeight = "";
+      }
+      if (standIn) standIn.remove();
+      await window.Plotly.newPlot(canvas, { data, layout, frames, config });
+      await window.Plotly.relayout(canvas, themed(canvas._fullLayout, false));
+      figure.dataset.drawn = "yes";
+    } catch (problem) {
+      if (standIn) canvas.replaceChildren(standIn);
+      figure.dataset.drawn = "failed";
+      console.error("A figure could not be drawn:", problem);
+    }
+  };
+
+  const repaint = (paper) => {
+    for (const canvas of drawn.keys()) {
+      if (canvas._fullLayout) window.Plotly.relayout(canvas, themed(canvas._fullLayout, paper));
+    }
+  };
+
+  const watchFigures = () => {
+    const figures = all("figure.plot");
+    if (!("IntersectionObserver" in window)) { figures.forEach(draw); return; }
+    const near = new IntersectionObserver((entries) => {
+      for (const entry of entries) {
+        if (entry.isIntersecting) { near.unobserve(entry.target); draw(entry.target); }
+      }
+    }, { rootMargin: "900px 0px" });
+    figures.forEach((figure) => near.observe(figure));
+    // The rest follow when the browser has nothing better to do, so that find, print and jumps meet drawn figures.
+    const idle = window.requestIdleCallback || ((work) => setTimeout(work, 200));
+    const next = () => {
+      const figure = figures.find((each) => !each.dataset.drawn && !drawn.has(each.querySelector(".canvas")));
+      if (figure) draw(figure).then(() => idle(next));
+    };
+    setTimeout(() => idle(next), 1500);
+  };
+
+  // On paper: light colours, and as wide as the sheet.
+  const PAPER_WIDTH = 640;
+  window.addEventListener("beforeprint", () => {
+    if (typeof window.Plotly === "undefined") return;
+    all("figure.plot").forEach(draw);
+    for (const canvas of drawn.keys()) {
+      if (canvas._fullLayout) window.Plotly.relayout(canvas, { ...themed(canvas._fullLayout, true), width: PAPER_WIDTH });
+    }
+  });
+  window.addEventListener("afterprint", () => {
+    for (const canvas of drawn.keys()) {
+      if (canvas._fullLayout) window.Plotly.relayout(canvas, { width: null, autosize: true });
+    }
+    repaint(false);
+  });
+
+  // Controls -------------------------------------------------------------------------------------------------
+  const wireTheme = () => {
+    const button = one('[data-switch="theme"]');
+    if (!button) return;
+    const label = () => {
+      const other = theme() === "dark" ? "Light" : "Dark";
+      button.textContent = other;
+      button.setAttribute("aria-label", `${other} colours`);
+    };
+    const change = () => { showTheme(); label(); repaint(false); };
+    button.hidden = false;
+    label();
+    button.addEventListener("click", () => {
+      const wanted = theme() === "dark" ? "light" : "dark";
+      // Choosing what the system has anyway means: follow the system again.
+      chosen = wanted === (dark.matches ? "dark" : "light") ? null : wanted;
+      remember("theme", chosen);
+      change();
+    });
+    dark.addEventListener("change", change);
+  };
+
+  const wireCode = () => {
+    const button = one('[data-switch="code"]');
+    const cells = all("details.code");
+    if (!button || !cells.length) return;
+    const show = (open) => {
+      cells.forEach((cell) => { cell.open = open; });
+      button.setAttribute("aria-pressed", String(open));
+      button.textContent = open ? "Hide code" : "Show code";
+    };
+    button.hidden = false;
+    show(recall("code") === "shown");
+    button.addEventListener("click", () => {
+      const open = button.getAttribute("aria-pressed") !== "true";
+      // What is being read stays where it is while code opens above it.
+      const anchor = all("article .cell").find((cell) => cell.getBoundingClientRect().bottom > 80);
+      const before = anchor ? anchor.getBoundingClientRect().top : 0;
+      show(open);
+      if (anchor && window.scrollY > 0) window.scrollBy({ top: anchor.getBoundingClientRect().top - before, behavior: "instant" });
+      remember("code", open ? "shown" : null);
+    });
+  };
+
+  const wireContents = () => {
+    const contents = one("nav.contents details");
+    if (!contents) return;
+    const wide = window.matchMedia("(min-width: 1100px)");
+    const fit = () => { contents.open = wide.matches; };
+    fit();
+    wide.addEventListener("change", fit);
+    const links = all("nav.contents a");
+    links.forEach((link) => link.addEventListener("click", () => { if (!wide.matches) contents.open = false; }));
+    const targets = links.map((link) => document.getElementById(decodeURIComponent(link.hash.slice(1))));
+    let waiting = false;
+    const mark = () => {
+      waiting = false;
+      let current = -1;
+      targets.forEach((target, i) => { if (target && target.getBoundingClientRect().top < 140) current = i; });
+      links.forEach((link, i) => {
+        if (i === current) link.setAttribute("aria-current", "true");
+        else link.removeAttribute("aria-current");
+      });
+    };
+    window.addEventListener("scroll", () => {
+      if (!waiting) { waiting = true; requestAnimationFrame(mark); }
+    }, { passive: true });
+    mark();
+  };
+
+  document.addEventListener("DOMContentLoaded", () => {
+    wireTheme();
+    wireCode();
+    wireContents();
+    watchFigures();
+  });
+})();
