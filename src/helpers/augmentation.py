@@ -63,9 +63,9 @@ def transforms(warp: Warp, n: int, *, size: tuple[int, int] = (28, 28), rng: np.
 
 def apply(images, rows):
     """Warp a batch of float images (n, h, w, 1) by `rows` (n, 8); bilinear, zeros outside. Returns a tensor."""
-    from keras import ops
+    from helpers.backend import keras  # here, as drawing warps need not wait for it
 
-    return ops.image.affine_transform(images, rows, interpolation="bilinear", fill_mode="constant", fill_value=0)
+    return keras.ops.image.affine_transform(images, rows, interpolation="bilinear", fill_mode="constant", fill_value=0)
 
 
 def warp_images(images: np.ndarray, warp: Warp, *, seed: int = 0) -> np.ndarray:

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Mapping
 
-import keras
 import numpy as np
 import pandas as pd
 
 from helpers import loops, metrics
+from helpers.backend import keras
 from helpers.training import Run
 
 

@@ -1,7 +1,8 @@
 """Two layers Keras lacks: space-to-depth, and batch normalization that runs fused in mixed precision."""
 
-import keras
-from keras import ops
+from helpers.backend import keras
+
+ops = keras.ops
 
 
 @keras.saving.register_keras_serializable(package="digits")

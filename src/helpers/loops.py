@@ -6,12 +6,13 @@ Both loops take the same shuffled rows, warps and learning rates, all drawn outs
 
 import os
 
-import keras
 import numpy as np
-from keras import ops
 
 from helpers import augmentation
+from helpers.backend import keras
 from helpers.models import N_CLASSES
+
+ops = keras.ops
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 LOSSES = ("cross_entropy", "mse")

@@ -9,11 +9,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import keras
-from keras import layers
-
 from helpers import precision as precisions
+from helpers.backend import keras
 from helpers.layers import FusedBatchNormalization, SpaceToDepth
+
+layers = keras.layers
 
 N_CLASSES = 10
 

@@ -62,7 +62,7 @@ def threads() -> int:
     TensorFlow takes the setting only before its first operation; later, the number it already works with is kept.
     Operations are made deterministic at the same time, which on a processor costs nothing measurable.
     """
-    import keras
+    from helpers.backend import keras, silenced_stderr
 
     wanted = available_threads()
     if keras.backend.backend() != "tensorflow":
@@ -75,12 +75,14 @@ def threads() -> int:
     except RuntimeError:
         wanted = tf.config.threading.get_intra_op_parallelism_threads() or wanted
     tf.config.experimental.enable_op_determinism()
+    with silenced_stderr():
+        tf.zeros(1)  # the first operation greets, too
     return wanted
 
 
 def hardware() -> dict[str, str | int]:
     """Describe the machine for a report: processor, cores, threads, backend, precision chosen."""
-    import keras
+    from helpers.backend import keras
 
     return {
         "processor": _cpuinfo().get("model name") or platform.processor() or platform.machine(),

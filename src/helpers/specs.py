@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 
-import keras
 import numpy as np
 
 from helpers import loops, models, run_store, schedules
 from helpers import precision as precisions
 from helpers.augmentation import Warp
+from helpers.backend import keras
 from helpers.splits import Split
 
 ENGINE = 1  # raise it when a change to training.py or loops.py changes what a spec trains to

@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 
 from helpers import augmentation, layers, loops, models, paths, progress, run_store, schedules
 from helpers import precision as precisions
+from helpers.backend import keras
 from helpers.specs import TrainSpec, identity, key
 
 __all__ = ["Diverged", "Run", "TrainSpec", "key", "load_model", "predict", "run", "summary"]
