@@ -55,6 +55,8 @@ def cost_chart(frame: pd.DataFrame, *, height: int = 480) -> go.Figure:
     frame: as from `baselines.cost_table`. The time axis is logarithmic.
     """
     fig = go.Figure()
+    low, high = np.log10(frame["milliseconds"].min()), np.log10(frame["milliseconds"].max())
+    middle = (low + high) / 2
     size = np.sqrt(frame["megabytes"] / frame["megabytes"].max())
     for (name, row), share in zip(frame.iterrows(), size, strict=True):
         fig.add_scatter(
@@ -74,18 +76,18 @@ def cost_chart(frame: pd.DataFrame, *, height: int = 480) -> go.Figure:
             ),
             cliponaxis=False,
         )
+        right = np.log10(row["milliseconds"]) > middle  # words turn inwards, where there is room
         fig.add_annotation(
             x=np.log10(row["milliseconds"]),
             y=row["estimate"],
             text=name,
             showarrow=False,
-            xanchor="left",
-            xshift=8 + 24 * share,
+            xanchor="right" if right else "left",
+            xshift=(8 + 24 * share) * (-1 if right else 1),
         )
-    low, high = np.log10(frame["milliseconds"].min()), np.log10(frame["milliseconds"].max())
     figure_layout(fig, height=height)
     fig.update_layout(showlegend=False)
-    fig.update_xaxes(type="log", title="milliseconds for one digit", range=[low - 0.3, high + 0.9], dtick=1)
+    fig.update_xaxes(type="log", title="milliseconds for one digit", range=[low - 0.3, high + 0.4], dtick=1)
     fig.update_yaxes(title="accuracy", tickformat=PERCENT)
     return fig
 
@@ -101,10 +103,8 @@ def score_chart(rows: Sequence) -> go.Figure:
     )
 
 
-def neighbour_sheet(
-    queries: np.ndarray, right: Sequence[int], nearest: np.ndarray, labels: np.ndarray, *, pairs: int = 2
-) -> Figure:
-    """Draw query digits, each followed by its nearest training digits, `pairs` queries to a line.
+def neighbour_sheet(queries: np.ndarray, right: Sequence[int], nearest: np.ndarray, labels: np.ndarray) -> Figure:
+    """Draw query digits, one a line, each followed by its nearest training digits.
 
     queries: (n, h, w) with their true labels; nearest: (n, m, h, w), labels: int (n, m). A neighbour that
     carries another label than the query is titled in the warning colour.
@@ -112,10 +112,10 @@ def neighbour_sheet(
     images, titles, flags = [], [], []
     for query, true, row, marks in zip(queries, right, nearest, labels, strict=True):
         images += [query, *row]
-        titles += [f"is a {true}", *(str(mark) for mark in marks)]
+        titles += ["", *(str(mark) for mark in marks)]
         flags += [False, *(mark != true for mark in marks)]
-    columns = pairs * (nearest.shape[1] + 1)
-    return digit_sheet(np.stack(images), titles, columns=columns, highlight=flags)
+    names = [f"this is {true}" for true in right]
+    return digit_sheet(np.stack(images), titles, columns=nearest.shape[1] + 1, rows=names, highlight=flags)
 
 
 def importance_sheet(maps: Mapping[str, np.ndarray], *, shape: tuple[int, int]) -> Figure:
