@@ -33,12 +33,12 @@ def test_a_table_row_for_each_reading(split):
     assert table["training images"].tolist() == [300, 300, 50]
     assert table.loc["fifty", "passes"] == 5
     assert table.loc["plain", "validation accuracy"] > 0.9
-    predicted = predictors["plain"](split.x_val)
+    predicted = predictors["plain"].predict(split.x_val)
     assert table.loc["plain", "validation accuracy"] == np.mean(predicted == split.y_val)
 
 
 def test_one_hot_answers_name_one_class_or_none(split):
-    predicted = perceptrons.fit(Reading("one-hot", one_hot=True, max_iter=2), split)(split.x_val)
+    predicted = perceptrons.fit(Reading("one-hot", one_hot=True, max_iter=2), split).predict(split.x_val)
     assert set(predicted) <= set(range(-1, 10))
     assert (predicted == -1).any()  # after two passes few of the ten are sure
 
@@ -46,9 +46,9 @@ def test_one_hot_answers_name_one_class_or_none(split):
 def test_scaling_is_what_the_network_sees(split):
     # Unscaled pixels are 255 times as large, so the same network on images / 255 differs.
     scaled, unscaled = (perceptrons.fit(Reading("r", scaled=s, max_iter=1), split) for s in (True, False))
-    assert not np.array_equal(scaled(split.x_val), unscaled(split.x_val))
+    assert not np.array_equal(scaled.predict(split.x_val), unscaled.predict(split.x_val))
     dark = replace(split, x_train=split.x_train // 255 * 0)
-    assert len(set(perceptrons.fit(Reading("r", max_iter=1), dark)(dark.x_train))) == 1
+    assert len(set(perceptrons.fit(Reading("r", max_iter=1), dark).predict(dark.x_train))) == 1
 
 
 def test_the_eight_readings_differ_and_respect_the_limit():

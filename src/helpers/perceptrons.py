@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
+from helpers.precision import available_threads
 from helpers.splits import Split
 
 
@@ -50,11 +52,32 @@ def _columns(images: np.ndarray, scaled: bool) -> np.ndarray:
     return images.reshape(len(images), -1).astype(np.float32) / (255 if scaled else 1)
 
 
-def fit(reading: Reading, split: Split, *, hidden: tuple[int, ...] = (200, 200), alpha: float = 0.3, seed: int = 0):
-    """Fit one reading and return f(uint8 images) -> predicted labels int64 (n,); -1 where no single class is named.
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A fitted reading: the network, how many images it saw, and the passes it took over them."""
 
-    Stopping at `max_iter` before convergence is part of some readings and not warned about.
-    """
+    reading: Reading
+    network: MLPClassifier
+    n_train: int
+    seconds: float
+
+    @property
+    def passes(self) -> int:
+        """Passes over the training images until convergence or the limit."""
+        return int(self.network.n_iter_)
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Return labels int64 (n,) for uint8 images (n, h, w); -1 where no single class is named."""
+        answers = self.network.predict(_columns(images, self.reading.scaled))
+        if not self.reading.one_hot:
+            return answers.astype(np.int64)
+        return np.where(answers.sum(axis=1) == 1, answers.argmax(axis=1), -1)
+
+
+def fit(
+    reading: Reading, split: Split, *, hidden: tuple[int, ...] = (200, 200), alpha: float = 0.3, seed: int = 0
+) -> Fitted:
+    """Fit one reading. Stopping at `max_iter` before convergence is part of some readings and not warned about."""
     n = len(split.x_train) if reading.n_train is None else min(reading.n_train, len(split.x_train))
     labels = np.eye(10, dtype=int)[split.y_train[:n]] if reading.one_hot else split.y_train[:n]
     network = MLPClassifier(
@@ -66,38 +89,33 @@ def fit(reading: Reading, split: Split, *, hidden: tuple[int, ...] = (200, 200),
         batch_size=min(200, n),
         random_state=seed,
     )
+    start = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         network.fit(_columns(split.x_train[:n], reading.scaled), labels)
-
-    def predict(images: np.ndarray) -> np.ndarray:
-        answers = network.predict(_columns(images, reading.scaled))
-        if not reading.one_hot:
-            return answers.astype(np.int64)
-        return np.where(answers.sum(axis=1) == 1, answers.argmax(axis=1), -1)
-
-    predict.passes = network.n_iter_
-    predict.n_train = n
-    return predict
+    return Fitted(reading, network, n, time.perf_counter() - start)
 
 
-def compare(readings: Iterable[Reading], split: Split, *, seed: int = 0) -> tuple[pd.DataFrame, dict]:
-    """Fit every reading; return (table, name -> prediction function).
+def compare(readings: Iterable[Reading], split: Split, *, seed: int = 0) -> tuple[pd.DataFrame, dict[str, Fitted]]:
+    """Fit every reading, in parallel; return (table, name -> fitted network).
 
     The table, indexed by reading, has the accuracy on its own training images and on the validation part, the passes
-    over the data, and seconds.
+    over the data, and seconds of fitting. One thread each: these products are too small to share between threads.
     """
-    rows, predictors = {}, {}
-    for reading in readings:
-        start = time.perf_counter()
-        predict = fit(reading, split, seed=seed)
-        n = predict.n_train
-        rows[reading.name] = {
-            "training accuracy": float(np.mean(predict(split.x_train[:n]) == split.y_train[:n])),
-            "validation accuracy": float(np.mean(predict(split.x_val) == split.y_val)),
-            "training images": n,
-            "passes": int(predict.passes),
-            "seconds": time.perf_counter() - start,
+    jobs = [delayed(fit)(reading, split, seed=seed) for reading in readings]
+    every = Parallel(n_jobs=available_threads())(jobs)
+    rows = {
+        fitted.reading.name: {
+            "training accuracy": _accuracy(fitted, split.x_train[: fitted.n_train], split.y_train[: fitted.n_train]),
+            "validation accuracy": _accuracy(fitted, split.x_val, split.y_val),
+            "training images": fitted.n_train,
+            "passes": fitted.passes,
+            "seconds": fitted.seconds,
         }
-        predictors[reading.name] = predict
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("reading"), predictors
+        for fitted in every
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("reading"), {f.reading.name: f for f in every}
+
+
+def _accuracy(fitted: Fitted, images: np.ndarray, labels: np.ndarray) -> float:
+    return float(np.mean(fitted.predict(images) == labels))
