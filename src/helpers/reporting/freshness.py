@@ -79,6 +79,7 @@ def components(notebook: nbformat.NotebookNode, parameters: dict) -> dict[str, s
     for slug in loaded_results(code):
         path = paths.RESULTS / f"{slug}.json"
         found[f"results of {slug}"] = _result_digest(path) if path.exists() else "absent"
+    found |= recorded_runs(code)
     found["requirements.lock"] = _file_digest(paths.ROOT / "requirements.lock")
     return found
 
@@ -93,6 +94,13 @@ def loaded_results(code: str) -> list[str]:
             if ast.unparse(call.func) == "results.load" and isinstance(call.args[0], ast.Constant)
         }
     )
+
+
+def recorded_runs(code: str) -> dict[str, str]:
+    """Return the committed run records as components, for code that reads them: through `run_records`."""
+    if PACKAGE / "run_records.py" not in helper_closure(code):
+        return {}
+    return {f"run record {path.name}": _file_digest(path) for path in sorted((paths.REPORTS / "runs").glob("*.json"))}
 
 
 def page_digest(notebook: nbformat.NotebookNode, neighbours: tuple) -> str:

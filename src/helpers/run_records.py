@@ -1,0 +1,166 @@
+"""Small committed records of finished trainings, so that hours of computing survive without their weights.
+
+The run store holds weights for one machine; a record (at most 30 KB under `reports/runs/`) holds what figures and
+tables need: the spec, the history, and for every validation and test image the predicted class and its probability.
+A record answers the same spec on any machine, so its key leaves out what only moves the last digits of a number:
+number format, threads, library versions and backend. The record itself says all of these.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import tempfile
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from helpers import paths, run_store
+from helpers.specs import TrainSpec, identity
+from helpers.training import HISTORY, Run
+
+SCHEMA = 1
+LARGEST = 30_000  # bytes of one record
+_LOCAL = ("architecture", "precision", "threads", "versions", "backend", "engine")
+_LEVELS = 200  # a probability is kept to half a percent
+
+
+@dataclass(frozen=True, eq=False)
+class RunRecord:
+    """What is left of a training that was run to its end, perhaps elsewhere.
+
+    history: as of `training.Run`. val_predictions, test_predictions: int64 (n,); val_confidence,
+    test_confidence: the probability of the predicted class, float64 (n,), to half a percent.
+    seconds: wall time of all epochs. finished: ISO date.
+    """
+
+    spec: dict
+    history: pd.DataFrame
+    val_predictions: np.ndarray
+    test_predictions: np.ndarray
+    val_confidence: np.ndarray
+    test_confidence: np.ndarray
+    seconds: float
+    parameters: int
+    hardware: dict
+    finished: str
+
+    @property
+    def cost(self) -> dict:
+        """Return what a results row says about price: training seconds and number of parameters."""
+        return {"seconds": self.seconds, "parameters": self.parameters}
+
+    @property
+    def provenance(self) -> str:
+        """Say in words when and where it was trained."""
+        where = f"{self.hardware['threads']} threads of {self.hardware['processor']}, {self.hardware['precision']}"
+        return f"recorded {self.finished}, trained in {self.seconds:,.0f} s on {where}"
+
+
+def directory() -> Path:
+    """Return where records are kept."""
+    return paths.REPORTS / "runs"
+
+
+def portable(spec: TrainSpec) -> dict:
+    """Return what decides a run on any machine, as JSON values."""
+    return {name: value for name, value in identity(spec).items() if name not in _LOCAL} | {"views": spec.views}
+
+
+def path_of(spec: TrainSpec) -> Path:
+    """Return where the record of this spec is, or would be."""
+    name = hashlib.sha256(run_store.canonical(portable(spec))).hexdigest()[:16]
+    return directory() / f"{spec.model}-{name}.json"
+
+
+def record(run: Run) -> Path:
+    """Write a finished run's record, atomically, and return its path; an existing one is left as it is.
+
+    Raises ValueError for a run that has no labels to be compared with, or a record above 30 KB.
+    """
+    path = path_of(run.spec)
+    if path.exists():
+        return path
+    split = run.spec.split
+    document = {
+        "schema": SCHEMA,
+        "spec": portable(run.spec),
+        "finished": datetime.now(UTC).date().isoformat(),
+        "seconds": round(run.seconds, 2),
+        "parameters": run.parameters,
+        "flops": run.flops,
+        "hardware": run.hardware,
+        "versions": identity(run.spec)["versions"],
+        "columns": HISTORY,
+        "history": [[None if np.isnan(x) else float(f"{x:.6g}") for x in row] for row in run.history.to_numpy(float)],
+        "validation": _pack(run.val_logits, split.y_val),
+        "test": _pack(run.test_logits, split.y_test),
+    }
+    text = json.dumps(document, allow_nan=False, separators=(",", ":")) + "\n"
+    if len(text) > LARGEST:
+        raise ValueError(f"record of {run.spec.model}: {len(text):,} bytes; at most {LARGEST:,} are allowed")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.chmod(beside, 0o644)  # mkstemp makes it private
+        os.replace(beside, path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def find(spec: TrainSpec) -> RunRecord | None:
+    """Return the record of a spec, from whatever machine, or None. Raises ValueError for a damaged one."""
+    path = path_of(spec)
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise ValueError(f"{path.name} is not a run record: {error}") from error
+    try:
+        if document["schema"] != SCHEMA:
+            raise ValueError(f"schema must be {SCHEMA}; got {document['schema']!r}")
+        if document["spec"] != json.loads(run_store.canonical(portable(spec))):
+            raise ValueError("its spec is another one")
+        validation = _unpack(document["validation"], spec.split.y_val)
+        test = _unpack(document["test"], spec.split.y_test)
+        return RunRecord(
+            spec=document["spec"],
+            history=pd.DataFrame(document["history"], columns=document["columns"], dtype=float),
+            val_predictions=validation[0],
+            test_predictions=test[0],
+            val_confidence=validation[1],
+            test_confidence=test[1],
+            **{name: document[name] for name in ("seconds", "parameters", "hardware", "finished")},
+        )
+    except (ValueError, KeyError, TypeError, zlib.error) as error:
+        raise ValueError(f"{path.name} is not a run record of this spec: {error}") from error
+
+
+def _pack(logits: np.ndarray, labels: np.ndarray) -> str:
+    """Return predicted classes and top probabilities as text: classes as steps from the label, so mostly zeros."""
+    if len(logits) != len(labels):
+        raise ValueError(f"labels: got {len(labels)} for {len(logits)} predictions; one each is needed")
+    if not len(logits):
+        return ""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    confidence = 1 / np.exp(shifted).sum(axis=1)
+    steps = ((np.argmax(logits, axis=1) - labels) % 10).astype(np.uint8)
+    levels = np.rint(confidence * _LEVELS).astype(np.uint8)
+    return base64.b85encode(zlib.compress(steps.tobytes() + levels.tobytes(), 9)).decode()
+
+
+def _unpack(text: str, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    raw = np.frombuffer(zlib.decompress(base64.b85decode(text)), np.uint8) if text else np.empty(0, np.uint8)
+    if len(raw) != 2 * len(labels):
+        raise ValueError(f"it holds {len(raw) // 2} predictions for {len(labels)} labels")
+    steps, levels = raw[: len(labels)].astype(np.int64), raw[len(labels) :]
+    return (labels + steps) % 10, levels / _LEVELS

@@ -1,0 +1,100 @@
+"""Records of finished runs: what goes in comes out, for the same spec on any machine and for no other."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_training import make_split, small
+
+from helpers import paths, run_records, training
+from helpers.reporting import freshness
+
+
+@pytest.fixture
+def scratch(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "REPORTS", tmp_path / "reports")
+    return tmp_path
+
+
+@pytest.fixture
+def run(scratch):
+    return training.run(small(make_split()), store=scratch / "store")
+
+
+def test_nothing_is_found_before_anything_is_recorded(scratch):
+    assert run_records.find(small(make_split())) is None
+
+
+def test_what_goes_in_comes_out(run):
+    path = run_records.record(run)
+    assert path.parent == paths.REPORTS / "runs"
+    assert path.stat().st_size <= 30_000
+    found = run_records.find(small(make_split()))
+    assert np.array_equal(found.test_predictions, run.test_logits.argmax(axis=1))
+    assert np.array_equal(found.val_predictions, run.val_logits.argmax(axis=1))
+    odds = np.exp(run.test_logits.astype(float))
+    assert np.allclose(found.test_confidence, (odds / odds.sum(axis=1, keepdims=True)).max(axis=1), atol=0.0026)
+    assert np.allclose(found.history, run.history, rtol=1e-5)
+    assert found.cost == pytest.approx(run.cost, abs=0.01)
+    assert found.provenance.startswith(f"recorded {found.finished}, trained in")
+
+
+def test_the_number_format_and_threads_do_not_matter(run, monkeypatch):
+    run_records.record(run)
+    monkeypatch.setenv("DIGITS_PRECISION", "float32")
+    assert run_records.find(replace(run.spec, precision="mixed_bfloat16")) is not None
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"epochs": 3}, {"learning_rate": 0.01}, {"views": 5}])
+def test_another_spec_has_another_record(run, change):
+    run_records.record(run)
+    assert run_records.find(replace(run.spec, **change)) is None
+
+
+def test_other_data_have_another_record(run):
+    run_records.record(run)
+    assert run_records.find(replace(run.spec, split=make_split(seed=1))) is None
+
+
+def test_a_record_is_never_replaced(run):
+    path = run_records.record(run)
+    path.write_text(path.read_text().replace('"seconds":', '"seconds": 1000'))
+    kept = path.read_text()
+    assert run_records.record(run) == path
+    assert path.read_text() == kept
+
+
+@pytest.mark.parametrize("field", ["test", "validation", "spec", "history", "schema"])
+def test_a_damaged_record_is_an_error_that_names_it(run, field):
+    path = run_records.record(run)
+    document = json.loads(path.read_text())
+    document[field] = {"test": document["validation"], "validation": "", "spec": {}, "history": 3, "schema": 9}[field]
+    if field == "test":
+        document["test"] = document["test"][:40]
+    path.write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=path.name):
+        run_records.find(run.spec)
+    path.write_text("{")
+    with pytest.raises(ValueError, match="not a run record"):
+        run_records.find(run.spec)
+
+
+def test_a_run_with_the_longest_published_history_fits(scratch):
+    """Kaggle's proportions, a hundred epochs, and probabilities of the most awkward kind."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 28_000)
+    logits = rng.normal(0, 1, (28_000, 10))
+    logits[np.arange(28_000), labels] += rng.gamma(9, 1, 28_000)
+    packed = run_records._pack(logits, labels)
+    assert len(packed) < 23_000
+    classes, _ = run_records._unpack(packed, labels)
+    assert np.array_equal(classes, logits.argmax(axis=1))
+
+
+def test_a_new_record_makes_its_readers_stale(run):
+    code = "from helpers import run_records"
+    before = freshness.recorded_runs(code)
+    path = run_records.record(run)
+    assert freshness.recorded_runs(code) == {**before, f"run record {path.name}": freshness.digest(path.read_bytes())}
+    assert freshness.recorded_runs("from helpers import metrics") == {}
