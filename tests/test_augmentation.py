@@ -71,3 +71,12 @@ def test_bad_images_are_refused():
 
 def test_scaled():
     assert Warp(10, 0.1, 2, 4).scaled(0.5) == Warp(5, 0.05, 1, 2)
+
+
+def test_a_warp_draws_and_applies_as_the_functions_do():
+    pictures = images().astype(np.float32)[..., None]
+    rows = Warp(20, 0.2, 3, 10).draw(4, size=(28, 28), rng=np.random.default_rng(5))
+    expected = augmentation.transforms(Warp(20, 0.2, 3, 10), 4, rng=np.random.default_rng(5))
+    assert rows.shape == (4, Warp.width)
+    assert np.array_equal(rows, expected)
+    assert np.array_equal(Warp().apply(pictures, rows), augmentation.apply(pictures, expected))

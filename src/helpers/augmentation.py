@@ -5,6 +5,7 @@ the product of the matrices is one map, sampled once.
 """
 
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,7 +15,10 @@ class Warp:
     """How far an image may be moved; each amount is drawn uniformly from plus or minus its bound.
 
     rotation: degrees; zoom: share of the size, drawn per axis; shift: pixels, drawn per axis; shear: degrees.
+    A kind of augmentation with more to it (helpers.hands) has the same three: `width`, `draw` and `apply`.
     """
+
+    width: ClassVar[int] = 8  # numbers per image
 
     rotation: float = 10.0
     zoom: float = 0.1
@@ -31,6 +35,14 @@ class Warp:
     def scaled(self, strength: float) -> "Warp":
         """Return this warp with every bound multiplied by `strength` (from 0: no warp)."""
         return Warp(**{name: value * strength for name, value in asdict(self).items()})
+
+    def draw(self, n: int, *, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+        """Draw everything that happens to `n` images: float32 (n, width)."""
+        return transforms(self, n, size=size, rng=rng)
+
+    def apply(self, images, rows):
+        """Do what `rows` (n, width) say to float images (n, h, w, 1). Returns a tensor."""
+        return apply(images, rows)
 
 
 # Published settings: rotation_range=10, zoom_range=0.1, width and height shift_range=0.1 of 28 pixels.

@@ -8,7 +8,6 @@ import os
 
 import numpy as np
 
-from helpers import augmentation
 from helpers.backend import keras
 from helpers.models import N_CLASSES
 
@@ -58,7 +57,7 @@ def _prepare(images):
 class CompiledLoop:
     """Steps as one TensorFlow loop over a chunk: no Python, no host copies between steps."""
 
-    def __init__(self, model, optimizer, loss, *, images, labels, weight_decay, decay, warped):
+    def __init__(self, model, optimizer, loss, *, images, labels, weight_decay, decay, augmentation):
         import tensorflow as tf
 
         self._tf = tf
@@ -70,7 +69,7 @@ class CompiledLoop:
         def one_step(rows, warps, rate):
             optimizer.learning_rate.assign(rate)
             batch, target = _prepare(tf.gather(images, rows)), tf.gather(labels, rows)
-            if warped:
+            if augmentation is not None:
                 batch = augmentation.apply(batch, warps)
             with tf.GradientTape() as tape:
                 logits = model(batch, training=True)
@@ -85,7 +84,7 @@ class CompiledLoop:
         @tf.function(
             input_signature=[
                 tf.TensorSpec([None, None], tf.int32),
-                tf.TensorSpec([None, None, 8], tf.float32),
+                tf.TensorSpec([None, None, 8 if augmentation is None else augmentation.width], tf.float32),
                 tf.TensorSpec([None], tf.float32),
             ],
             autograph=False,
@@ -113,8 +112,9 @@ class CompiledLoop:
 class PortableLoop:
     """The same steps through `train_on_batch`, on whichever backend Keras runs (slower on TensorFlow)."""
 
-    def __init__(self, model, optimizer, loss, *, images, labels, weight_decay, decay, warped):
-        self._model, self._images, self._labels, self._warped = model, images, labels.astype(np.int32), warped
+    def __init__(self, model, optimizer, loss, *, images, labels, weight_decay, decay, augmentation):
+        self._model, self._images, self._labels = model, images, labels.astype(np.int32)
+        self._augmentation = augmentation
         for variable, applies in zip(model.trainable_variables, decayed(model, decay), strict=True):
             variable.regularizer = keras.regularizers.L2(weight_decay / 2) if applies and weight_decay else None
         model.compile(optimizer=optimizer, loss=loss, metrics=[_hits], jit_compile="auto")
@@ -124,7 +124,7 @@ class PortableLoop:
         losses, correct = [], 0.0
         for index, warp, rate in zip(rows, warps, rates, strict=True):
             batch = _prepare(self._images[index])
-            batch = augmentation.apply(batch, warp) if self._warped else batch
+            batch = self._augmentation.apply(batch, warp) if self._augmentation is not None else batch
             self._model.optimizer.learning_rate = float(rate)
             self._model.reset_metrics()
             result = self._model.train_on_batch(batch, self._labels[index], return_dict=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import augmentation, layers, loops, models, paths, progress, run_store, schedules
+from helpers import layers, loops, models, paths, progress, run_store, schedules
 from helpers import precision as precisions
 from helpers.backend import keras
 from helpers.specs import TrainSpec, identity, key
@@ -112,7 +112,7 @@ def run(spec: TrainSpec, *, store: Path | None = None) -> Run:
 
 
 def _draw(spec: TrainSpec, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows (steps, batch) and warps (steps, batch, 8) of an epoch, from (seed, epoch) alone."""
+    """Return the rows (steps, batch) and warps (steps, batch, width) of an epoch, from (seed, epoch) alone."""
     n, needed = len(spec.split.x_train), spec.steps * spec.batch
     shuffle, warping = (np.random.default_rng([spec.seed, epoch, purpose]) for purpose in (0, 1))
     passes = [shuffle.permutation(n) for _ in range(-(-needed // n))]
@@ -120,8 +120,8 @@ def _draw(spec: TrainSpec, epoch: int) -> tuple[np.ndarray, np.ndarray]:
     if spec.augmentation is None:
         return rows, np.zeros((*rows.shape, 8), np.float32)
     size = spec.split.x_train.shape[1:]
-    warps = augmentation.transforms(spec.augmentation, needed, size=size, rng=warping)
-    return rows, warps.reshape(*rows.shape, 8)
+    warps = spec.augmentation.draw(needed, size=size, rng=warping)
+    return rows, warps.reshape(*rows.shape, spec.augmentation.width)
 
 
 def _train(spec: TrainSpec, entry: run_store.Entry) -> int:
@@ -147,7 +147,7 @@ def _train(spec: TrainSpec, entry: run_store.Entry) -> int:
         # AdamW applies its own, decoupled decay.
         weight_decay=0.0 if spec.optimizer == "adamw" else spec.weight_decay,
         decay=spec.decay,
-        warped=spec.augmentation is not None,
+        augmentation=spec.augmentation,
     )
     predictor = loops.make_predictor(model)
     variables = [*model.variables, *optimizer.variables]
