@@ -125,3 +125,22 @@ def test_neighbour_sheet_needs_one_label_for_each_query():
     with pytest.raises(ValueError, match="argument"):
         figures.neighbour_sheet(images, [1], np.ones((2, 3, 4, 4)), np.ones((2, 3), int))
     assert figures.neighbour_sheet(images, [1, 2], np.ones((2, 3, 4, 4)), np.ones((2, 3), int)).axes
+
+
+def test_luck_and_the_best_tree_of_a_sweep_by_hand():
+    # Two criteria, two seeds, depths 3 to 5, four images.
+    y = np.array([0, 1, 2, 3])
+    wrong = [[[2, 1, 1], [3, 0, 1]], [[4, 2, 2], [4, 2, 1]]]  # images misread, from the first on
+    predictions = np.array([[[np.where(np.arange(4) < n, 9, y) for n in d] for d in s] for s in wrong])
+    sweep = sweeps.TreeSweep(("gini", "entropy"), (0, 1), (3, 4, 5), predictions, {}, 0.0)
+    assert baselines.luck(sweep, y, criterion="gini", depth=4) == (0.25, [4, 4])
+    assert baselines.luck(sweep, y, criterion="entropy", depth=5) == (0.25, [4, 5])
+    assert np.array_equal(baselines.highest(sweep, y), y)
+    assert np.array_equal(baselines.highest(sweep, np.full(4, 9)), [9, 9, 9, 9])
+
+
+@pytest.mark.parametrize(
+    ("importances", "n"), [([0.2, 0.5, 0.3], 1), ([0.25] * 4, 2), ([0.2] * 5, 3), ([0, 6, 0, 4], 1)]
+)
+def test_half_of_all_importance(importances, n):
+    assert baselines.half_of(np.array(importances)) == n

@@ -14,7 +14,7 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from helpers import datasets
+from helpers import datasets, splits
 from helpers.paths import MNIST
 from helpers.records import build_dataset, build_mnist
 
@@ -420,3 +420,9 @@ def test_ambiguous_source_is_refused(tmp_path):
     (tmp_path / "train-images.idx3-ubyte").unlink()
     with pytest.raises(ValueError, match=r"exactly one of train-labels.*none of them"):
         datasets.load_source(str(tmp_path))
+
+
+def test_class_counts_of_a_split():
+    table = splits.class_counts(datasets.make_split("nf264"))
+    assert table.loc["test"].tolist() == [685, 778, 671, 690, 733, 644, 729, 694, 670, 706, 7000]
+    assert table["all"].tolist() == [56_000, 7_000, 7_000]

@@ -209,3 +209,13 @@ def test_against_claims_shows_both_numbers_and_leaves_out_rows_without_a_claim()
     with pytest.raises(ValueError, match="claim_id"):
         results.against_claims([replace(ROW, claim_id="nobody")])
     assert results.against_claims([]).empty
+
+
+def test_numbers_in_the_notes_of_claims():
+    assert results.noted("nf264-tree-best-val", "gini at depth") == 17
+    assert results.noted("hdr-mlp-sklearn", "train accuracy") == 0.898
+    printed = results.noted_series("nf264-knn-val-k1")
+    assert list(printed) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 30]
+    assert (printed[2], printed[30]) == (0.9461, 0.9411)
+    with pytest.raises(ValueError, match="no number after 'depth of'"):
+        results.noted("nf264-tree-best-val", "depth of")

@@ -96,6 +96,23 @@ def over_seeds(sweep: sweeps.TreeSweep, y_true) -> dict[str, pd.DataFrame]:
     return {name: table.set_index(pd.Index(sweep.depths)) for name, table in zip(sweep.criteria, tables, strict=True)}
 
 
+def luck(sweep: sweeps.TreeSweep, y_true, *, criterion: str, depth: int) -> tuple[float, list[int]]:
+    """Return how far another seed moves a score from `depth` on, and at which depth each seed's score is highest.
+
+    The first is the largest range over seeds at any such depth and by any criterion, a fraction; the second is for
+    one criterion.
+    """
+    hits = (sweep.predictions == np.asarray(y_true)).mean(axis=-1)  # criteria, seeds, depths
+    reach = np.ptp(hits[..., sweep.depths.index(depth) :], axis=1).max()
+    return float(reach), [sweep.depths[d] for d in hits[sweep.criteria.index(criterion)].argmax(axis=1)]
+
+
+def highest(sweep: sweeps.TreeSweep, y_true) -> np.ndarray:
+    """Return the predictions, int64 (n,), of the sweep's best tree for y_true; the first of equals."""
+    hits = (sweep.predictions == np.asarray(y_true)).sum(axis=-1)
+    return sweep.predictions[np.unravel_index(hits.argmax(), hits.shape)]
+
+
 def fit_components(x_train, *, n: int) -> PCA:
     """Fit the first n principal axes.
 
@@ -146,7 +163,8 @@ def simplest(scores: pd.DataFrame, *, n: int):
 def cost_table(models: Mapping[str, Model], x, y_true) -> pd.DataFrame:
     """Time and score each model's answers to all of x at once.
 
-    Returns a table: model (palette key), milliseconds (per image), megabytes (kept), estimate, low, high.
+    Returns a table: model (palette key), milliseconds (per image), megabytes (kept), price (both in
+    words), estimate, low, high.
     """
     lines = {}
     for name, model in models.items():
@@ -158,11 +176,17 @@ def cost_table(models: Mapping[str, Model], x, y_true) -> pd.DataFrame:
             "model": model.key,
             "milliseconds": 1000 * seconds / len(predicted),
             "megabytes": model.megabytes,
+            "price": f"{1000 * seconds / len(predicted):.2g} ms and {model.megabytes:,.3g} MB",
             "estimate": score.estimate,
             "low": score.low,
             "high": score.high,
         }
     return pd.DataFrame(list(lines.values()), index=list(lines))
+
+
+def half_of(importances: np.ndarray) -> int:
+    """Return the fewest features that together carry half of all importance (or more)."""
+    return int((np.sort(importances)[::-1].cumsum() < 0.5 * np.sum(importances)).sum()) + 1
 
 
 def half_resolution(images: np.ndarray) -> np.ndarray:

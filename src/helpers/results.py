@@ -4,7 +4,6 @@ Everything downstream (prose, tables, the index, later notebooks) reads from her
 """
 
 import json
-import math
 import os
 import re
 import tempfile
@@ -12,77 +11,32 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from helpers import metrics, paths
+from helpers.rows import FRACTIONS, Row, accuracy_row, check, interval_row, is_text
+
+__all__ = [
+    "Report",
+    "Row",
+    "Verdict",
+    "accuracy_row",
+    "against_claims",
+    "claims",
+    "interval_row",
+    "load",
+    "load_all",
+    "noted",
+    "noted_series",
+    "save",
+    "verdict",
+    "verdicts",
+]
 
 SCHEMA = 1
-FRACTIONS = {"accuracy", "error_rate", "precision", "recall", "f1"}
 SMALLEST_COMPARABLE = 30  # below this many images an interval is too wide for any verdict to mean something
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measured number: which system, on which split, by which metric, over how many images.
-
-    `value` of an accuracy is a fraction in 0..1; `low` and `high` are its 95% Wilson limits and fill
-    themselves when `n` is known. `mean` and `sd` are over `seeds` repetitions; `seconds` is the time it took;
-    `parameters` the size of the model; `section` the heading of the report that shows it; `model` a key of
-    the palette.
-    Raises ValueError on construction for anything that is not finite or out of range.
-    """
-
-    system: str
-    split: str
-    metric: str
-    value: float
-    n: int | None
-    claim_id: str | None = None
-    low: float | None = None
-    high: float | None = None
-    mean: float | None = None
-    sd: float | None = None
-    seeds: int = 1
-    seconds: float | None = None
-    parameters: int | None = None
-    section: str | None = None
-    model: str | None = None
-    note: str = ""
-
-    def __post_init__(self):
-        for name in ("system", "split", "metric"):
-            _check(_is_text(getattr(self, name)), name, getattr(self, name), "a non-empty string")
-        for name in ("claim_id", "section", "model"):
-            value = getattr(self, name)
-            _check(value is None or _is_text(value), name, value, "a non-empty string or None")
-        _check(isinstance(self.note, str), "note", self.note, "a string")
-        for name, least in (("n", 1), ("parameters", 0)):
-            self._set(name, _whole(name, getattr(self, name), least=least, optional=True))
-        self._set("seeds", _whole("seeds", self.seeds, least=1))
-        self._set("value", _number("value", self.value))
-        if self.metric == "accuracy" and self.n is not None and self.low is None and self.high is None:
-            _check(0 <= self.value <= 1, "value", self.value, "a fraction in 0..1")
-            interval = metrics.wilson(round(self.value * self.n), self.n)
-            # A mean over seeds need not be a whole number of images: keep the estimate inside its interval.
-            self._set("low", min(interval.low, self.value))
-            self._set("high", max(interval.high, self.value))
-        for name in ("low", "high", "mean", "sd", "seconds"):
-            self._set(name, _number(name, getattr(self, name), optional=True))
-        if self.metric in FRACTIONS:
-            for name in ("value", "low", "high", "mean"):
-                number = getattr(self, name)
-                _check(number is None or 0 <= number <= 1, name, number, "a fraction in 0..1")
-        _check((self.low is None) == (self.high is None), "low", self.low, "given together with high")
-        if self.low is not None:
-            _check(self.low <= self.value <= self.high, "low, high", (self.low, self.high), "around value")
-        _check(self.sd is None or (self.sd >= 0 and self.seeds >= 2), "sd", self.sd, ">= 0, with seeds >= 2")
-        _check(self.seconds is None or self.seconds >= 0, "seconds", self.seconds, ">= 0")
-
-    def _set(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True)
@@ -111,16 +65,6 @@ class Verdict:
     high: float | None
     verdict: str  # "reproduced", "higher", "lower" or "not comparable"
     reason: str
-
-
-def accuracy_row(system: str, y_true, y_pred, *, split: str, **more) -> Row:
-    """Return the row for an accuracy from labels of shape (n,); `more` is any other field of Row."""
-    return interval_row(system, metrics.accuracy(y_true, y_pred), split=split, **more)
-
-
-def interval_row(system: str, interval: metrics.Interval, *, split: str, metric: str = "accuracy", **more) -> Row:
-    """Return the row for an estimate that comes with its own interval; `more` is any other field of Row."""
-    return Row(system, split, metric, interval.estimate, interval.n, low=interval.low, high=interval.high, **more)
 
 
 def save(notebook: str, rows: Iterable[Row], *, profile: str, seed: int, question: str, answer: str) -> Path:
@@ -188,6 +132,19 @@ def _read_claims(path: Path) -> pd.DataFrame:
 def claims() -> pd.DataFrame:
     """Return the published claims, one row per claim_id: source, system, split, metric, value, n, note."""
     return _read_claims(paths.CLAIMS).copy()
+
+
+def noted(claim_id: str, words: str) -> float:
+    """Return the number that follows some words in a claim's note. Raises ValueError when there is none."""
+    found = re.search(re.escape(words) + r"\s*=?\s*(\d*\.?\d+)", claims().loc[claim_id, "note"])
+    if found is None:
+        raise ValueError(f"the note of {claim_id} has no number after {words!r}")
+    return float(found.group(1))
+
+
+def noted_series(claim_id: str) -> dict[int, float]:
+    """Return the printed curve in a claim's note: whole number -> fraction, from pairs such as "3 .9686"."""
+    return {int(at): float(value) for at, value in re.findall(r"(\d+) (\.\d+)", claims().loc[claim_id, "note"])}
 
 
 def verdict(row: Row, claim: pd.Series) -> Verdict:
@@ -265,50 +222,22 @@ def _shown(value: float, n: int | None, *, share: bool) -> str:
     return number if n is None else f"{number} of {n:,}"
 
 
-def _check(condition: bool, name: str, value: Any, allowed: str) -> None:
-    if not condition:
-        raise ValueError(f"{name} must be {allowed}; got {value!r}")
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _number(name: str, value: Any, *, optional: bool = False) -> float | None:
-    if value is None and optional:
-        return None
-    try:
-        number = float("nan") if isinstance(value, str | bool) else float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    _check(math.isfinite(number), name, value, "a finite number")
-    return number
-
-
-def _whole(name: str, value: Any, *, least: int, optional: bool = False) -> int | None:
-    if value is None and optional:
-        return None
-    number = _number(name, value)
-    _check(number == int(number) and number >= least, name, value, f"a whole number >= {least}")
-    return int(number)
-
-
 def _check_report(report: Report) -> None:
     named = isinstance(report.notebook, str) and _NAME.fullmatch(report.notebook)
-    _check(bool(named), "notebook", report.notebook, "letters, digits and _")
+    check(bool(named), "notebook", report.notebook, "letters, digits and _")
     for name in ("profile", "question", "answer"):
-        _check(_is_text(getattr(report, name)), name, getattr(report, name), "a non-empty string")
-    _check(type(report.seed) is int, "seed", report.seed, "an int")
-    _check(bool(report.rows), "rows", report.rows, "at least one Row")
+        check(is_text(getattr(report, name)), name, getattr(report, name), "a non-empty string")
+    check(type(report.seed) is int, "seed", report.seed, "an int")
+    check(bool(report.rows), "rows", report.rows, "at least one Row")
     known = claims()
     seen = set()
     for row in report.rows:
-        _check(isinstance(row, Row), "rows", row, "Row objects")
+        check(isinstance(row, Row), "rows", row, "Row objects")
         if row.claim_id is not None:
             _check_claim(row, known)
-            _check(row.claim_id not in seen, "claim_id", row.claim_id, "answered by one row only")
+            check(row.claim_id not in seen, "claim_id", row.claim_id, "answered by one row only")
             seen.add(row.claim_id)
 
 
 def _check_claim(row: Row, known: pd.DataFrame) -> None:
-    _check(row.claim_id in known.index, "claim_id", row.claim_id, "one of data/claims.csv")
+    check(row.claim_id in known.index, "claim_id", row.claim_id, "one of data/claims.csv")

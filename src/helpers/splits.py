@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 SPLITS = ("standard", "nf264", "kaggle")
 KAGGLE_SEED = 42_000  # fixed for good: another number would be another competition
@@ -34,6 +35,13 @@ class Split:
     val_index: np.ndarray
     test_index: np.ndarray
     fingerprint: str
+
+
+def class_counts(split: Split) -> pd.DataFrame:
+    """Count the images of each digit in the parts of a split: rows training, validation, test; a last column all."""
+    parts = {"training": split.y_train, "validation": split.y_val, "test": split.y_test}
+    table = pd.DataFrame({name: np.bincount(labels, minlength=10) for name, labels in parts.items()}).T
+    return table.assign(all=table.sum(axis=1)).rename_axis("part")
 
 
 def standard_rows(n_train: int, n_test: int) -> Rows:

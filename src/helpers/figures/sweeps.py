@@ -11,6 +11,7 @@ from helpers.figures.charts import PERCENT, Curve, curves, intervals
 from helpers.figures.digits import digit_sheet
 from helpers.figures.style import PALETTE, figure_layout
 
+_CROWDED = 0.006  # accuracies closer than this share a line of text
 COLOURS = ("knn", "svm", "fast", "mlp")
 
 
@@ -77,6 +78,10 @@ def cost_chart(frame: pd.DataFrame, *, height: int = 480) -> go.Figure:
             cliponaxis=False,
         )
         right = np.log10(row["milliseconds"]) > middle  # words turn inwards, where there is room
+        near = (frame["estimate"] - row["estimate"]).abs() < _CROWDED
+        crowded = (near & (np.log10(frame["milliseconds"]) > middle)).sum() > 1 and right
+        # Of two dots at about one height, the upper one has its words above it, the lower one below.
+        above = row["estimate"] >= frame["estimate"][near].max()
         fig.add_annotation(
             x=np.log10(row["milliseconds"]),
             y=row["estimate"],
@@ -84,6 +89,7 @@ def cost_chart(frame: pd.DataFrame, *, height: int = 480) -> go.Figure:
             showarrow=False,
             xanchor="right" if right else "left",
             xshift=(8 + 24 * share) * (-1 if right else 1),
+            yshift=(12 if above else -12) if crowded else 0,
         )
     figure_layout(fig, height=height)
     fig.update_layout(showlegend=False)
