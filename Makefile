@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PYTHONHASHSEED ?= 0
 unexport PYTHONPATH
 
-.PHONY: help setup reports smoke status test lint format lock lab clean
+.PHONY: help setup reports smoke full status test lint format lock lab clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -39,6 +39,10 @@ reports: $(STAMP) ## execute every stale notebook and render reports/*.html
 
 smoke: $(STAMP) ## run every notebook on a tiny budget into build/smoke/ (seconds, not science)
 	@$(BIN)/python -m helpers.reporting build --profile smoke $(if $(NOTEBOOK),--notebook $(NOTEBOOK)) $(if $(FORCE),--force) $(if $(TIMEOUT),--timeout $(TIMEOUT))
+
+# No limit on time that a published schedule could reach: interrupted, it goes on from the last finished epoch.
+full: $(STAMP) ## run every published training to its end (hours, in as many sittings as you like) into build/full/
+	@$(BIN)/python -m helpers.reporting build --profile full --timeout $(or $(TIMEOUT),604800) --cell-timeout 604800 $(if $(NOTEBOOK),--notebook $(NOTEBOOK)) $(if $(FORCE),--force)
 
 status: $(STAMP) ## say which reports are fresh, which are stale, and why
 	@$(BIN)/python -m helpers.reporting status --profile $(PROFILE)
