@@ -39,6 +39,14 @@ def fast(model: str, split: Split, *, epochs: int = 1, seed: int = 0, **changes)
     return TrainSpec(model, split, epochs=epochs, seed=seed, **{**recipe, **changes})
 
 
+def final(split: Split, *, seed: int = 0, **changes) -> TrainSpec:
+    """Return the training of the series' final network: fast net e, eight passes of the fast recipe.
+
+    Reports that study it (its mistakes, its confidence, its cost) ask for the same spec and share the run.
+    """
+    return fast("fast_e", split, seed=seed, **{"epochs": 8, **changes})
+
+
 def published(model: str, split: Split, *, seed: int = 0, **changes) -> TrainSpec:
     """Return the training as published for `model`; `changes` replace any field (say fewer epochs).
 
