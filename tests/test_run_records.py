@@ -92,6 +92,24 @@ def test_a_run_with_the_longest_published_history_fits(scratch):
     assert np.array_equal(classes, logits.argmax(axis=1))
 
 
+def test_an_unsure_network_is_recorded_in_coarser_steps(run):
+    """Probabilities all over the place hardly compress; the classes are kept whatever happens."""
+    rng = np.random.default_rng(0)
+    n = 28_000
+    labels = rng.integers(0, 10, n)
+    wide = replace(run.spec.split, x_test=np.zeros((n, 28, 28), np.uint8), y_test=labels)
+    logits = rng.normal(0, 1, (n, 10)).astype(np.float32)
+    logits[np.arange(n), labels] += rng.normal(4, 2, n)
+    unsure = replace(run, spec=replace(run.spec, split=wide), test_logits=logits)
+    path = run_records.record(unsure)
+    assert path.stat().st_size <= run_records.LARGEST
+    assert json.loads(path.read_text())["levels"] < 200
+    found = run_records.find(unsure.spec)
+    assert np.array_equal(found.test_predictions, logits.argmax(axis=1))
+    odds = np.exp(logits.astype(float))
+    assert np.allclose(found.test_confidence, (odds / odds.sum(axis=1, keepdims=True)).max(axis=1), atol=0.026)
+
+
 def test_a_new_record_makes_its_readers_stale(run):
     code = "from helpers import run_records"
     before = freshness.recorded_runs(code)

@@ -26,7 +26,9 @@ from helpers.training import HISTORY, Run
 SCHEMA = 1
 LARGEST = 30_000  # bytes of one record
 _LOCAL = ("architecture", "precision", "threads", "versions", "backend", "engine")
-_LEVELS = 200  # a probability is kept to half a percent
+# A probability is kept to half a percent; where a network is unsure of many images that takes too much room, and
+# coarser steps are taken.
+_LEVELS = (200, 100, 50, 20)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +36,8 @@ class RunRecord:
     """What is left of a training that was run to its end, perhaps elsewhere.
 
     history: as of `training.Run`. val_predictions, test_predictions: int64 (n,); val_confidence,
-    test_confidence: the probability of the predicted class, float64 (n,), to half a percent.
+    test_confidence: the probability of the predicted class, float64 (n,), to half a percent (coarser, down to five
+    percent, where the record would grow too large).
     seconds: wall time of all epochs. finished: ISO date.
     """
 
@@ -97,11 +100,17 @@ def record(run: Run) -> Path:
         "versions": identity(run.spec)["versions"],
         "columns": HISTORY,
         "history": [[None if np.isnan(x) else float(f"{x:.6g}") for x in row] for row in run.history.to_numpy(float)],
-        "validation": _pack(run.val_logits, split.y_val),
-        "test": _pack(run.test_logits, split.y_test),
     }
-    text = json.dumps(document, allow_nan=False, separators=(",", ":")) + "\n"
-    if len(text) > LARGEST:
+    for levels in _LEVELS:
+        packed = {
+            "levels": levels,
+            "validation": _pack(run.val_logits, split.y_val, levels),
+            "test": _pack(run.test_logits, split.y_test, levels),
+        }
+        text = json.dumps(document | packed, allow_nan=False, separators=(",", ":")) + "\n"
+        if len(text) <= LARGEST:
+            break
+    else:
         raise ValueError(f"record of {run.spec.model}: {len(text):,} bytes; at most {LARGEST:,} are allowed")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
@@ -130,8 +139,8 @@ def find(spec: TrainSpec) -> RunRecord | None:
             raise ValueError(f"schema must be {SCHEMA}; got {document['schema']!r}")
         if document["spec"] != json.loads(run_store.canonical(portable(spec))):
             raise ValueError("its spec is another one")
-        validation = _unpack(document["validation"], spec.split.y_val)
-        test = _unpack(document["test"], spec.split.y_test)
+        validation = _unpack(document["validation"], spec.split.y_val, document["levels"])
+        test = _unpack(document["test"], spec.split.y_test, document["levels"])
         return RunRecord(
             spec=document["spec"],
             history=pd.DataFrame(document["history"], columns=document["columns"], dtype=float),
@@ -145,7 +154,7 @@ def find(spec: TrainSpec) -> RunRecord | None:
         raise ValueError(f"{path.name} is not a run record of this spec: {error}") from error
 
 
-def _pack(logits: np.ndarray, labels: np.ndarray) -> str:
+def _pack(logits: np.ndarray, labels: np.ndarray, n_levels: int = _LEVELS[0]) -> str:
     """Return predicted classes and top probabilities as text: classes as steps from the label, so mostly zeros."""
     if len(logits) != len(labels):
         raise ValueError(f"labels: got {len(labels)} for {len(logits)} predictions; one each is needed")
@@ -154,13 +163,13 @@ def _pack(logits: np.ndarray, labels: np.ndarray) -> str:
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     confidence = 1 / np.exp(shifted).sum(axis=1)
     steps = ((np.argmax(logits, axis=1) - labels) % 10).astype(np.uint8)
-    levels = np.rint(confidence * _LEVELS).astype(np.uint8)
+    levels = np.rint(confidence * n_levels).astype(np.uint8)
     return base64.b85encode(zlib.compress(steps.tobytes() + levels.tobytes(), 9)).decode()
 
 
-def _unpack(text: str, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _unpack(text: str, labels: np.ndarray, n_levels: int = _LEVELS[0]) -> tuple[np.ndarray, np.ndarray]:
     raw = np.frombuffer(zlib.decompress(base64.b85decode(text)), np.uint8) if text else np.empty(0, np.uint8)
     if len(raw) != 2 * len(labels):
         raise ValueError(f"it holds {len(raw) // 2} predictions for {len(labels)} labels")
     steps, levels = raw[: len(labels)].astype(np.int64), raw[len(labels) :]
-    return (labels + steps) % 10, levels / _LEVELS
+    return (labels + steps) % 10, levels / n_levels
