@@ -192,6 +192,7 @@ def test_the_same_difference_on_more_images_is_no_longer_chance():
         (Row("s", "s", "f1", 0.97, 540), "hwd-svm-70-30", "measure f1"),
         (Row("s", "s", "accuracy", 0.97, 29), "hwd-svm-70-30", "29 images"),
         (Row("s", "s", "accuracy", 0.97, None), "hwd-svm-70-30", "our row"),
+        (Row("s", "s", "accuracy", 0.97, 540, note="short budget: 300 steps"), "hwd-svm-70-30", "300 steps"),
     ],
 )
 def test_not_comparable_says_why(row, claim_id, reason):

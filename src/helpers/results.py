@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 SCHEMA = 1
+SHORT_BUDGET = "short budget"  # how the note of a row begins whose training was much shorter than the claim's
 SMALLEST_COMPARABLE = 30  # below this many images an interval is too wide for any verdict to mean something
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
 
@@ -169,6 +170,8 @@ def verdict(row: Row, claim: pd.Series) -> Verdict:
 
 
 def _why_not_comparable(row: Row, claim: pd.Series, published_n: int | None) -> str:
+    if row.note.startswith(SHORT_BUDGET):
+        return row.note
     if row.metric != claim["metric"]:
         return f"we measure {row.metric}, the claim is about {claim['metric']}"
     if published_n is None:

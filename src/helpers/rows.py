@@ -16,7 +16,7 @@ class Row:
     `value` of an accuracy is a fraction in 0..1; `low` and `high` are its 95% Wilson limits and fill
     themselves when `n` is known. `mean` and `sd` are over `seeds` repetitions; `seconds` is the time it took;
     `parameters` the size of the model; `section` the heading of the report that shows it; `model` a key of
-    the palette.
+    the palette. A `note` that begins with `results.SHORT_BUDGET` keeps the row from being judged against its claim.
     Raises ValueError on construction for anything that is not finite or out of range.
     """
 
