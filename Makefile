@@ -13,14 +13,17 @@ STAMP := $(VENV)/.ready-$(shell cksum < requirements.lock | cut -d' ' -f1)
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PYTHONHASHSEED ?= 0
 unexport PYTHONPATH
+# Where folds are trained when not here: make reports DASK_SCHEDULER=tcp://host:8786
+export DASK_SCHEDULER
 
-.PHONY: help setup reports smoke full status test lint format lock lab clean
+.PHONY: help setup extras reports smoke full status test lint format lock lab clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@printf 'Handwritten digits: a report series\n\n'
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1|\2/' | column -t -s '|'
-	@printf '\nOptions: NOTEBOOK=02 (one notebook, by number or name), FORCE=1 (run even if fresh), TIMEOUT=seconds (per notebook), PYTHON=python3.12\n'
+	@printf '\nOptions: NOTEBOOK=02 (one notebook, by number or name), FORCE=1 (run even if fresh), TIMEOUT=seconds (per notebook), PYTHON=python3.12,\n'
+	@printf '  DASK_SCHEDULER=tcp://host:8786 (train the folds of report 07 on the workers of that Dask cluster)\n'
 
 setup: $(STAMP) ## make .venv from requirements.lock (other targets do it by themselves)
 
@@ -33,6 +36,9 @@ $(STAMP): requirements.lock
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "digit-reports.pth").write_text(str(pathlib.Path("src").resolve()) + "\n")'
 	@rm -f $(VENV)/.ready-* && touch $@
+
+extras: $(STAMP) ## fetch who wrote which digit (QMNIST's label files, 0.9 MB) for report 07; by hand: FILE=path
+	@$(BIN)/python -m helpers.writers $(if $(FILE),--file "$(FILE)")
 
 reports: $(STAMP) ## execute every stale notebook and render reports/*.html
 	@$(BIN)/python -m helpers.reporting build --profile $(PROFILE) $(if $(NOTEBOOK),--notebook $(NOTEBOOK)) $(if $(FORCE),--force) $(if $(TIMEOUT),--timeout $(TIMEOUT))
