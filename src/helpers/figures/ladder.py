@@ -1,0 +1,262 @@
+"""Figures of a ladder of results: steps that could be luck, learning rates over losses, what warps are worth."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from helpers.figures.style import FAINT, PALETTE, figure_layout
+
+_PERCENT = ".2~%"
+_ERRORS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]  # ticks of a logarithmic axis of error rates
+
+
+def ladder(
+    frame: pd.DataFrame,
+    *,
+    colours: Sequence[str],
+    visible: Mapping[str, bool],
+    ours: pd.DataFrame | None = None,
+    our_name: str = "ours",
+) -> go.Figure:
+    """Draw the error of each rung with its interval, the first on top, and a thread from rung to rung.
+
+    frame: indexed by rung, columns accuracy, low, high (fractions) and, where there is one, competition (NaN for
+    none); colours: one per rung. visible: rung -> whether its step could be told from its base: True fills the dot,
+    False leaves it open; a rung without an entry is filled. ours: the same columns but competition, for some of the
+    rungs, drawn below as squares. The axis is the error, logarithmic. Raises ValueError for missing columns, another
+    number of colours, an unknown rung or an accuracy of 1, which has no place on the axis.
+    """
+    missing = [name for name in ("accuracy", "low", "high") if name not in frame.columns]
+    strangers = [name for name in (*visible, *(() if ours is None else ours.index)) if name not in frame.index]
+    if missing or strangers or len(colours) != len(frame):
+        raise ValueError(f"frame, colours, visible, ours: lacks {missing}, unknown {strangers}, {len(colours)} colours")
+    parts = [frame] if ours is None else [frame, ours]
+    if any((part["accuracy"] >= 1).any() for part in parts):
+        raise ValueError("frame, ours: an accuracy of 1 has no place on a logarithmic axis of errors")
+    places = {name: place for place, name in enumerate(frame.index)}
+    fig = go.Figure()
+    fig.add_scatter(
+        x=1 - frame["accuracy"],
+        y=list(places.values()),
+        mode="lines",
+        line={"color": FAINT, "width": 2},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    for filled, words in ((True, "step could be seen"), (False, "step could be luck")):
+        names = [name for name in frame.index if bool(visible.get(name, True)) == filled]
+        part = frame.loc[names]
+        own = [colours[places[name]] for name in names]
+        marker = {"size": 11, "color": own, "symbol": "circle" if filled else "circle-open", "line": {"width": 2}}
+        _points(fig, part, [places[name] for name in names], marker=marker, name=f"published; {words}")
+    if "competition" in frame.columns and frame["competition"].notna().any():
+        entered = frame[frame["competition"].notna()]
+        fig.add_scatter(
+            x=1 - entered["competition"],
+            y=[places[name] for name in entered.index],
+            mode="markers",
+            marker={"symbol": "line-ns-open", "size": 13, "color": PALETTE["published"], "line": {"width": 3}},
+            name="competition score",
+            customdata=[f"{name}: {100 * value:.3f}%" for name, value in entered["competition"].items()],
+            hovertemplate="%{customdata} in the competition<extra></extra>",
+        )
+    if ours is not None and len(ours):
+        marker = {"size": 9, "color": PALETTE["fast"], "symbol": "square"}
+        _points(fig, ours, [places[name] + 0.3 for name in ours.index], marker=marker, name=our_name)
+    figure_layout(fig, height=120 + 34 * len(frame))
+    fig.update_xaxes(type="log", tickvals=_ERRORS, tickformat=_PERCENT, title_text="misread images (logarithmic)")
+    fig.update_yaxes(
+        tickvals=list(places.values()),
+        ticktext=[f"{name}  " for name in places],
+        range=[len(frame) - 0.4, -0.6],
+        showgrid=False,
+        zeroline=False,
+        ticks="",
+    )
+    return fig
+
+
+def _points(fig: go.Figure, part: pd.DataFrame, places: Sequence[float], *, marker: dict, name: str) -> None:
+    """Add errors with their intervals; the limits swap sides, as the error is 1 minus the accuracy."""
+    hover = [
+        f"{rung}: {100 * row.accuracy:.2f}% correct [{100 * row.low:.2f}, {100 * row.high:.2f}]"
+        for rung, row in zip(part.index, part.itertuples(), strict=True)
+    ]
+    fig.add_scatter(
+        x=1 - part["accuracy"],
+        y=list(places),
+        mode="markers",
+        marker=marker,
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": part["accuracy"] - part["low"],
+            "arrayminus": part["high"] - part["accuracy"],
+            "thickness": 1.5,
+            "width": 4,
+            "color": "rgba(128, 128, 128, 0.8)",
+        },
+        name=name,
+        customdata=hover,
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+
+
+def repeats(
+    errors: Mapping[str, Sequence[float]], *, colours: Sequence[str], told_apart: Mapping[str, bool]
+) -> go.Figure:
+    """Draw the error of every repeat as a dot and their mean as a bar, one row a training, the first on top.
+
+    errors: name -> shares of misread images, each above 0; told_apart: name -> whether the step was told from its
+    base in every repeat; others are drawn open. Logarithmic axis. Raises ValueError for an empty mapping, another
+    number of colours, or an error of 0.
+    """
+    if not errors or len(colours) != len(errors) or min(min(values) for values in errors.values()) <= 0:
+        raise ValueError(f"errors, colours: got {len(errors)} and {len(colours)}; errors above 0 and equal numbers")
+    fig = go.Figure()
+    for place, ((name, values), colour) in enumerate(zip(errors.items(), colours, strict=True)):
+        filled = told_apart.get(name, True)
+        fig.add_scatter(
+            x=[np.mean(values)] * 2,
+            y=[place - 0.3, place + 0.3],
+            mode="lines",
+            line={"color": colour, "width": 4},
+            hoverinfo="skip",
+        )
+        fig.add_scatter(
+            x=list(values),
+            y=[place] * len(values),
+            mode="markers",
+            marker={"size": 10, "color": colour, "symbol": "circle" if filled else "circle-open", "line": {"width": 2}},
+            name=name,
+            hovertemplate=f"{name}: %{{x:{_PERCENT}}} misread<extra></extra>",
+        )
+    figure_layout(fig, height=90 + 34 * len(errors))
+    fig.update_layout(showlegend=False, margin_t=10)
+    fig.update_xaxes(type="log", tickvals=_ERRORS, tickformat=_PERCENT, title_text="misread images (logarithmic)")
+    fig.update_yaxes(
+        tickvals=list(range(len(errors))),
+        ticktext=[f"{name}  " for name in errors],
+        range=[len(errors) - 0.4, -0.6],
+        showgrid=False,
+        zeroline=False,
+        ticks="",
+    )
+    return fig
+
+
+def annealing(
+    rates: Mapping[str, Sequence[pd.DataFrame]],
+    histories: Mapping[str, Sequence[pd.DataFrame]],
+    *,
+    colours: Mapping[str, str],
+    quantity: str = "val_loss",
+    words: str = "held-out loss",
+) -> go.Figure:
+    """Draw learning rates over losses, one colour per schedule, on one axis of epochs; thin lines are repeats.
+
+    rates: schedule -> frames with columns epoch and rate; histories: schedule -> frames with epoch and `quantity`;
+    the mean of the repeats is drawn thick. Both upright axes are logarithmic. Raises ValueError when the two
+    mappings or the colours name different schedules, or there is none.
+    """
+    if not rates or set(rates) != set(histories) or set(rates) - set(colours):
+        raise ValueError(f"rates, histories, colours: must name the same; got {[*rates]}, {[*histories]}, {[*colours]}")
+    fig = make_subplots(2, 1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.38, 0.62])
+    for name, repeats_ in rates.items():
+        for rate in repeats_:
+            fig.add_scatter(
+                x=rate["epoch"],
+                y=rate["rate"],
+                mode="lines",
+                line={"color": colours[name], "width": 1.5},
+                legendgroup=name,
+                showlegend=False,
+                name=name,
+                hovertemplate=f"{name}: rate %{{y:.2~e}}<extra></extra>",
+                row=1,
+                col=1,
+            )
+        every = histories[name]
+        for history in every:
+            fig.add_scatter(
+                x=history["epoch"],
+                y=history[quantity],
+                mode="lines",
+                opacity=0.35,
+                line={"color": colours[name], "width": 1},
+                legendgroup=name,
+                showlegend=False,
+                hoverinfo="skip",
+                row=2,
+                col=1,
+            )
+        fig.add_scatter(
+            x=every[0]["epoch"],
+            y=np.mean([history[quantity].to_numpy() for history in every], axis=0),
+            mode="lines",
+            line={"color": colours[name], "width": 3},
+            legendgroup=name,
+            name=name,
+            hovertemplate=f"{name}, epoch %{{x}}: %{{y:.3~g}}<extra></extra>",
+            row=2,
+            col=1,
+        )
+    figure_layout(fig, height=560)
+    fig.update_yaxes(title_text="learning rate", type="log", exponentformat="power", dtick=1, row=1, col=1)
+    fig.update_yaxes(title_text=words, type="log", row=2, col=1)
+    fig.update_xaxes(title_text="epoch", row=2, col=1)
+    return fig
+
+
+def replacement(
+    curves: Mapping[str, pd.DataFrame], points: pd.DataFrame, *, colours: Mapping[str, str], at: int
+) -> go.Figure:
+    """Draw errors over the number of training images, and at one number how far other trainings reach to the right.
+
+    curves: name -> frame of `learning_curve.table` (index images; mean, low, high), the first being the one that others
+    are measured by. points: indexed by name, columns error and images (what the first curve needs for that error,
+    NaN where it never gets there); they were trained on `at` images. Raises ValueError without curves or colours.
+    """
+    if not curves or set(curves) - set(colours):
+        raise ValueError(f"curves, colours: a colour for each of {[*curves]} is needed; got {[*colours]}")
+    fig = go.Figure()
+    for name, frame in curves.items():
+        fig.add_scatter(
+            x=[*frame.index, *frame.index[::-1]],
+            y=[*frame["high"], *frame["low"][::-1]],
+            fill="toself",
+            fillcolor=colours[name],
+            opacity=0.18,
+            mode="lines",
+            line={"width": 0},
+            hoverinfo="skip",
+            showlegend=False,
+            legendgroup=name,
+        )
+        fig.add_scatter(
+            x=list(frame.index),
+            y=frame["mean"],
+            mode="lines+markers",
+            line={"color": colours[name], "width": 2.5},
+            name=name,
+            legendgroup=name,
+            hovertemplate=f"{name}, %{{x:,}} images: %{{y:{_PERCENT}}} misread<extra></extra>",
+        )
+    for name, row in points.iterrows():
+        reaches = np.isfinite(row["images"])
+        fig.add_scatter(
+            x=[at, row["images"]] if reaches else [at],
+            y=[row["error"]] * (2 if reaches else 1),
+            mode="lines+markers",
+            line={"color": PALETTE["published"], "width": 1.5, "dash": "dot"},
+            marker={"size": [10, 6][: 2 if reaches else 1], "color": PALETTE["highlight"], "symbol": "diamond"},
+            showlegend=False,
+            hovertemplate=f"{name}: %{{y:{_PERCENT}}}<br>like %{{x:,.0f}} images without<extra></extra>",
+        )
+    figure_layout(fig, height=440)
+    fig.update_xaxes(type="log", title_text="training images", tickformat=",~d", dtick="D2")
+    fig.update_yaxes(type="log", title_text="misread", tickvals=_ERRORS, tickformat=_PERCENT)
+    return fig
