@@ -116,3 +116,16 @@ def test_a_new_record_makes_its_readers_stale(run):
     path = run_records.record(run)
     assert freshness.recorded_runs(code) == {**before, f"run record {path.name}": freshness.digest(path.read_bytes())}
     assert freshness.recorded_runs("from helpers import metrics") == {}
+
+
+def test_collect_trains_and_records_in_the_full_profile_only(run, monkeypatch):
+    asked = []
+    monkeypatch.setattr(training, "run", lambda spec: asked.append(spec.seed) or replace(run, spec=spec))
+    specs = {"a": run.spec, "b": replace(run.spec, seed=1)}
+    assert run_records.collect(specs, profile="standard") == {}
+    assert asked == []
+    smoke = run_records.collect(specs, profile="smoke")
+    assert np.array_equal(smoke["a"].test_predictions, run.test_predictions)
+    assert not (paths.REPORTS / "runs").exists()
+    run_records.collect({"a": run.spec}, profile="full")
+    assert list(run_records.collect(specs, profile="standard")) == ["a"]

@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,9 +20,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import paths, run_store
+from helpers import paths, run_store, training
 from helpers.specs import TrainSpec, identity
-from helpers.training import HISTORY, Run
 
 SCHEMA = 1
 LARGEST = 30_000  # bytes of one record
@@ -80,7 +80,7 @@ def path_of(spec: TrainSpec) -> Path:
     return directory() / f"{spec.model}-{name}.json"
 
 
-def record(run: Run) -> Path:
+def record(run: training.Run) -> Path:
     """Write a finished run's record, atomically, and return its path; an existing one is left as it is.
 
     Raises ValueError for a run that has no labels to be compared with, or a record above 30 KB.
@@ -88,30 +88,7 @@ def record(run: Run) -> Path:
     path = path_of(run.spec)
     if path.exists():
         return path
-    split = run.spec.split
-    document = {
-        "schema": SCHEMA,
-        "spec": portable(run.spec),
-        "finished": datetime.now(UTC).date().isoformat(),
-        "seconds": round(run.seconds, 2),
-        "parameters": run.parameters,
-        "flops": run.flops,
-        "hardware": run.hardware,
-        "versions": identity(run.spec)["versions"],
-        "columns": HISTORY,
-        "history": [[None if np.isnan(x) else float(f"{x:.6g}") for x in row] for row in run.history.to_numpy(float)],
-    }
-    for levels in _LEVELS:
-        packed = {
-            "levels": levels,
-            "validation": _pack(run.val_logits, split.y_val, levels),
-            "test": _pack(run.test_logits, split.y_test, levels),
-        }
-        text = json.dumps(document | packed, allow_nan=False, separators=(",", ":")) + "\n"
-        if len(text) <= LARGEST:
-            break
-    else:
-        raise ValueError(f"record of {run.spec.model}: {len(text):,} bytes; at most {LARGEST:,} are allowed")
+    text = json.dumps(_document(run), allow_nan=False, separators=(",", ":")) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
     try:
@@ -125,6 +102,32 @@ def record(run: Run) -> Path:
     return path
 
 
+def _document(run: training.Run) -> dict:
+    split = run.spec.split
+    document = {
+        "schema": SCHEMA,
+        "spec": portable(run.spec),
+        "finished": datetime.now(UTC).date().isoformat(),
+        "seconds": round(run.seconds, 2),
+        "parameters": run.parameters,
+        "flops": run.flops,
+        "hardware": run.hardware,
+        "versions": identity(run.spec)["versions"],
+        "columns": training.HISTORY,
+        "history": [[None if np.isnan(x) else float(f"{x:.6g}") for x in row] for row in run.history.to_numpy(float)],
+    }
+    for levels in _LEVELS:
+        packed = {
+            "levels": levels,
+            "validation": _pack(run.val_logits, split.y_val, levels),
+            "test": _pack(run.test_logits, split.y_test, levels),
+        }
+        size = len(json.dumps(document | packed, separators=(",", ":"))) + 1
+        if size <= LARGEST:
+            return document | packed
+    raise ValueError(f"record of {run.spec.model}: {size:,} bytes; at most {LARGEST:,} are allowed")
+
+
 def find(spec: TrainSpec) -> RunRecord | None:
     """Return the record of a spec, from whatever machine, or None. Raises ValueError for a damaged one."""
     path = path_of(spec)
@@ -135,23 +138,46 @@ def find(spec: TrainSpec) -> RunRecord | None:
     except ValueError as error:
         raise ValueError(f"{path.name} is not a run record: {error}") from error
     try:
-        if document["schema"] != SCHEMA:
-            raise ValueError(f"schema must be {SCHEMA}; got {document['schema']!r}")
         if document["spec"] != json.loads(run_store.canonical(portable(spec))):
             raise ValueError("its spec is another one")
-        validation = _unpack(document["validation"], spec.split.y_val, document["levels"])
-        test = _unpack(document["test"], spec.split.y_test, document["levels"])
-        return RunRecord(
-            spec=document["spec"],
-            history=pd.DataFrame(document["history"], columns=document["columns"], dtype=float),
-            val_predictions=validation[0],
-            test_predictions=test[0],
-            val_confidence=validation[1],
-            test_confidence=test[1],
-            **{name: document[name] for name in ("seconds", "parameters", "hardware", "finished")},
-        )
+        return _read(document, spec)
     except (ValueError, KeyError, TypeError, zlib.error) as error:
         raise ValueError(f"{path.name} is not a run record of this spec: {error}") from error
+
+
+def _read(document: dict, spec: TrainSpec) -> RunRecord:
+    if document["schema"] != SCHEMA:
+        raise ValueError(f"schema must be {SCHEMA}; got {document['schema']!r}")
+    validation = _unpack(document["validation"], spec.split.y_val, document["levels"])
+    test = _unpack(document["test"], spec.split.y_test, document["levels"])
+    return RunRecord(
+        spec=document["spec"],
+        history=pd.DataFrame(document["history"], columns=document["columns"], dtype=float),
+        val_predictions=validation[0],
+        test_predictions=test[0],
+        val_confidence=validation[1],
+        test_confidence=test[1],
+        **{name: document[name] for name in ("seconds", "parameters", "hardware", "finished")},
+    )
+
+
+def collect(specs: Mapping[str, TrainSpec], *, profile: str) -> dict[str, RunRecord]:
+    """Return the outcome of trainings that are too long for every day, by name; those not yet recorded are left out.
+
+    In the "full" profile each is trained (or taken from the run store) and recorded; in the "smoke" profile trained
+    and not recorded; in any other only what has been recorded is returned.
+    """
+    found = {}
+    for name, spec in specs.items():
+        if profile == "full":
+            record(training.run(spec))
+        found[name] = of_run(training.run(spec)) if profile == "smoke" else find(spec)
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def of_run(run: training.Run) -> RunRecord:
+    """Return what a record of this run holds, without writing it."""
+    return _read(_document(run), run.spec)
 
 
 def _pack(logits: np.ndarray, labels: np.ndarray, n_levels: int = _LEVELS[0]) -> str:
