@@ -140,6 +140,10 @@ def _version(name: str) -> str:
     return "unknown"
 
 
-def key(spec: TrainSpec) -> str:
-    """Return the run's name in the store: 32 hex characters of the hash of its identity."""
-    return hashlib.sha256(run_store.canonical(identity(spec))).hexdigest()[:32]
+def key(spec: TrainSpec, *, threads: int | None = None) -> str:
+    """Return the run's name in the store: 32 hex characters of the hash of its identity.
+
+    `threads`: of the process that trains it, where that is not this one.
+    """
+    whole = identity(spec) | ({"threads": threads} if threads else {})
+    return hashlib.sha256(run_store.canonical(whole)).hexdigest()[:32]

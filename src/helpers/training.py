@@ -21,7 +21,7 @@ from helpers import precision as precisions
 from helpers.backend import keras
 from helpers.specs import TrainSpec, identity, key
 
-__all__ = ["Diverged", "Run", "TrainSpec", "key", "load_model", "predict", "run", "summary"]
+__all__ = ["Diverged", "Run", "TrainSpec", "key", "load_model", "predict", "recall", "run", "summary"]
 
 HISTORY = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
 _OURS = (layers.SpaceToDepth, layers.FusedBatchNormalization)  # importing them registers them for loading
@@ -109,6 +109,20 @@ def run(spec: TrainSpec, *, store: Path | None = None) -> Run:
         resumed_from = _train(spec, entry)
         record = run_store.load_record(entry)
         return _assemble(spec, entry, record, reused=False, resumed_from=resumed_from)
+
+
+def recall(spec: TrainSpec, *, run_key: str | None = None, store: Path | None = None) -> Run | None:
+    """Return the finished run of `spec` from the store, None where there is none; trains nothing.
+
+    `run_key`: the name it is stored under, when a process with other threads, or another machine, trained it.
+    """
+    entry = run_store.Entry(Path(store or paths.RUNS), run_key or key(spec))
+    with entry.lock():
+        try:
+            record = run_store.load_record(entry)
+            return record and _assemble(spec, entry, record, reused=True, resumed_from=0)
+        except run_store.Corrupt:
+            return None
 
 
 def _draw(spec: TrainSpec, epoch: int) -> tuple[np.ndarray, np.ndarray]:
