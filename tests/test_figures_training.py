@@ -70,3 +70,21 @@ def test_weight_sheet_is_symmetric_about_white():
     assert [axes.images[0].get_clim() for axes in fig.axes] == [(-3, 3), (-1, 1)]
     with pytest.raises(ValueError, match="weights"):
         figures.weight_sheet(np.zeros((0, 2, 2)))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (1, 1000, [1, 10, 100, 1000]),
+        (9e4, 6e5, [1e5, 2e5, 5e5]),
+        (0.003, 0.03, [0.003, 0.01, 0.03]),
+        (0.8, 1.3, [0.8, 0.9, 1.0, 1.2, 1.4]),
+        (10, 50, [10, 20, 50]),
+    ],
+)
+def test_log_ticks_are_round_and_few(low, high, ticks):
+    assert figures.log_ticks(low, high) == pytest.approx(ticks)
+
+
+def test_axis_values_are_written_briefly():
+    assert [figures._short(v) for v in (0.8, 50, 200_000, 1e7, 1.5e9)] == ["0.8", "50", "200k", "10M", "1.5G"]

@@ -65,3 +65,12 @@ def test_the_price_list_holds_errors_and_costs(runs):
     assert (table["error"] <= table["high"]).all()
     assert table.loc["b", "parameters"] == runs["fast_b"].parameters
     assert (table > 0).to_numpy()[:, [0, 2, 3, 4, 5, 6]].all()
+
+
+def test_sizes_by_hand():
+    table = inspection.made_of({"softmax": "linear", "NF264's": "nf264_shallow"})
+    assert table.loc["softmax", "parameters"] == 784 * 10 + 10
+    assert table.loc["softmax", "MFLOP an image"] == 2 * 784 * 10 / 1e6
+    # 32 windows of 3 x 3 over 26 x 26 places, then 13 x 13 x 32 to 100 to 10
+    assert table.loc["NF264's", "parameters"] == 32 * 10 + (13 * 13 * 32 * 100 + 100) + 1010
+    assert table.loc["NF264's", "MFLOP an image"] == 2 * (26 * 26 * 9 * 32 + 13 * 13 * 32 * 100 + 1000) / 1e6

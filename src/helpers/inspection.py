@@ -6,13 +6,23 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from helpers import loops, metrics
+from helpers import loops, metrics, models
 from helpers.backend import keras
 from helpers.training import Run
 
 
 def _weighted(model: keras.Model, kind: type) -> list:
     return [layer for layer in model.layers if isinstance(layer, kind)]
+
+
+def made_of(names: Mapping[str, str]) -> pd.DataFrame:
+    """Return the size of untrained networks: words -> a name in models.ARCHITECTURES.
+
+    Columns: parameters, and MFLOP an image (one forward pass).
+    """
+    sizes = {words: models.size(models.build(name)) for words, name in names.items()}
+    columns = {words: {"parameters": s.parameters, "MFLOP an image": s.flops / 1e6} for words, s in sizes.items()}
+    return pd.DataFrame(columns).T.rename_axis("network")
 
 
 def first_weights(run: Run, n: int = 40) -> np.ndarray:

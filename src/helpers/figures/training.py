@@ -58,6 +58,7 @@ def learning_curves(
                 col=column,
             )
     figure_layout(fig, height=height)
+    fig.update_layout(margin={"t": 72}, legend={"y": 1.12, "yanchor": "bottom"})  # above the titles of the panels
     fig.update_xaxes(title_text="epoch")
     fig.update_yaxes(title_text=quantity, tickformat=".2~%" if quantity == "accuracy" else None, col=1)
     fig.update_yaxes(rangemode="tozero" if quantity == "loss" else "normal")
@@ -110,11 +111,37 @@ def frontier(
                 row=row,
                 col=col,
             )
-        fig.update_xaxes(title_text=words, type="log", row=row, col=col)
+        fig.update_xaxes(title_text=words, type="log", row=row, col=col, tickangle=0)
+        places = log_ticks(table[column].min(), table[column].max())
+        fig.update_xaxes(tickvals=places, ticktext=[_short(place) for place in places], row=row, col=col)
     figure_layout(fig, height=height)
-    fig.update_yaxes(type="log", tickformat=".2~%")
+    places = log_ticks(table["low"].clip(lower=1e-4).min(), table["high"].max())
+    fig.update_yaxes(type="log", tickvals=places, ticktext=[f"{100 * place:g}%" for place in places])
     fig.update_yaxes(title_text="error", col=1)
     return fig
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Return round numbers for a logarithmic axis from `low` to `high` (both above 0).
+
+    The coarsest of 1, 1-3, 1-2-5 and two finer series that puts three of them within the range.
+    """
+    fine = (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9)
+    for mantissas in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), fine):
+        decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+        ticks = [float(f"{m * 10.0**d:.6g}") for d in decades for m in mantissas]
+        ticks = [tick for tick in ticks if 0.9 * low <= tick <= 1.1 * high]
+        if len(ticks) >= 3:
+            return ticks
+    return [low, high]
+
+
+def _short(value: float) -> str:
+    """Write an axis value briefly: 200k, 10M, 1.2."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
 
 
 def unbeaten(cost: pd.Series, error: pd.Series) -> pd.Series:
