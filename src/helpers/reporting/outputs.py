@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from helpers.reporting import prose
+from helpers.reporting import atlas, prose
 
 PLOTLY = "application/vnd.plotly.v1+json"
 _IMAGES = ("image/png", "image/svg+xml", "image/jpeg")
@@ -47,6 +47,8 @@ def bundle_html(data: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
     """Return the HTML of one MIME bundle: the best kind that a page can show safely, or nothing."""
     if PLOTLY in data:
         return plotly_html(data[PLOTLY])
+    if atlas.MIME in data:
+        return atlas.to_html(data[atlas.MIME])
     for mime in _IMAGES:
         if mime in data:
             return image_html(mime, data[mime], metadata.get(mime) or {})
