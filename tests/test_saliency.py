@@ -1,0 +1,74 @@
+"""Occlusion on models whose attention is known, and squares counted by hand; the panel on an easy split."""
+
+import numpy as np
+import pytest
+from test_training import make_split
+
+from helpers import panel, saliency
+
+
+def corner(images):
+    """Score class 0 by the ink in the top left 4 x 4, class 1 by the ink in the bottom right 4 x 4."""
+    ink = images.astype(float) / 255
+    return np.stack([ink[:, :4, :4].sum(axis=(1, 2)), ink[:, -4:, -4:].sum(axis=(1, 2))], axis=1)
+
+
+def test_squares_cover_every_pixel_and_change_nothing_else():
+    image = np.random.default_rng(0).integers(1, 256, (12, 10)).astype(np.uint8)
+    for size, stride in ((1, 1), (3, 1), (3, 2), (5, 1), (5, 3)):
+        copies, masks = saliency.covered(image, size=size, stride=stride, fill=0)
+        assert masks.any(axis=0).all(), (size, stride)
+        assert np.array_equal(copies == 0, masks), "covered where the mask says, and nowhere else"
+        assert np.all((copies == image) | masks)
+    assert len(saliency.covered(image, size=1)[0]) == 120
+    assert masks[0].sum() == 9, "a square of 5 at the corner has 3 x 3 pixels within"
+
+
+def test_the_map_is_hot_where_the_model_looks():
+    image = np.full((1, 28, 28), 255, np.uint8)
+    heat = saliency.occlusion(corner, image, [0])[0]
+    assert heat[:4, :4].min() > 0
+    assert np.all(heat[10:, 10:] == 0)
+    assert heat[:4, :4].mean() > heat[4:8, :4].mean(), "and fades outside"
+    margin = saliency.occlusion(corner, image, [0], [1])[0]
+    assert margin[:4, :4].min() > 0
+    assert margin[-4:, -4:].max() < 0, "what speaks for the other class is below zero"
+
+
+def test_a_square_of_one_pixel_gives_the_models_own_weights():
+    rng = np.random.default_rng(1)
+    weights, images = rng.normal(size=(64, 2)), rng.integers(0, 256, (3, 8, 8)).astype(np.uint8)
+    heat = saliency.occlusion(lambda x: x.reshape(len(x), -1) @ weights, images, [0, 1, 0], [1, 0, 1], size=1)
+    for image, one, own, other in zip(images, heat, (0, 1, 0), (1, 0, 1), strict=True):
+        assert one == pytest.approx(image * (weights[:, own] - weights[:, other]).reshape(8, 8))
+
+
+def test_ink_shows_what_is_missing():
+    image = np.zeros((1, 28, 28), np.uint8)
+    assert np.all(saliency.occlusion(corner, image, [0]) == 0), "paper on paper moves nothing"
+    heat = saliency.occlusion(corner, image, [1], [0], fill=255)[0]
+    assert heat[:4, :4].min() > 0, "ink here would speak for the rival"
+    assert heat[-4:, -4:].max() < 0
+
+
+def test_squares_that_do_not_fit_are_refused():
+    image = np.zeros((8, 8), np.uint8)
+    for how in ({"size": 9}, {"size": 0}, {"size": 3, "stride": 3}, {"stride": 0}):
+        with pytest.raises(ValueError, match="allowed"):
+            saliency.covered(image, **how)
+    with pytest.raises(ValueError, match="one class"):
+        saliency.occlusion(corner, image[None], [0, 1])
+
+
+def test_the_panel_reads_an_easy_split():
+    split = make_split()
+    knn, found = panel.nearest(split, k=3)
+    squared = ((split.x_test[:, None].astype(float) - split.x_train[None].astype(float)) ** 2).sum(axis=(2, 3))
+    assert np.array_equal(found.indices[:, 0], squared.argmin(axis=1))
+    svm = panel.support_vectors(split, n_train=200, n_components=20)
+    for reader in (knn, svm):
+        assert reader.predictions.shape == split.y_test.shape
+        assert reader.score(split.y_test).estimate > 0.9
+        assert reader.seconds > 0
+    again = panel.support_vectors(split, n_train=200, n_components=20)
+    assert np.array_equal(svm.predictions, again.predictions)
