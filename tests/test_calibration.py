@@ -44,9 +44,7 @@ def test_the_temperature_is_the_best_of_a_grid(logits):
     labels = drawn(special.softmax(logits / 2, axis=1), seed=3)
     found = calibration.fit_temperature(logits, labels)
     grid = np.geomspace(0.1, 20, 80)
-    losses = [
-        sklearn_metrics.log_loss(labels, special.softmax(logits / t, axis=1), labels=range(10)) for t in grid[::50]
-    ]
+    losses = [sklearn_metrics.log_loss(labels, special.softmax(logits / t, axis=1), labels=range(10)) for t in grid]
     assert calibration.log_loss(logits, labels, temperature=found) <= min(losses) + 1e-9
     assert found == pytest.approx(grid[np.argmin(losses)], rel=0.1)
 
