@@ -114,6 +114,12 @@ def test_table_escapes_and_marks_numbers(shown):
     assert markup.startswith('<table class="data">')
 
 
+def test_identifiers_of_claims_are_kept_whole(shown):
+    style.table(pd.DataFrame({"ours": [1]}, index=pd.Index(["nf264-cnn-deep"], name="claim")))
+    ((bundle, _),) = shown
+    assert '<th scope="row" class="id">nf264-cnn-deep</th>' in bundle["text/html"]
+
+
 def test_table_without_index_and_with_a_two_level_one(shown):
     frame = pd.DataFrame({"a": [1, 2]}, index=pd.MultiIndex.from_tuples([("p", 1), ("q", 2)], names=["k", None]))
     style.table(frame)

@@ -210,14 +210,18 @@ def against_claims(rows: Iterable[Row]) -> pd.DataFrame:
                 "system": known.loc[one.claim_id, "system"],
                 "published": _shown(one.published, one.published_n, share=share),
                 "ours": _shown(one.ours, one.ours_n, share=share),
-                "difference": "–" if one.difference is None else f"{100 * one.difference:+.2f} pp",
-                "interval": "–" if one.low is None else f"{100 * one.low:+.2f} to {100 * one.high:+.2f}",
+                "difference": "–" if one.difference is None else _minus(f"{100 * one.difference:+.2f} pp"),
+                "interval": "–" if one.low is None else _minus(f"{100 * one.low:+.2f} to {100 * one.high:+.2f}"),
                 "verdict": one.verdict,
                 "reason": one.reason if one.difference is None else "",  # else the interval says it
             }
         )
     columns = ["claim", "system", "published", "ours", "difference", "interval", "verdict", "reason"]
     return pd.DataFrame(lines, columns=columns).set_index("claim")
+
+
+def _minus(number: str) -> str:
+    return number.replace("-", "\N{MINUS SIGN}")
 
 
 def _shown(value: float, n: int | None, *, share: bool) -> str:

@@ -362,8 +362,8 @@ def summary(runs: Mapping[str, Run]) -> pd.DataFrame:
             "training loss": run.history["loss"].iloc[-1] if len(run.history) else float("nan"),
             "validation accuracy": _accuracy(run.val_logits, run.spec.split.y_val),
             "seconds": run.seconds,
-            "images per second": run.images_per_second,
-            "origin": run.provenance,
+            "images/s": run.images_per_second,
+            "origin": "reused" if run.reused else "trained here",
         }
         for name, run in runs.items()
     }

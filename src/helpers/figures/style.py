@@ -185,7 +185,11 @@ def table(frame: pd.DataFrame, *, caption: str = "", formats: dict[str, str] | N
     body = []
     for key, values in zip(frame.index, frame.itertuples(index=False, name=None), strict=True):
         keys = (key if isinstance(key, tuple) else (key,)) if index else ()
-        cells = [f'<th scope="row">{html.escape(_text(one, ""))}</th>' for one in keys]
+        names = frame.index.names if index else ()
+        cells = [
+            f'<th scope="row"{_id(name)}>{html.escape(_text(one, ""))}</th>'
+            for name, one in zip(names, keys, strict=True)
+        ]
         cells += [_cell(value, formats.get(name, "")) for name, value in zip(frame.columns, values, strict=True)]
         body.append(f"<tr>{''.join(cells)}</tr>")
     numeric = [False] * (len(head) - frame.shape[1]) + [
@@ -198,6 +202,11 @@ def table(frame: pd.DataFrame, *, caption: str = "", formats: dict[str, str] | N
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     markup = f'<table class="data">{title}<thead><tr>{tops}</tr></thead><tbody>{"".join(body)}</tbody></table>'
     display({"text/html": markup, "text/plain": frame.to_string(index=index)}, raw=True)
+
+
+def _id(name) -> str:
+    """Mark the identifiers of claims, which would break at their hyphens."""
+    return ' class="id"' if name == "claim" else ""
 
 
 def _num(flag: bool) -> str:

@@ -47,7 +47,7 @@ _ATTRIBUTES = {
     **{f"h{level}": {"id"} for level in range(2, 7)},
 }
 # Classes that report.css knows. An output may use these and no others, so it cannot dress up as page furniture.
-_TABLE_CLASSES = {"data", "dataframe", "num", "text", "best", "muted", "total"}
+_TABLE_CLASSES = {"data", "dataframe", "id", "num", "text", "best", "muted", "total"}
 _CLASSES = dict.fromkeys(("table", "caption", "tr", "th", "td", "span", "div"), _TABLE_CLASSES)
 _DROP_WITH_CONTENT = {"script", "style", "iframe", "object", "embed", "template", "noscript", "svg", "math", "title"}
 _SCHEMES = {"http", "https", "mailto"}
