@@ -1,0 +1,6 @@
+"""Read the digit in any image file: decode, bring into MNIST's form, classify, and say how sure that is.
+
+`decoding` opens files, `preparing` makes 28 x 28 images of what they show (with `levels` and `resampling`), `sources`
+and `arrays` say what there is to read, `reader` holds the shipped network, `pipeline` runs it all over a folder,
+`table` writes the answers and `__main__` is the command. `ship` trains the network and chooses its threshold.
+"""

@@ -1,0 +1,166 @@
+"""Make the shipped model: `python -m helpers.predict.ship` trains, chooses, measures and writes reports/model/.
+
+Candidates are compared on training images held out and put under the conditions of `helpers.predict.conditions`;
+temperature and threshold come from the same held-out images. MNIST's test images and scikit-learn's small digits are
+looked at once, after every choice is made, to say what to expect.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from helpers import calibration, datasets, loops, metrics, models, recipes, run_store, specs, training
+from helpers.hands import Hand
+from helpers.predict import conditions, confidence, preparing, reader
+
+HELD_OUT = 5_000  # training images
+PER_CONDITION = 2_000
+WRONG_SHARE = 0.002  # of what is accepted on the held-out images, all conditions together
+
+CANDIDATES = {
+    "warps only": {"model": "fast_e", "epochs": 8},
+    "other hands": {"model": "fast_e", "epochs": 8, "augmentation": Hand(zoom=0.15, shift=1.5, shear=12.0)},
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """Prepared images (n, 28, 28) of one kind with their labels."""
+
+    name: str
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def held_out_sheets(split, *, n: int) -> list[Sheet]:
+    """Return the held-out images under every condition; each condition gets `n` of them, by turns."""
+    sheets = []
+    for i, name in enumerate(conditions.CONDITIONS):
+        rows = (np.arange(n) + i * n) % len(split.x_val)
+        sheets.append(Sheet(name, conditions.prepared(split.x_val[rows], name, seed=i * n), split.y_val[rows]))
+    return sheets
+
+
+def small_digits() -> Sheet:
+    """Return scikit-learn's digits, prepared."""
+    small = datasets.load_digits_8x8()
+    images = [preparing.prepare(image.astype(np.float32) * (255 / 16)).image for image in small.images]
+    return Sheet("scikit-learn digits, 8 x 8", np.stack(images), small.labels)
+
+
+def mnist_test(split) -> Sheet:
+    """Return MNIST's test images, prepared as any other image."""
+    images = [preparing.prepare(image.astype(np.float32)).image for image in split.x_test]
+    return Sheet("MNIST test", np.stack(images), split.y_test)
+
+
+def measured(sheet: Sheet, network: reader.Reader) -> dict:
+    """Return what a network makes of a sheet, as JSON values."""
+    scores = network.probabilities(sheet.images)
+    sure, right = scores.max(axis=1), scores.argmax(axis=1) == sheet.labels
+    accepted = sure >= network.threshold
+    interval = metrics.wilson(int(right.sum()), len(right))
+    return {
+        "n": len(right),
+        "right": int(right.sum()),
+        "accuracy": interval.estimate,
+        "low": interval.low,
+        "high": interval.high,
+        "sent_to_human": int((~accepted).sum()),
+        "wrong_among_accepted": int((accepted & ~right).sum()),
+        "mean_confidence": float(sure.mean()),
+    }
+
+
+def candidate_spec(name: str, split, **changes):
+    """Return the training of a candidate; `changes` replace fields (a test trains less)."""
+    wanted = {**CANDIDATES[name], **changes}
+    return recipes.fast(wanted.pop("model"), split, views=1, **wanted)
+
+
+def plain_model(run: training.Run):
+    """Return the trained network with float32 arithmetic: the same answers on every processor, to rounding."""
+    model = models.build(run.spec.model, run.spec.options, precision="float32")
+    model.set_weights(run.load().get_weights())
+    return model
+
+
+def ship(directory: Path, *, n: int = PER_CONDITION, candidates=tuple(CANDIDATES), split=None, **changes) -> dict:
+    """Train the candidates, write the best of them with its card to `directory`; return the card."""
+    split = split or datasets.make_split("standard", n_validation=HELD_OUT)
+    sheets = held_out_sheets(split, n=n)
+    labels = np.concatenate([sheet.labels for sheet in sheets])
+    trained, compared = {}, {}
+    for name in candidates:
+        run = training.run(candidate_spec(name, split, **changes))
+        predictor = loops.make_predictor(plain_model(run))
+        logits = [predictor(sheet.images) for sheet in sheets]
+        shares = {
+            sheet.name: float(np.mean(scores.argmax(axis=1) == sheet.labels))
+            for sheet, scores in zip(sheets, logits, strict=True)
+        }
+        trained[name] = (run, predictor, np.concatenate(logits))
+        compared[name] = {"mean": float(np.mean(list(shares.values()))), **shares}
+        print(f"{name}: {compared[name]['mean']:.2%} on held-out images; {run.provenance}", file=sys.stderr)
+    best = max(compared, key=lambda name: compared[name]["mean"])
+    run, predictor, logits = trained[best]
+    temperature = calibration.fit_temperature(logits, labels)
+    right = logits.argmax(axis=1) == labels
+    before, sure = (reader.softmax(logits / t).max(axis=1) for t in (1, np.float32(temperature)))
+    threshold = confidence.choose_threshold(sure, right, wrong_share=WRONG_SHARE)
+    network = reader.Reader(predictor, temperature, threshold, {})
+    size = models.size(run.load())
+    last = {sheet.name: measured(sheet, network) for sheet in (mnist_test(split), small_digits())}
+    card = {
+        "weights": reader.WEIGHTS,
+        "sha256": _write_weights(run, directory),
+        "temperature": temperature,
+        "threshold": threshold,
+        "threshold_rule": f"at most {WRONG_SHARE:.1%} wrong among the accepted held-out images of all conditions",
+        "parameters": size.parameters,
+        "flops": size.flops,
+        "held_out": {
+            "images": len(split.x_val),
+            "per_condition": n,
+            "accuracy_by_candidate": compared,
+            "chosen": best,
+            "calibration_error_before": calibration.expected_calibration_error(before, right),
+            "calibration_error_after": calibration.expected_calibration_error(sure, right),
+            "sent_to_human": int((sure < threshold).sum()),
+            "wrong_among_accepted": int(((sure >= threshold) & ~right).sum()),
+        },
+        "measured_once_at_the_end": last,
+        "run": {"key": run.key, "seconds": run.seconds, "hardware": run.hardware, "spec": specs.identity(run.spec)},
+    }
+    del card["run"]["spec"]["architecture"]  # the weights file says it, in full
+    text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
+    run_store.write(directory / reader.CARD, text.encode())
+    for name in (reader.CARD, reader.WEIGHTS):
+        (directory / name).chmod(0o644)  # the store keeps its files to itself; these are for everybody
+    return card
+
+
+def _write_weights(run: training.Run, directory: Path) -> str:
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / reader.WEIGHTS
+        plain_model(run).save(path)
+        return run_store.write(directory / reader.WEIGHTS, path.read_bytes())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Make the model and say what it reached."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.predict.ship", description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=reader.DIRECTORY, help="folder for digits.keras and digits.json")
+    card = ship(parser.parse_args(arguments).output)
+    for name, result in card["measured_once_at_the_end"].items():
+        print(f"{name}: {result['accuracy']:.2%} [{result['low']:.2%}, {result['high']:.2%}], n = {result['n']:,}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
