@@ -50,3 +50,22 @@ def test_coverage_counts_intervals_that_hold_the_truth():
     table = resampling.pd.DataFrame({"naive low": [0.1, 0.3, 0.5], "naive high": [0.3, 0.4, 0.9]})
     assert resampling.coverage(table, 0.3, "naive") == 2
     assert resampling.coverage(table, 0.45, "naive") == 0
+
+
+def test_spread_is_told_apart_by_its_source():
+    each, same = np.array([[0.9, 0.8, 0.7], [0.95, 0.85, 0.9]]), np.array([0.9, 0.92])
+    table = resampling.spread_sources(each, same, n_val=100, n=300)["sd in points"] / 100
+    assert table.iloc[0] == pytest.approx((0.1 + 0.05) / 2)
+    assert table.iloc[1] == pytest.approx(0.01 * np.sqrt(2))
+    assert table.iloc[2] == pytest.approx(np.sqrt(0.85 * 0.15 / 100))
+    assert table.iloc[3] == pytest.approx(0.1 / np.sqrt(2))
+    assert table.iloc[4] == pytest.approx(np.sqrt(0.85 * 0.15 / 300))
+    assert resampling.spread_sources(each[:1], same[:1], n_val=1, n=3)["sd in points"].isna().sum() == 2
+
+
+def test_bands_are_in_order():
+    one = resampling.summarise([0.9, 0.92, 0.94], n_train=200, n_test=100)
+    bands = resampling.bands(one, resampling.metrics.wilson(276, 300))
+    assert list(bands) == ["mean ± sd", "usual 95%", "widened 95%", "300 images"]
+    assert bands["mean ± sd"] == pytest.approx((0.9, 0.92, 0.94))
+    assert all(low < middle < high for low, middle, high in bands.values())

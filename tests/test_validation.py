@@ -230,3 +230,23 @@ def test_a_worker_with_other_threads_says_so(parts, source, monkeypatch):
     monkeypatch.setattr(precision, "threads", lambda: 7)
     with pytest.raises(RuntimeError, match=r"threads = 1, but this worker's TensorFlow already works with 7"):
         workers.work(0, RECIPE, parts[0], source.images, source.labels, 1, None, False)
+
+
+def test_repeats_and_seeds_share_their_first_fold(source, monkeypatch):
+    asked = []
+
+    def pretend(jobs, *, source, store):
+        asked.extend((recipe.keywords["seed"], fold.fingerprint) for recipe, fold in jobs)
+        return [
+            validation.Trained(f, "", "", 1, None, (source.labels[f.val] + (i == 0)) % 10, None, 0.0, 1, 1, False)
+            for i, (_, f) in enumerate(jobs)
+        ]
+
+    monkeypatch.setattr(validation, "train", pretend)
+    found = validation.repeat(RECIPE, source, n_repeats=2, n_seeds=3, seed=5, store="anywhere")
+    draws = folds.repeated(source, 2, seed=5)
+    expected = [(5 + i, fold.fingerprint) for i, draw in enumerate(draws) for fold in draw]
+    assert asked == [*expected, (7, draws[0][0].fingerprint), (8, draws[0][0].fingerprint)]
+    assert found.each.tolist() == [[0, 1, 1, 1, 1], [1, 1, 1, 1, 1]]
+    assert found.same.tolist() == [0, 1, 1]
+    assert np.array_equal(np.flatnonzero(~found.right), np.sort(draws[0][0].val))

@@ -49,6 +49,38 @@ def luck_of_the_images(accuracy: float, n: int) -> float:
     return float(np.sqrt(accuracy * (1 - accuracy) / n))
 
 
+def spread_sources(each: np.ndarray, same: np.ndarray, *, n_val: int, n: int) -> pd.DataFrame:
+    """Return standard deviations in percentage points: what folds, seeds and repeats show, and what images explain.
+
+    each: accuracies (n_repeats, n_splits). same: accuracies of one fold with several seeds. n_val, n: images held
+    out by one fold, and by all. Rows without two values to compare are NaN.
+    """
+    accuracy = float(each.mean())
+    spread = {
+        "between five folds": each.std(axis=1, ddof=1).mean(),
+        "between seeds, the same fold": _sd(same),
+        f"luck of {n_val:,} held-out images, computed": luck_of_the_images(accuracy, n_val),
+        "between the means of five folds": _sd(each.mean(axis=1)),
+        f"luck of all {n:,} images, computed": luck_of_the_images(accuracy, n),
+    }
+    table = pd.DataFrame({"sd in points": {words: 100 * value for words, value in spread.items()}})
+    return table.rename_axis("spread")
+
+
+def _sd(values: np.ndarray) -> float:
+    return float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+
+
+def bands(one: FoldSummary, images: metrics.Interval) -> dict[str, tuple[float, float, float]]:
+    """Return (low, middle, high) of four ways to say how sure the mean of folds is, for `figures.folds.fold_spread`.
+
+    images: the accuracy of all held-out predictions together, with its interval.
+    """
+    limits = {"usual 95%": one.naive, "widened 95%": one.corrected, f"{images.n:,} images": images}
+    found = {"mean ± sd": (one.mean - one.sd, one.mean, one.mean + one.sd)}
+    return found | {words: (each.low, each.estimate, each.high) for words, each in limits.items()}
+
+
 def trial(images, labels, *, n_sets: int, n_splits: int = 5, seed: int = 0) -> pd.DataFrame:
     """Cross-validate the nearest neighbour on `n_sets` data sets that have no image in common.
 

@@ -9,6 +9,7 @@ system in common with this process: images go out once, networks and predictions
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,34 @@ def full_run(recipe: Recipe, trained: Trained, *, source: Dataset, store: Path |
 
 
 @dataclass(frozen=True, eq=False)
+class Repeated:
+    """Folds drawn again and again, and one fold trained again and again.
+
+    first: the folds of the first draw. each: held-out accuracy, float64 (n_repeats, n_splits). same: that of the very
+    first fold with `n_seeds` seeds. right: bool (n,), whether the folds of the first draw read each row right.
+    """
+
+    first: list[Fold]
+    each: np.ndarray
+    same: np.ndarray
+    right: np.ndarray
+
+
+def repeat(recipe: Recipe, source: Dataset, *, n_repeats: int, n_seeds: int, seed: int = 0, **how) -> Repeated:
+    """Train `n_repeats` draws of five folds, and the first fold with `n_seeds` seeds in all, one of them shared.
+
+    recipe: takes a `seed` besides the split; draw i is made and trained with `seed + i`. `how` goes to `train`.
+    """
+    draws = folds.repeated(source, n_repeats, seed=seed)
+    jobs = [(partial(recipe, seed=seed + i), fold) for i, draw in enumerate(draws) for fold in draw]
+    jobs += [(partial(recipe, seed=seed + n_repeats + i), draws[0][0]) for i in range(n_seeds - 1)]
+    trained = train(jobs, source=source, **how)
+    found, n = scores(trained, source), sum(map(len, draws))
+    right = held_out(trained[: len(draws[0])], source) == source.labels
+    return Repeated(draws[0], found[:n].reshape(n_repeats, -1), np.append(found[0], found[n:]), right)
+
+
+@dataclass(frozen=True, eq=False)
 class Nested:
     """A choice made anew inside each outer fold, and what it scored outside.
 
@@ -139,6 +168,10 @@ class Nested:
     outer: pd.DataFrame
     chosen: list[str]
     scores: np.ndarray
+
+    def table(self) -> pd.DataFrame:
+        """Return one row per outer fold: the inner means, what was chosen, and what it scored outside."""
+        return self.inner.add_prefix("inside, ").assign(chosen=self.chosen, outside=self.scores)
 
 
 def nested(
