@@ -6,15 +6,17 @@ import pytest
 
 from helpers import learning_curve
 from helpers.figures import ladder
+from helpers.figures.style import PALETTE
 
 
 @pytest.fixture
 def frame():
     rows = {"one": (0.98, 0.97, 0.99, np.nan), "two": (0.99, 0.985, 0.995, 0.991), "three": (0.95, 0.94, 0.96, 0.94)}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["accuracy", "low", "high", "competition"])
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["accuracy", "low", "high", "competition"])
+    return frame.assign(colour=["recog", "new", "big"])
 
 
-COLOURS = ["#111111", "#222222", "#333333"]
+COLOURS = ["recog", "new", "big"]
 
 
 def trace(fig, name):
@@ -22,13 +24,13 @@ def trace(fig, name):
 
 
 def test_open_dots_are_steps_that_could_be_luck(frame):
-    fig = ladder.ladder(frame, colours=COLOURS, visible={"two": False, "three": True})
+    fig = ladder.ladder(frame, visible={"two": False, "three": True})
     seen, luck = trace(fig, "could be seen"), trace(fig, "could be luck")
     assert list(luck.y) == [1]
     assert luck.x[0] == pytest.approx(0.01)
     assert luck.marker.symbol == "circle-open"
     assert list(seen.y) == [0, 2]
-    assert list(seen.marker.color) == ["#111111", "#333333"]
+    assert list(seen.marker.color) == [PALETTE["recog"], PALETTE["big"]]
     # An error's lower limit is the accuracy's upper one.
     assert list(seen.error_x.arrayminus) == pytest.approx([0.01, 0.01])
     assert list(luck.error_x.array) == pytest.approx([0.005])
@@ -38,20 +40,22 @@ def test_open_dots_are_steps_that_could_be_luck(frame):
 
 
 def test_ours_stand_beside_theirs(frame):
-    fig = ladder.ladder(frame, colours=COLOURS, visible={}, ours=frame.loc[["three"]], our_name="recorded")
+    fig = ladder.ladder(frame, visible={}, ours=frame.loc[["three"]], our_name="recorded")
+    with_stranger = frame.rename({"one": "four"}).loc[["four", "three"]]
+    again = ladder.ladder(frame, visible={}, ours=with_stranger, our_name="recorded")
+    assert len(trace(again, "recorded").y) == 1
     mine = trace(fig, "recorded")
     assert mine.x[0] == pytest.approx(0.05)
     assert 2 < mine.y[0] < 2.5
 
 
 def test_ladder_refuses(frame):
-    for changes in ({"colours": COLOURS[:2]}, {"visible": {"four": True}}, {"ours": frame.rename({"one": "four"})}):
-        with pytest.raises(ValueError, match="frame"):
-            ladder.ladder(frame, **{"colours": COLOURS, "visible": {}, **changes})
+    with pytest.raises(ValueError, match="four"):
+        ladder.ladder(frame, visible={"four": True})
     with pytest.raises(ValueError, match="lacks"):
-        ladder.ladder(frame.drop(columns="low"), colours=COLOURS, visible={})
+        ladder.ladder(frame.drop(columns="low"), visible={})
     with pytest.raises(ValueError, match="logarithmic"):
-        ladder.ladder(frame.assign(accuracy=1.0, high=1.0), colours=COLOURS, visible={})
+        ladder.ladder(frame.assign(accuracy=1.0, high=1.0), visible={})
 
 
 def test_repeats_are_all_drawn():
@@ -83,11 +87,14 @@ def test_annealing_puts_rates_over_losses():
 def test_replacement_reaches_to_the_images_it_is_worth():
     curve = learning_curve.table({100: [0.2, 0.3], 1000: [0.1, 0.1]})
     points = pd.DataFrame({"error": [0.15, 0.05], "images": [300, np.nan]}, index=["mild", "strong"])
-    fig = ladder.replacement({"without": curve}, points, colours={"without": "#111111"}, at=100)
+    fig = ladder.replacement({"without": curve}, points, at=100)
     reached = [list(t.x) for t in fig.data if t.line.dash == "dot"]
     assert reached == [[100, 300], [100]]
     assert trace(fig, "without").y[0] == pytest.approx(0.25)
     assert fig.layout.xaxis.type == fig.layout.yaxis.type == "log"
     with pytest.raises(ValueError, match="colour"):
-        ladder.replacement({"without": curve}, points, colours={}, at=100)
+        ladder.replacement({"without": curve}, points, colours=(), at=100)
     assert all("gl" not in t.type for t in fig.data)
+    line = ladder.over(curve, x_title="images").data[-1]
+    assert list(line.x) == [100, 1000]
+    assert list(line.y) == pytest.approx([0.25, 0.1])

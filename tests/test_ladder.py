@@ -129,6 +129,23 @@ def test_rungs_share_a_short_training_exactly_when_it_is_the_same(split):
     assert sum(map(len, groups.values())) == len(EVERY)
 
 
+def test_groups_stand_on_the_groups_that_they_changed(split):
+    groups = ladder.shared(EVERY, split)
+    bases = ladder.bases(groups)
+    assert bases["hwd-recog-bn"] == "hwd-recog-40"  # its own base, 50 epochs, is the same short training
+    assert bases["hwd-recog-no-dropout"] == "hwd-recog-aug-840"
+    assert set(groups) - set(bases) == {"hwd-recog-40", "drt-no-aug"}
+    few = ladder.shared([rung for rung in EVERY if "l2" in rung.claim_id], split)
+    assert ladder.bases(few) == {}
+
+
+@by_rung
+def test_a_trial_is_small(rung, split):
+    one = ladder.spec(rung, split, trial=2)
+    assert (one.epochs, one.steps) == (2, 2)
+    assert one.schedule == ladder.spec(rung, split).schedule
+
+
 def test_the_loss_can_be_exchanged_and_a_wrong_budget_is_refused(split):
     assert ladder.spec(EVERY[0], split, loss="cross_entropy").loss == "cross_entropy"
     with pytest.raises(ValueError, match="published, short"):
@@ -241,7 +258,10 @@ def test_paired_steps_follow_statsmodels():
     assert table["disagree"].tolist() == [17.5, 7.5]
     assert table["told apart"].tolist() == [(adjusted[:2] <= 0.05).sum(), (adjusted[2:] <= 0.05).sum()]
     assert table["p"].tolist() == pytest.approx([adjusted[:2].max(), adjusted[2:].max()])
-    with pytest.raises(ValueError, match="must be one"):
+    assert comparisons.paired_steps(correct, {}).columns.tolist() == table.columns.tolist()
+    fewer = comparisons.paired_steps({"a": correct["b"][:1], "z": correct["base b"]}, {"a": "z"})
+    assert (fewer.loc["a", "repeats"], fewer.loc["a", "images"]) == (1, 18)
+    with pytest.raises(ValueError, match="must be"):
         comparisons.paired_steps({"a": correct["b"], "z": correct["b"][:1]}, {"a": "z"})
 
 

@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from helpers import datasets, metrics, submissions, training
 
@@ -125,6 +126,17 @@ def test_only_known_labels_are_scored():
         submissions.score(predictions, labels[:2])
 
 
+def test_the_public_quarter_is_a_draw():
+    low, high = submissions.ranking_luck(metrics.wilson(27_860, 28_000))
+    # The exact distribution, from scipy.
+    exact = stats.hypergeom(28_000, 27_860, 7000)
+    assert low == pytest.approx(exact.ppf(0.025) / 7000, abs=2e-4)
+    assert high == pytest.approx(exact.ppf(0.975) / 7000, abs=2e-4)
+    assert submissions.ranking_luck(metrics.wilson(9, 10), share=1) == (0.9, 0.9)
+    with pytest.raises(ValueError, match="share"):
+        submissions.ranking_luck(metrics.wilson(9, 10), share=0)
+
+
 def test_looking_up_needs_no_learning(folder):
     split = submissions.competition(str(folder)).split
     found = submissions.look_up(split.x_test)
@@ -132,3 +144,9 @@ def test_looking_up_needs_no_learning(folder):
     changed = split.x_test.copy()
     changed[3, 14, 14] ^= 1
     assert submissions.look_up(changed).tolist() == [*found[:3], -1, *found[4:]]
+    labels, share = submissions.known_labels(split)
+    assert (labels.tolist(), share) == (found.tolist(), 1.0)
+    ours = datasets.make_split("kaggle", n_train=10, n_test=300)
+    labels, share = submissions.known_labels(ours)
+    assert np.array_equal(labels, ours.y_test)
+    assert share == 1.0

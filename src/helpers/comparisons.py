@@ -13,6 +13,10 @@ import pandas as pd
 from helpers import metrics
 from helpers.ladder import RUNGS, Rung
 
+# How the columns of `paired_steps` and `published_steps` are shown.
+FORMATS = {"images": "{:+.0f}", "least": "{:+d}", "most": "{:+d}", "disagree": "{:.0f}", "p": "{:.2g}"}
+PUBLISHED_FORMATS = {"images": "{:+d}", "points": "{:+.2f}", "best p": "{:.2g}", "adjusted": "{:.2g}"}
+
 
 def consistent_sizes(printed: Sequence[str], *, smallest: int = 1000, largest: int = 10_000) -> list[int]:
     """Return every number of images n of which all printed fractions can be whole shares.
@@ -104,17 +108,20 @@ def paired_steps(correct: Mapping[str, np.ndarray], bases: Mapping[str, str], *,
     """Compare each rung with the one it changed, seed by seed, on the same images.
 
     correct: rung -> bool (seeds, n), which images each repeat read correctly; bases: rung -> the rung it is compared
-    with, in the order wanted. One exact McNemar test per step and seed, Holm-corrected over all of them. Columns:
-    images (mean gain), least and most (over seeds), disagree (mean number of images that exactly one of the two
-    reads correctly), told apart (repeats in which the adjusted p <= alpha), repeats, p (the largest adjusted one).
-    Raises ValueError when a rung and its base differ in shape.
+    with, in the order wanted; a rung with fewer repeats is compared with as many of its base. One exact McNemar test
+    per step and seed, Holm-corrected over all of them. Columns: images (mean gain), least and most (over seeds),
+    disagree (mean number of images that exactly one of the two reads correctly), told apart (repeats in which the
+    adjusted p <= alpha), repeats, p (the largest adjusted one).
+    Raises ValueError when a rung and its base were not read on the same number of images, or the base has fewer
+    repeats.
     """
     tests = []
+    columns = ["from", "images", "least", "most", "disagree", "told apart", "repeats", "p"]
     for rung, base in bases.items():
         a, b = np.asarray(correct[rung]), np.asarray(correct[base])
-        if a.shape != b.shape or a.ndim != 2:
-            raise ValueError(f"correct: {rung} is {a.shape} and {base} {b.shape}; both must be one (seeds, n)")
-        tests += [(rung, base, metrics.mcnemar(x, y)) for x, y in zip(a, b, strict=True)]
+        if a.ndim != 2 or b.ndim != 2 or len(a) > len(b) or a.shape[1] != b.shape[1]:
+            raise ValueError(f"correct: {rung} is {a.shape} and {base} {b.shape}; both must be (seeds, n), one n")
+        tests += [(rung, base, metrics.mcnemar(x, y)) for x, y in zip(a, b[: len(a)], strict=True)]
     adjusted = metrics.holm([test.p_value for *_, test in tests])
     rows = {}
     for rung, base in bases.items():
@@ -130,7 +137,7 @@ def paired_steps(correct: Mapping[str, np.ndarray], bases: Mapping[str, str], *,
             "repeats": len(found),
             "p": float(max(p for _, p in found)),
         }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("rung")
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("rung")
 
 
 def twins(correct: Mapping[str, np.ndarray]) -> pd.DataFrame:

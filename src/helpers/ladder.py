@@ -5,7 +5,7 @@ Published values are read from data/claims.csv. What the account leaves open is 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -69,6 +69,11 @@ class Rung:
     def n(self) -> int | None:
         """How many images the published accuracy rests on, None where nobody says."""
         return None if pd.isna(self.claim["n"]) else int(self.claim["n"])
+
+    @property
+    def colour(self) -> str:
+        """Key of its network in the palette of the figures."""
+        return {"drt_cnn": "mlp"}.get(self.model, self.model)
 
     @property
     def competition(self) -> float | None:
@@ -135,13 +140,21 @@ TENSORFLOW: tuple[Rung, ...] = (
 
 
 def spec(
-    rung: Rung, split: Split, *, budget: str = "published", seed: int = 0, loss: str | None = None, steps: int = 300
+    rung: Rung,
+    split: Split,
+    *,
+    budget: str = "published",
+    seed: int = 0,
+    loss: str | None = None,
+    steps: int = 300,
+    trial: int | None = None,
 ) -> TrainSpec:
     """Return the training of a rung on `split` (usually "kaggle", whose hold-out has the published size).
 
     budget: "published" for its epochs, steps and learning-rate rule; "short" for one cycle of the learning rate over
     `steps` batches, with the same network, batches, warps, loss and penalty. Rungs that differ only in how long
     they train, or by which rule the rate falls, are one and the same short training. loss: None for the rung's own.
+    trial: for trying out, at most so many epochs of at most so many steps in place of the published ones.
     Keras's L2 of factor f adds f * w * w to the loss, a pull of 2 f w: twice the factor is TrainSpec's weight_decay.
     Raises ValueError for another budget, or what TrainSpec refuses.
     """
@@ -165,7 +178,17 @@ def spec(
     if rung.minimum_rate is not None:
         common |= {"schedule": "plateau", "schedule_options": {"minimum": rung.minimum_rate}}
     per_epoch = max(1, len(split.x_train) // rung.steps_of) if rung.steps_of else rung.steps
-    return TrainSpec(rung.model, split, epochs=rung.epochs, steps_per_epoch=per_epoch, learning_rate=0.001, **common)
+    epochs = min(rung.epochs, trial or rung.epochs)
+    per_epoch = min(trial, per_epoch or trial) if trial else per_epoch
+    return TrainSpec(rung.model, split, epochs=epochs, steps_per_epoch=per_epoch, learning_rate=0.001, **common)
+
+
+def find(claim_id: str) -> Rung:
+    """Return the rung of a claim; raises ValueError for a claim that is none of the ladder's."""
+    for rung in (*RUNGS, *TENSORFLOW):
+        if rung.claim_id == claim_id:
+            return rung
+    raise ValueError(f"claim_id: got {claim_id!r}; the rungs are {', '.join(rung.claim_id for rung in RUNGS)}")
 
 
 def shared(rungs: Sequence[Rung], split: Split, *, steps: int = 300) -> dict[str, list[Rung]]:
@@ -178,11 +201,18 @@ def shared(rungs: Sequence[Rung], split: Split, *, steps: int = 300) -> dict[str
     return {group[0].claim_id: group for group in groups.values()}
 
 
+def bases(groups: Mapping[str, Sequence[Rung]]) -> dict[str, str]:
+    """Return for each group of `shared` the group that its first rung changed, where that is among them."""
+    leader = {rung.claim_id: first for first, group in groups.items() for rung in group}
+    return {first: leader[group[0].base] for first, group in groups.items() if group[0].base in leader}
+
+
 def published_table(rungs: Sequence[Rung] = RUNGS) -> pd.DataFrame:
     """Return the published ladder, one row per rung, indexed by name.
 
-    Columns: claim_id, change, accuracy, low and high (Wilson, 95%), errors (misread images, a whole number), n,
-    competition. Raises ValueError for an accuracy that is not a whole number of images within its printed digits.
+    Columns: claim_id, colour (a key of the palette), change, accuracy, low and high (Wilson, 95%), errors (misread
+    images, a whole number), n, competition. Raises ValueError for an accuracy that is not a whole number of images
+    within its printed digits.
     """
     rows = {}
     for rung in rungs:
@@ -192,6 +222,7 @@ def published_table(rungs: Sequence[Rung] = RUNGS) -> pd.DataFrame:
         interval = metrics.wilson(right, rung.n)
         rows[rung.name] = {
             "claim_id": rung.claim_id,
+            "colour": rung.colour,
             "change": rung.change,
             "accuracy": rung.published,
             "low": interval.low,

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import datasets, metrics, splits
+from helpers import datasets, metrics, paths, splits
 from helpers.records import Mnist, frozen
 from helpers.splits import Split
 
 HEADER = "ImageId,Label"
+PLACE = paths.BUILD / "kaggle" / "submission.csv"  # where the report writes its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +123,29 @@ def score(predictions: np.ndarray, labels: np.ndarray) -> metrics.Interval | Non
         raise ValueError(f"predictions: got {predictions.shape} for labels {labels.shape}; equal shapes are allowed")
     known = labels >= 0
     return metrics.accuracy(labels[known], predictions[known]) if known.any() else None
+
+
+def known_labels(split: Split) -> tuple[np.ndarray, float]:
+    """Return the labels of a split's test images, -1 where nobody knows, and the share that `look_up` finds.
+
+    Labels are int64 (n,): MNIST's where the image is one of MNIST's, else the split's own.
+    """
+    found = look_up(split.x_test)
+    return np.where(found >= 0, found, split.y_test), float(np.mean(found >= 0))
+
+
+def ranking_luck(score: metrics.Interval, *, share: float = 0.25, seed: int = 0) -> tuple[float, float]:
+    """Return the range in which 95% of the scores on a random `share` of the images lie, for one and the same file.
+
+    score: over all images. The number of correct ones in the sample is hypergeometric; 10,000 draws by `seed`.
+    Raises ValueError for a share outside 0..1.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"share: got {share!r}; above 0 and up to 1 is allowed")
+    right, drawn = round(score.estimate * score.n), max(1, round(share * score.n))
+    counts = np.random.default_rng(seed).hypergeometric(right, score.n - right, drawn, size=10_000)
+    low, high = np.quantile(counts / drawn, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def look_up(images: np.ndarray, known: Mnist | None = None) -> np.ndarray:

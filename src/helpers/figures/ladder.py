@@ -7,32 +7,40 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from helpers.figures import charts
 from helpers.figures.style import FAINT, PALETTE, figure_layout
 
 _PERCENT = ".2~%"
+SCHEDULES = {
+    "plateau": PALETTE["mlp"],
+    "step": PALETTE["knn"],
+    "cosine": PALETTE["svm"],
+    "one_cycle": PALETTE["fast"],
+}
 _ERRORS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]  # ticks of a logarithmic axis of error rates
 
 
 def ladder(
     frame: pd.DataFrame,
     *,
-    colours: Sequence[str],
     visible: Mapping[str, bool],
     ours: pd.DataFrame | None = None,
     our_name: str = "ours",
 ) -> go.Figure:
     """Draw the error of each rung with its interval, the first on top, and a thread from rung to rung.
 
-    frame: indexed by rung, columns accuracy, low, high (fractions) and, where there is one, competition (NaN for
-    none); colours: one per rung. visible: rung -> whether its step could be told from its base: True fills the dot,
+    frame: indexed by rung, columns colour (a key of the palette), accuracy, low, high (fractions) and, where there is
+    one, competition (NaN for none). visible: rung -> whether its step could be told from its base: True fills the dot,
     False leaves it open; a rung without an entry is filled. ours: the same columns but competition, for some of the
-    rungs, drawn below as squares. The axis is the error, logarithmic. Raises ValueError for missing columns, another
-    number of colours, an unknown rung or an accuracy of 1, which has no place on the axis.
+    rungs, drawn below as squares (rows of no rung are left out). The axis is the error, logarithmic. Raises
+    ValueError for missing columns, an unknown rung in `visible` or an accuracy of 1, which has no place on the axis.
     """
-    missing = [name for name in ("accuracy", "low", "high") if name not in frame.columns]
-    strangers = [name for name in (*visible, *(() if ours is None else ours.index)) if name not in frame.index]
-    if missing or strangers or len(colours) != len(frame):
-        raise ValueError(f"frame, colours, visible, ours: lacks {missing}, unknown {strangers}, {len(colours)} colours")
+    missing = [name for name in ("colour", "accuracy", "low", "high") if name not in frame.columns]
+    strangers = sorted(set(visible.keys()) - set(frame.index))
+    if missing or strangers:
+        raise ValueError(f"frame, visible: lacks {missing}, unknown {strangers}")
+    if ours is not None:
+        ours = ours[ours.index.isin(frame.index)]
     parts = [frame] if ours is None else [frame, ours]
     if any((part["accuracy"] >= 1).any() for part in parts):
         raise ValueError("frame, ours: an accuracy of 1 has no place on a logarithmic axis of errors")
@@ -49,7 +57,7 @@ def ladder(
     for filled, words in ((True, "step could be seen"), (False, "step could be luck")):
         names = [name for name in frame.index if bool(visible.get(name, True)) == filled]
         part = frame.loc[names]
-        own = [colours[places[name]] for name in names]
+        own = [PALETTE[colour] for colour in part["colour"]]
         marker = {"size": 11, "color": own, "symbol": "circle" if filled else "circle-open", "line": {"width": 2}}
         _points(fig, part, [places[name] for name in names], marker=marker, name=f"published; {words}")
     if "competition" in frame.columns and frame["competition"].notna().any():
@@ -110,14 +118,15 @@ def repeats(
 ) -> go.Figure:
     """Draw the error of every repeat as a dot and their mean as a bar, one row a training, the first on top.
 
-    errors: name -> shares of misread images, each above 0; told_apart: name -> whether the step was told from its
-    base in every repeat; others are drawn open. Logarithmic axis. Raises ValueError for an empty mapping, another
-    number of colours, or an error of 0.
+    errors: name -> shares of misread images, each above 0; colours: keys of the palette, one each. told_apart: name
+    -> whether the step was told from its base in every repeat; others are drawn open. Logarithmic axis. Raises
+    ValueError for an empty mapping, another number of colours, or an error of 0.
     """
     if not errors or len(colours) != len(errors) or min(min(values) for values in errors.values()) <= 0:
         raise ValueError(f"errors, colours: got {len(errors)} and {len(colours)}; errors above 0 and equal numbers")
     fig = go.Figure()
-    for place, ((name, values), colour) in enumerate(zip(errors.items(), colours, strict=True)):
+    for place, ((name, values), key) in enumerate(zip(errors.items(), colours, strict=True)):
+        colour = PALETTE[key]
         filled = told_apart.get(name, True)
         fig.add_scatter(
             x=[np.mean(values)] * 2,
@@ -152,7 +161,7 @@ def annealing(
     rates: Mapping[str, Sequence[pd.DataFrame]],
     histories: Mapping[str, Sequence[pd.DataFrame]],
     *,
-    colours: Mapping[str, str],
+    colours: Mapping[str, str] = SCHEDULES,
     quantity: str = "val_loss",
     words: str = "held-out loss",
 ) -> go.Figure:
@@ -160,7 +169,7 @@ def annealing(
 
     rates: schedule -> frames with columns epoch and rate; histories: schedule -> frames with epoch and `quantity`;
     the mean of the repeats is drawn thick. Both upright axes are logarithmic. Raises ValueError when the two
-    mappings or the colours name different schedules, or there is none.
+    mappings name different schedules, one has no colour, or there is none.
     """
     if not rates or set(rates) != set(histories) or set(rates) - set(colours):
         raise ValueError(f"rates, histories, colours: must name the same; got {[*rates]}, {[*histories]}, {[*colours]}")
@@ -211,17 +220,31 @@ def annealing(
     return fig
 
 
+def over(frame: pd.DataFrame, *, x_title: str, log_x: bool = False) -> go.Figure:
+    """Draw one curve of errors with its band: `learning_curve.table`, whose index is the x axis."""
+    line = charts.Curve(
+        "error", frame.index, frame["mean"], frame["low"], frame["high"], colour=PALETTE["fast"], markers=True
+    )
+    return charts.curves([line], x_title=x_title, y_title="misread", log_x=log_x, height=340)
+
+
 def replacement(
-    curves: Mapping[str, pd.DataFrame], points: pd.DataFrame, *, colours: Mapping[str, str], at: int
+    curves: Mapping[str, pd.DataFrame],
+    points: pd.DataFrame,
+    *,
+    at: int,
+    colours: Sequence[str] = (PALETTE["published"], PALETTE["fast"]),
 ) -> go.Figure:
     """Draw errors over the number of training images, and at one number how far other trainings reach to the right.
 
-    curves: name -> frame of `learning_curve.table` (index images; mean, low, high), the first being the one that others
-    are measured by. points: indexed by name, columns error and images (what the first curve needs for that error,
-    NaN where it never gets there); they were trained on `at` images. Raises ValueError without curves or colours.
+    curves: name -> frame of `learning_curve.table` (index images; mean, low, high), the first being the one that
+    others are measured by. points: indexed by name, columns error and images (what the first curve needs for that
+    error, NaN where it never gets there); they were trained on `at` images. Raises ValueError without curves, or with
+    fewer colours than curves.
     """
-    if not curves or set(curves) - set(colours):
-        raise ValueError(f"curves, colours: a colour for each of {[*curves]} is needed; got {[*colours]}")
+    if not curves or len(colours) < len(curves):
+        raise ValueError(f"curves, colours: a colour for each of {[*curves]} is needed; got {len(colours)}")
+    colours = dict(zip(curves, colours, strict=False))
     fig = go.Figure()
     for name, frame in curves.items():
         fig.add_scatter(

@@ -1,0 +1,191 @@
+"""The experiments of the ladder on a short budget: each rung, another loss, falling rates, warps; all over seeds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from helpers import augmentation, comparisons, datasets, ladder, learning_curve, recipes, training
+from helpers.ladder import Rung
+from helpers.splits import Split
+from helpers.training import Run
+
+# Options of each way to let the rate fall; the names are those of helpers.schedules.
+WAYS: dict[str, dict] = {"plateau": {"minimum": 0.0}, "step": {}, "cosine": {}, "one_cycle": {}}
+
+
+@dataclass(frozen=True, eq=False)
+class Climb:
+    """Repeats of trainings, by name, and which of them are to be compared.
+
+    runs: name -> repeats; bases: name -> the name it is compared with. errors, correct: of the held-out images of
+    each repeat; steps: `comparisons.paired_steps`; twins: `comparisons.twins`.
+    """
+
+    runs: dict[str, list[Run]]
+    bases: dict[str, str]
+    colours: list[str] | None = None  # keys of the palette, one per training
+
+    @cached_property
+    def errors(self) -> dict[str, np.ndarray]:
+        """Name -> share of misread held-out images of each repeat, float64 (seeds,)."""
+        return {name: learning_curve.held_out_errors(runs) for name, runs in self.runs.items()}
+
+    @cached_property
+    def correct(self) -> dict[str, np.ndarray]:
+        """Name -> which held-out images each repeat reads correctly, bool (seeds, n)."""
+        return {name: learning_curve.held_out_correct(runs) for name, runs in self.runs.items()}
+
+    @cached_property
+    def steps(self) -> pd.DataFrame:
+        """One row per comparison, with a column `always`: told apart in every repeat."""
+        table = comparisons.paired_steps(self.correct, self.bases)
+        return table.assign(always=table["told apart"] == table["repeats"])
+
+    @cached_property
+    def twins(self) -> pd.DataFrame:
+        """What repeats of the same training differ by; trainings with a single repeat are left out."""
+        return comparisons.twins({name: hits for name, hits in self.correct.items() if len(hits) > 1})
+
+    @property
+    def rates(self) -> dict[str, list[pd.DataFrame]]:
+        """Name -> learning rate of each repeat, as `learning_curve.rates_used`."""
+        return {name: [learning_curve.rates_used(run) for run in runs] for name, runs in self.runs.items()}
+
+    @property
+    def histories(self) -> dict[str, list[pd.DataFrame]]:
+        """Name -> history of each repeat, one row per epoch."""
+        return {name: [run.history for run in runs] for name, runs in self.runs.items()}
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of all trainings."""
+        return sum(run.seconds for runs in self.runs.values() for run in runs)
+
+    @property
+    def best(self) -> str:
+        """The training with the least mean error."""
+        return min(self.errors, key=lambda name: self.errors[name].mean())
+
+    def seen(self) -> str:
+        """Return in words the steps told apart in every repeat, with their mean gain in images."""
+        kept = self.steps.loc[self.steps["always"], "images"]
+        return ", ".join(f"*{name}* ({images:+.0f})" for name, images in kept.items()) or "none"
+
+
+def climb(
+    rungs: Sequence[Rung], split: Split, *, steps: int, n_seeds: int, seed: int = 0, big_seeds: int = 1
+) -> tuple[Climb, dict[str, list[Run]]]:
+    """Train every rung on the short budget; return the climb, and claim_id -> repeats for each of the rungs.
+
+    Rungs that are the same short training share it, under the name of the first and the number of the others.
+    big_seeds: repeats of bigModel, a training of which takes as long as ten of recogModel.
+    """
+    groups = ladder.shared(rungs, split, steps=steps)
+    names = {first: group[0].name + (f" (+{len(group) - 1})" if group[1:] else "") for first, group in groups.items()}
+    runs = {}
+    for first, group in groups.items():
+        short = ladder.spec(group[0], split, budget="short", steps=steps)
+        runs[names[first]] = repeats(short, big_seeds if short.model == "big" else n_seeds, seed=seed)
+    by_claim = {rung.claim_id: runs[names[first]] for first, group in groups.items() for rung in group}
+    bases = {names[a]: names[b] for a, b in ladder.bases(groups).items()}
+    return Climb(runs, bases, [group[0].colour for group in groups.values()]), by_claim
+
+
+def repeats(spec: training.TrainSpec, n_seeds: int, *, seed: int = 0) -> list[Run]:
+    """Train `spec` with the seeds seed, seed + 1, ..."""
+    return [training.run(replace(spec, seed=seed + i)) for i in range(n_seeds)]
+
+
+def exchange_loss(by_claim: Mapping[str, Sequence[Run]], claims: Sequence[str]) -> Climb:
+    """Train the short trainings of these claims, as far as they are there, with cross-entropy, and compare.
+
+    by_claim: as `climb` returns it.
+    """
+    runs, bases = {}, {}
+    for claim in claims:
+        if claim in by_claim:
+            name = ladder.find(claim).name
+            before = by_claim[claim]
+            runs[name] = list(before)
+            softer = replace(before[0].spec, loss="cross_entropy")
+            runs[f"{name}, cross-entropy"] = repeats(softer, len(before), seed=softer.seed)
+            bases[f"{name}, cross-entropy"] = name
+    return Climb(runs, bases, ["recog", "fast"] * len(bases))
+
+
+def anneal(split: Split, *, epochs: int, steps: int, n_seeds: int, seed: int = 0) -> Climb:
+    """Train the plateau rung with each of WAYS in turn: same peak, same number of epochs and of steps in them."""
+    short = ladder.spec(ladder.find("hwd-recog-plateau"), split, budget="short")
+    runs = {}
+    for way, options in WAYS.items():
+        spec = replace(short, epochs=epochs, steps_per_epoch=steps, schedule=way, schedule_options=options)
+        runs[way] = repeats(spec, n_seeds, seed=seed)
+    return Climb(runs, dict.fromkeys([way for way in WAYS if way != "plateau"], "plateau"))
+
+
+@dataclass(frozen=True, eq=False)
+class WarpGrid:
+    """Errors over strengths of the warps, at one number of images, and over numbers of images, with and without.
+
+    by_strength, without, warped: as `learning_curve.table`. worth: indexed like by_strength without 0, columns error
+    and images: how many unwarped images give the same error (NaN where none do).
+    """
+
+    at: int
+    by_strength: pd.DataFrame
+    without: pd.DataFrame
+    warped: pd.DataFrame
+
+    @property
+    def worth(self) -> pd.DataFrame:
+        """How many images without warps are as good as `at` images with warps of each strength."""
+        error = self.by_strength["mean"].drop(0.0).rename("error")
+        needed = [learning_curve.images_needed(self.without.index, self.without["mean"], one) for one in error]
+        frame = pd.DataFrame({"error": error, "images": needed})
+        return frame.set_axis([f"strength {strength:g}" for strength in error.index]).rename_axis("warps")
+
+
+def warp_grid(
+    sizes: Sequence[int], strengths: Sequence[float], *, at: int, steps: int, n_seeds: int, seed: int = 0
+) -> WarpGrid:
+    """Train a small fast network on growing parts of the Kaggle division, with and without warps, and at `at` images
+    with warps of every strength; every repeat draws its images anew.
+
+    sizes: rising numbers of training images; strengths: multiples of augmentation.PUBLISHED, 0 and 1 among them.
+    Raises ValueError when `at` is not one of the sizes, or 0 or 1 not among the strengths.
+    """
+    if at not in sizes or not {0, 1} <= set(strengths):
+        raise ValueError(
+            f"at, strengths: got {at!r} and {list(strengths)}; one of {list(sizes)}, and 0 and 1 among them"
+        )
+    small = {"options": {"width": 0.5}, "steps_per_epoch": steps, "views": 1}
+    wanted = [(n, s) for n in sizes for s in (0, 1)] + [(at, s) for s in strengths]
+    errors = {}
+    for n, strength in dict.fromkeys(wanted):
+        warp = augmentation.PUBLISHED.scaled(strength) if strength else None
+        runs = []
+        for one in range(seed, seed + n_seeds):
+            part = datasets.make_split("kaggle", n_train=n, n_test=1000, seed=one)
+            runs.append(training.run(recipes.fast("fast_b", part, seed=one, augmentation=warp, **small)))
+        errors[n, strength] = learning_curve.held_out_errors(runs)
+    return WarpGrid(
+        at=at,
+        by_strength=learning_curve.table({s: errors[at, s] for s in strengths}, name="strength"),
+        without=learning_curve.table({n: errors[n, 0] for n in sizes}, name="images"),
+        warped=learning_curve.table({n: errors[n, 1] for n in sizes}, name="images"),
+    )
+
+
+def warped(images: np.ndarray, strengths: Sequence[float], *, seed: int = 0) -> np.ndarray:
+    """Return uint8 copies of `images` (n, h, w) at each strength in turn: (strengths * n, h, w); 0 leaves them be."""
+    return np.concatenate(
+        [augmentation.warp_images(images, augmentation.PUBLISHED.scaled(one), seed=seed) for one in strengths]
+    )
+
+
+def entry(split: Split, *, epochs: int, seed: int = 0) -> Run:
+    """Train the network that enters the competition: fast net b by the fast recipe."""
+    return training.run(recipes.fast("fast_b", split, epochs=epochs, seed=seed))

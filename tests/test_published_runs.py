@@ -1,0 +1,93 @@
+"""Recorded runs answer claims; short ones stand beside them and are never judged."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_training import make_split
+
+from helpers import comparisons, ladder, paths, published_runs, results, run_records, training
+from helpers.splits import Split
+
+RUNGS = [ladder.find(name) for name in ("hwd-recog-40", "hwd-recog-50", "hwd-new-100")]
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    return make_split()
+
+
+@pytest.fixture(scope="module")
+def made(split, tmp_path_factory):
+    """Two recorded rungs (of a trial each) and short repeats of all three."""
+    scratch = tmp_path_factory.mktemp("published")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "REPORTS", scratch / "reports")
+        plans = {
+            rung.name: replace(ladder.spec(rung, split, trial=2), model="linear", options={}) for rung in RUNGS[:2]
+        }
+        for spec in plans.values():
+            run_records.record(training.run(spec, store=scratch / "runs"))
+        records = {name: run_records.find(spec) for name, spec in plans.items()}
+    short = {
+        rung.claim_id: [
+            training.run(
+                replace(ladder.spec(rung, split, budget="short", steps=3, seed=seed), model="linear", options={}),
+                store=scratch / "runs",
+            )
+            for seed in (0, 1)
+        ]
+        for rung in RUNGS
+    }
+    return records, short
+
+
+def test_records_answer_and_short_runs_are_not_judged(made, split):
+    records, short = made
+    rows = published_runs.claim_rows(RUNGS, records, short, split=split)
+    assert [row.claim_id for row in rows] == [*(rung.claim_id for rung in RUNGS), "hwd-kaggle-best"]
+    assert [row.note.startswith(results.SHORT_BUDGET) for row in rows] == [False, False, True, True]
+    assert rows[0].value == np.mean(records["50 epochs"].val_predictions == split.y_val)
+    assert "recorded 20" in rows[0].note
+    assert rows[0].seeds == 1
+    first, second = short["hwd-new-100"]
+    assert rows[2].value == np.mean(first.val_predictions == split.y_val)
+    assert rows[3].value == np.mean(first.test_predictions == split.y_test)
+    assert rows[2].mean == pytest.approx(np.mean([np.mean(r.val_predictions == split.y_val) for r in (first, second)]))
+    assert "100 epochs" in rows[2].note
+    words = [one.verdict for one in results.verdicts(rows)]
+    assert words[2:] == ["not comparable"] * 2
+    assert words[0] != "not comparable"
+    trials = published_runs.claim_rows(RUNGS, records, short, split=split, trial=2)
+    assert {one.verdict for one in results.verdicts(trials)} == {"not comparable"}
+
+
+def test_collecting_asks_for_the_published_spec_of_each_rung(split, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(run_records, "collect", lambda plans, *, profile: asked.update(plans, profile=profile) or {})
+    assert published_runs.collect(RUNGS, split, profile="full", seed=4) == {}
+    assert asked.pop("profile") == "full"
+    wanted = {rung.name: training.key(ladder.spec(rung, split, seed=4)) for rung in RUNGS}
+    assert {name: training.key(spec) for name, spec in asked.items()} == wanted
+
+
+def test_scores_say_when_and_where(made, split):
+    table = published_runs.scores(made[0], split.y_val)
+    assert table.index.tolist() == ["recogModel, 40 epochs", "50 epochs"]
+    assert (table["low"] <= table["accuracy"]).all()
+    assert table["epochs"].tolist() == [2, 2]
+    assert table["hardware"].str.contains("threads").all()
+    assert published_runs.scores({}, split.y_val).empty
+
+
+def test_recorded_steps_are_paired_tests(made, split):
+    records, _ = made
+    table = published_runs.paired(records, RUNGS, split.y_val)
+    correct = {name: (record.val_predictions == split.y_val)[None] for name, record in records.items()}
+    expected = comparisons.paired_steps(correct, {"50 epochs": "recogModel, 40 epochs"})
+    assert table.equals(expected[table.columns])
+    assert set(published_runs.END_FORMATS) <= set(table.columns)
+    assert published_runs.in_words(table.assign(**{"told apart": 1})).endswith("luck: *50 epochs*.")
+    assert published_runs.in_words(table.assign(**{"told apart": 0})).endswith("luck: none.")
+    assert "as soon as" in published_runs.in_words(table.iloc[:0])
+    assert published_runs.paired({"50 epochs": records["50 epochs"]}, RUNGS, split.y_val).empty
