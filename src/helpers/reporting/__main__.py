@@ -1,4 +1,4 @@
-"""The command behind the Makefile: `python -m helpers.reporting build|status`."""
+"""The command behind the Makefile: `python -m helpers.reporting build|status|diff|study`."""
 
 import argparse
 import sys
@@ -20,11 +20,17 @@ def main(arguments: list[str] | None = None) -> int:
     status = commands.add_parser("status", help="say what is fresh and what is stale, and why")
     for command in (builder, status):
         command.add_argument("--profile", default="standard", choices=plan.PROFILES)
+    differ = commands.add_parser("diff", help="compare the results with those of a git revision")
+    differ.add_argument("--base", default="HEAD", help="a commit, branch or tag")
     options = parser.parse_args(arguments)
     terminal = Terminal()
     try:
         if options.command == "status":
             return _status(options.profile, terminal)
+        if options.command == "diff":
+            from helpers.reporting import compare  # pandas and scipy: only this needs them
+
+            return compare.diff(options.base, terminal=terminal)
         if min(options.timeout, options.cell_timeout, options.memory) <= 0:
             raise ValueError("limits must be positive: --timeout, --cell-timeout (seconds), --memory (GiB)")
         limits = execute.Limits(options.timeout, options.cell_timeout, int(options.memory * 2**30))

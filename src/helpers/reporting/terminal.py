@@ -10,9 +10,9 @@ from helpers.reporting.execute import Progress
 class Terminal:
     """One moving line on a terminal; elsewhere one line per notebook and no carriage returns."""
 
-    def __init__(self, stream=sys.stdout, *, notebooks: int = 0):
-        self.stream = stream
-        self.live = stream.isatty()
+    def __init__(self, stream=None, *, notebooks: int = 0):
+        self.stream = stream or sys.stdout
+        self.live = self.stream.isatty()
         self.notebooks = notebooks
         self.slug, self.expected = "", None
 
