@@ -45,22 +45,20 @@ def made(mnist):
         "kNN": np.where(np.arange(10_000) % 2, right, wrong),
         "SVM": np.where(np.arange(10_000) % 3, right, wrong),
     }
-    near = rng.integers(0, 60_000, (10_000, 3))
+    near = rng.integers(0, 60_000, (24, 3))
     return atlas.cards(
         rows,
-        mnist.test.images,
-        labels,
+        mnist.test,
         read=read_as,
         sure=np.linspace(0.99, 0.2, 24),
         answers=answers,
         near=near,
-        near_images=mnist.train.images,
-        near_labels=mnist.train.labels,
+        near_in=mnist.train,
         notes={int(rows[0]): "Disputed <b>label</b>."},
     )
 
 
-def notebook_of(made, images):
+def notebook_of(made):
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
     payload = {"alt": "An atlas of cards", "caption": "Some *cards*.", "noun": "test image", "cards": made}
@@ -74,11 +72,11 @@ def notebook_of(made, images):
 
 
 @pytest.fixture(scope="module")
-def page(made, mnist, tmp_path_factory):
+def page(made, tmp_path_factory):
     folder = tmp_path_factory.mktemp("atlas")
     site.write_assets(folder / "assets")
     path = folder / "atlas.html"
-    path.write_text(render.render_page(notebook_of(made, mnist.test.images), slug="08_atlas"), encoding="utf-8")
+    path.write_text(render.render_page(notebook_of(made), slug="08_atlas"), encoding="utf-8")
     return path
 
 
@@ -99,6 +97,7 @@ def test_cards_carry_number_label_and_pixels_of_the_same_row(made, mnist):
             decoded = imread(io.BytesIO(base64.b64decode(part["png"])))
             assert np.array_equal(np.rint(decoded * 255).astype(int), 255 - source.images[part["index"]].astype(int))
             assert part["label"] == source.labels[part["index"]]
+        assert [name for name, _ in card["answers"]] == list(READERS)
     assert made[0]["note"]
     assert not made[1]["note"]
 
@@ -106,9 +105,9 @@ def test_cards_carry_number_label_and_pixels_of_the_same_row(made, mnist):
 def test_cards_refuse_lengths_that_differ(mnist):
     test = mnist.test
     with pytest.raises(ValueError, match="read: got 1 entries, need 2"):
-        atlas.cards([1, 2], test.images, test.labels, read=[1], sure=[0.1, 0.2])
+        atlas.cards([1, 2], test, read=[1], sure=[0.1, 0.2])
     with pytest.raises(ValueError, match="kNN"):
-        atlas.cards([1], test.images, test.labels, read=[1], sure=[0.1], answers={"kNN": test.labels[:5]})
+        atlas.cards([1], test, read=[1], sure=[0.1], answers={"kNN": test.labels[:5]})
 
 
 def test_the_renderer_takes_the_same_kind_as_the_figure_gives():
@@ -143,7 +142,7 @@ def test_what_is_no_atlas_becomes_a_sentence(made, spoil):
 
 def test_hostile_words_in_an_atlas_stay_words(made):
     bad = "<img src=x onerror=alert(1)>"
-    card = made[0] | {"note": bad, "answers": {bad: 3}}
+    card = made[0] | {"note": bad, "answers": [[bad, 3]]}
     shown = markup.to_html({"alt": bad + '"', "caption": bad, "noun": bad, "near_noun": bad, "cards": [card]})
     reader = read(shown)
     everything = [attributes for _, attributes in reader.elements]
@@ -192,7 +191,7 @@ def test_every_number_stands_beside_its_image_whatever_is_chosen(browser, page, 
 @pytest.mark.browser
 def test_filters_show_what_they_say(browser, page, made):
     def missed(card):
-        return sum(answer != card["label"] for answer in card["answers"].values())
+        return sum(answer != card["label"] for _, answer in card["answers"])
 
     wanted = {
         ("label", str(made[0]["label"])): lambda card: card["label"] == made[0]["label"],
@@ -289,9 +288,9 @@ def test_it_fits_a_phone_and_can_be_read_in_both_themes(browser, page, scheme):
 def test_an_editor_sees_a_sheet(made, mnist, monkeypatch):
     shown = []
     monkeypatch.setattr(atlas, "display", lambda data, **more: shown.append(data))
-    atlas.show(made, mnist.test.images, alt="Cards")
+    atlas.show(made, mnist.test, alt="Cards")
     (data,) = shown
     assert data["image/png"][:8] == b"\x89PNG\r\n\x1a\n"
     assert json.loads(json.dumps(data[atlas.MIME]))["cards"][0]["index"] == made[0]["index"]
     with pytest.raises(ValueError, match="alt"):
-        atlas.show(made, mnist.test.images, alt=" ")
+        atlas.show(made, mnist.test, alt=" ")

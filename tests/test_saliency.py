@@ -5,6 +5,7 @@ import pytest
 from test_training import make_split
 
 from helpers import panel, saliency
+from helpers.figures import overlays
 
 
 def corner(images):
@@ -51,6 +52,17 @@ def test_ink_shows_what_is_missing():
     assert heat[-4:, -4:].max() < 0
 
 
+def test_two_digits_are_told_apart_where_they_differ():
+    a, b = np.zeros((3, 28, 28), np.uint8), np.zeros((2, 28, 28), np.uint8)
+    a[:, -4:, -4:], b[:, :4, :4] = 200, 100
+    means, maps = saliency.told_apart(corner, a, b, 1, 0, size=3)
+    assert means[:, -1, -1].tolist() == [200, 0]
+    assert maps[0, :4, :4].min() > 0, "ink in the top left makes a 1 look like a 0"
+    assert maps[0, 10:18, 10:18].max() == 0
+    assert maps[1, :4, :4].min() > 0, "and a gap there a 0 like a 1"
+    assert maps[1, -4:, -4:].max() == 0, "where there is no ink a gap changes nothing"
+
+
 def test_squares_that_do_not_fit_are_refused():
     image = np.zeros((8, 8), np.uint8)
     for how in ({"size": 9}, {"size": 0}, {"size": 3, "stride": 3}, {"stride": 0}):
@@ -72,3 +84,20 @@ def test_the_panel_reads_an_easy_split():
         assert reader.seconds > 0
     again = panel.support_vectors(split, n_train=200, n_components=20)
     assert np.array_equal(svm.predictions, again.predictions)
+
+
+def test_a_veil_is_red_for_and_blue_against_and_absent_at_zero():
+    image = np.zeros((4, 4), np.uint8)
+    heat = np.zeros((4, 4))
+    heat[0, 0], heat[1, 1], heat[2, 2] = 1.0, -1.0, 0.5
+    picture = overlays.blended(image, heat)
+    assert picture[3, 3] == pytest.approx([1, 1, 1])
+    assert picture[0, 0, 0] > picture[0, 0, 2] + 0.3
+    assert picture[1, 1, 2] > picture[1, 1, 0] + 0.3
+    assert picture[0, 0, 1] < picture[2, 2, 1] < 1, "half as strong"
+    assert overlays.blended(np.full((4, 4), 255), 0 * heat).max() < 0.1, "ink stays dark"
+    assert len(overlays.overlay_sheet(np.stack([image] * 5), np.stack([heat] * 5), list("abcde")).get_axes()) == 5
+    with pytest.raises(ValueError, match="titles"):
+        overlays.overlay_sheet(image[None], heat[None], ["a", "b"])
+    with pytest.raises(ValueError, match="one common shape"):
+        overlays.overlay_sheet(image[None], heat[None, :2])

@@ -55,7 +55,7 @@ def ranked(probabilities, labels) -> pd.DataFrame:
 
 
 def confused_pairs(y_true, y_pred) -> pd.DataFrame:
-    """Count every kind of mistake, the most frequent first.
+    """Count every kind of mistake, the most frequent first, indexed by words such as "4 as 9".
 
     Columns: true, predicted, count, of (images with that true digit), share (count / of). Ties come in the order of
     the digits.
@@ -68,7 +68,23 @@ def confused_pairs(y_true, y_pred) -> pd.DataFrame:
         columns=["true", "predicted", "count", "of"],
     )
     table["share"] = table["count"] / table["of"]
-    return table.sort_values(["count", "true", "predicted"], ascending=[False, True, True]).reset_index(drop=True)
+    table.index = pd.Index([f"{a} as {b}" for a, b in pairs], name="mistake", dtype=object)
+    return table.sort_values(["count", "true", "predicted"], ascending=[False, True, True])
+
+
+def between(a: int, b: int, predictions: Mapping[str, np.ndarray], y_true) -> pd.DataFrame:
+    """Compare readers in telling two digits apart: one row per reader.
+
+    Columns: "a as b", "b as a" (counts), "share" (of all its mistakes), "leads" (its most frequent mistake, with the
+    count in brackets).
+    """
+    lines = {}
+    for name, answers in predictions.items():
+        counts, pairs = metrics.confusion(y_true, answers), confused_pairs(y_true, answers)
+        leads = f"{pairs.index[0]} ({pairs['count'].iloc[0]})" if len(pairs) else "none"
+        share = (counts[a, b] + counts[b, a]) / max(1, pairs["count"].sum())
+        lines[name] = {f"{a} as {b}": counts[a, b], f"{b} as {a}": counts[b, a], "share": share, "leads": leads}
+    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("reader")
 
 
 def shared_mistakes(predictions: Mapping[str, np.ndarray], y_true) -> pd.DataFrame:
@@ -111,6 +127,20 @@ def halves(predictions: Mapping[str, np.ndarray], y_true) -> pd.DataFrame:
             "ratio": second / first if first else np.nan,
             "difference": metrics.newcombe(second, n_second, first, n_first),
         }
+    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("reader")
+
+
+def judged(predictions: Mapping[str, np.ndarray], y_true, rows=DISPUTED) -> pd.DataFrame:
+    """Compare readers with all labels as given and with those in `rows` set aside.
+
+    Columns: "as given", "set aside" (metrics.Interval of the accuracy), "contradicts" (how many of `rows` it reads
+    otherwise than labelled).
+    """
+    lines = {}
+    for name, answers in predictions.items():
+        given, without = set_aside(y_true, answers, rows)
+        contradicts = int((np.asarray(answers)[list(rows)] != np.asarray(y_true)[list(rows)]).sum())
+        lines[name] = {"as given": given, "set aside": without, "contradicts": contradicts}
     return pd.DataFrame.from_dict(lines, orient="index").rename_axis("reader")
 
 

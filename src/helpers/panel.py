@@ -1,12 +1,15 @@
-"""Other readers of the same images, to see whose mistakes a network's mistakes are."""
+"""Other readers of the same images, to see whose mistakes a network's mistakes are, and what to compare them with."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from helpers import neighbours, sweeps
+from helpers import errors, folds, neighbours, sweeps, writers
 from helpers.metrics import Interval, accuracy
+from helpers.records import Dataset, Mnist
 from helpers.splits import Split, stratified_rows
 
 
@@ -57,3 +60,86 @@ def support_vectors(
 def network(run, model: str) -> Reader:
     """Return the test answers of a trained `training.Run` under a palette key."""
     return Reader(model, run.test_predictions, run.seconds)
+
+
+def networks(*, seed: int, n: int, n_validation: int = 10_000, mlp_epochs: int, cnn_epochs: int) -> dict[str, Reader]:
+    """Read the standard test by two published networks: a multilayer perceptron and a convolutional one.
+
+    n: training images, 0 for all. n_validation: held out from the first, whose run report 04 shares with the values it
+    uses. The second learns from all of them.
+    """
+    from helpers import datasets, recipes, training
+
+    part = datasets.make_split("standard", n_validation=n_validation, n_train=n or None, seed=seed)
+    whole = datasets.make_split("standard", n_train=n or None, seed=seed)
+    dropout = {"dropout": 0.4}
+    mlp = training.run(recipes.published("mlp", part, epochs=mlp_epochs, options=dropout, seed=seed))
+    cnn = training.run(recipes.published("hdr_cnn", whole, epochs=cnn_epochs, seed=seed))
+    return {"MLP": network(mlp, "mlp"), "CNN": network(cnn, "cnn")}
+
+
+@dataclass(frozen=True, eq=False)
+class Hands:
+    """Who wrote a test, and whose digits were misread.
+
+    students: share of images by high-school students in its first and second half. writers: how many; clumsy: how many
+    of them have a digit misread; most: misread digits of one of them. accuracy: with people as the sample.
+    """
+
+    students: tuple[float, float]
+    writers: int
+    clumsy: int
+    most: int
+    accuracy: Interval
+
+
+def hands(source: Mnist, rows: np.ndarray, right: np.ndarray, *, seed: int = 0) -> Hands | None:
+    """Look up the writers of test images, None where QMNIST's files are not at hand.
+
+    rows: of the pooled images, int (n,); right: which were read as labelled, bool (n,).
+    """
+    if not writers.present():
+        return None
+    known = writers.load(source)
+    ids, student = known.ids[rows], known.series[rows] == 4
+    people, middle = writers.by_writer(ids, right), len(rows) // 2
+    slips = people["n"] - people["right"]
+    return Hands(
+        students=(float(student[:middle].mean()), float(student[middle:].mean())),
+        writers=len(people),
+        clumsy=int((slips > 0).sum()),
+        most=int(slips.max()),
+        accuracy=writers.clustered(ids, right, seed=seed),
+    )
+
+
+def asker(run) -> Callable[[np.ndarray], np.ndarray]:
+    """Return f(uint8 images (n, h, w)) -> logits (n, 10) of a trained `training.Run`, loaded once."""
+    from helpers import loops  # here, as the classical readers need not wait for TensorFlow
+
+    return loops.make_predictor(run.load())
+
+
+def look_alikes(images: np.ndarray, rows: np.ndarray, *, k: int) -> np.ndarray:
+    """Return the k images nearest to each of `rows` among all *other* images, nearest first: int (len(rows), k)."""
+    found = neighbours.search(images, images[rows], k=k + 1).indices
+    # The row itself is at distance 0, but so is a duplicate, which may come before it.
+    kept = [[other for other in line if other != row][:k] for line, row in zip(found, rows, strict=True)]
+    return np.array(kept, dtype=np.int64).reshape(len(rows), k)
+
+
+def out_of_fold(
+    source: Dataset, *, n: int = 0, n_folds: int = 5, model: str = "fast_b", epochs: int = 1, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read each image of `source` by a network that did not learn from it.
+
+    n: so many images, the classes in proportion; 0 is all. Each fold trains `model` by the fast recipe. Returns the
+    rows of `source` that were read, int64 (m,), and their probabilities, float64 (m, 10).
+    """
+    from helpers import recipes, validation
+
+    sampled, rows = folds.sample(source, n, seed=seed)
+    recipe = partial(recipes.fast, model, epochs=epochs, seed=seed)
+    trained = validation.cross_validate(recipe, folds.k_folds(sampled, n_folds, seed=seed), source=sampled)
+    runs = [validation.full_run(recipe, one, source=sampled) for one in trained]
+    return rows, errors.out_of_fold([(run.spec.split.val_index, run.val_logits) for run in runs], len(sampled))

@@ -57,3 +57,17 @@ def occlusion(
         weight = masks.reshape(len(masks), -1).astype(np.float64)
         maps.append((fall @ weight / weight.sum(axis=0)).reshape(image.shape))
     return np.stack(maps) if maps else np.zeros(images.shape)
+
+
+def told_apart(scores: Scores, images_a: np.ndarray, images_b: np.ndarray, a: int, b: int, **how) -> tuple:
+    """Return where a blot of ink makes digit a look like b, and where a gap makes b look like a.
+
+    images_a, images_b: uint8 (n, h, w) of the two digits. Returns two arrays float64 (2, h, w), first for a, then for
+    b: mean images, and mean occlusion maps (by ink for a, by paper for b). `how` goes to `occlusion`.
+    """
+    means, maps = [], []
+    for images, own, other, fill in ((images_a, a, b, 255), (images_b, b, a, 0)):
+        classes = (np.full(len(images), one) for one in (own, other))
+        maps.append(occlusion(scores, images, *classes, fill=fill, **how).mean(axis=0))
+        means.append(np.asarray(images, float).mean(axis=0))
+    return np.stack(means), np.stack(maps)

@@ -13,6 +13,7 @@ import numpy as np
 from IPython.display import display
 
 from helpers.figures import digits
+from helpers.records import Dataset
 
 MIME = "application/vnd.digits.atlas+json"
 
@@ -37,55 +38,53 @@ def png(image: np.ndarray) -> bytes:
 
 def cards(
     rows: Sequence[int],
-    images: np.ndarray,
-    labels: np.ndarray,
+    source: Dataset,
     *,
     read: Sequence[int],
     sure: Sequence[float],
     answers: Mapping[str, np.ndarray] | None = None,
     near: np.ndarray | None = None,
-    near_images: np.ndarray | None = None,
-    near_labels: np.ndarray | None = None,
+    near_in: Dataset | None = None,
     notes: Mapping[int, str] | None = None,
 ) -> list[dict]:
-    """Make a card for each of `rows`, in that order.
+    """Make a card for each of `rows`, row numbers of `source`, in that order.
 
-    images uint8 (n, h, w) and labels (n,) are whole datasets, `rows` their row numbers; read and sure: what was read
-    and with which probability, one for each of `rows`. answers: reader -> labels (n,) of the whole dataset. near:
-    int (n, k), rows of `near_images` and `near_labels`, nearest first. notes: row -> a sentence. Raises ValueError for
-    lengths that differ.
+    read, sure: what was read and with which probability, one for each of `rows`. answers: reader -> labels for all of
+    `source`. near: int (len(rows), k), rows of `near_in`, nearest first. notes: row -> a sentence. Raises ValueError
+    for lengths that differ.
     """
     answers, notes = answers or {}, notes or {}
-    wanted = {"labels": (labels, len(images)), "read": (read, len(rows)), "sure": (sure, len(rows))}
-    wanted |= {name: (values, len(images)) for name, values in answers.items()}
-    wanted |= {} if near is None else {"near": (near, len(images)), "near_labels": (near_labels, len(near_images))}
+    wanted = {"read": (read, len(rows)), "sure": (sure, len(rows))}
+    wanted |= {name: (values, len(source)) for name, values in answers.items()}
+    wanted |= {} if near is None else {"near": (near, len(rows))}
     for name, (values, n) in wanted.items():
         if len(values) != n:
             raise ValueError(f"{name}: got {len(values)} entries, need {n}")
     made = []
     for place, row in enumerate(int(row) for row in rows):
-        card = _picture(row, images, labels) | {"read": int(read[place]), "sure": round(float(sure[place]), 4)}
-        card["answers"] = {name: int(values[row]) for name, values in answers.items()}
-        card["near"] = [] if near is None else [_picture(int(one), near_images, near_labels) for one in near[row]]
+        card = _picture(row, source) | {"read": int(read[place]), "sure": round(float(sure[place]), 4)}
+        card["answers"] = [[name, int(values[row])] for name, values in answers.items()]  # a list: it keeps its order
+        card["near"] = [] if near is None else [_picture(int(one), near_in) for one in near[place]]
         card["note"] = notes.get(row, "")
         made.append(card)
     return made
 
 
-def _picture(row: int, images: np.ndarray, labels: np.ndarray) -> dict:
-    return {"index": row, "label": int(labels[row]), "png": base64.b64encode(png(images[row])).decode()}
+def _picture(row: int, source: Dataset) -> dict:
+    png_text = base64.b64encode(png(source.images[row])).decode()
+    return {"index": row, "label": int(source.labels[row]), "png": png_text}
 
 
 def show(
     made: list[dict],
-    images: np.ndarray,
+    source: Dataset,
     *,
     alt: str,
     caption: str = "",
     noun: str = "test image",
     near_noun: str = "training image",
 ) -> None:
-    """Display an atlas of `cards`; `images` as given to them, for the sheet that an editor shows.
+    """Display an atlas of `cards`; `source` as given to them, for the sheet that an editor shows.
 
     noun, near_noun: what the numbers count. Raises ValueError for no cards or an empty `alt`.
     """
@@ -93,7 +92,7 @@ def show(
         raise ValueError("made and alt: an atlas needs at least one card, and a sentence that says what it shows")
     payload = {"alt": alt, "caption": caption, "noun": noun, "near_noun": near_noun, "cards": made}
     sheet = digits.digit_sheet(
-        images[[card["index"] for card in made[:60]]],
+        source.images[[card["index"] for card in made[:60]]],
         [f"{card['index']}\n{card['label']} read as {card['read']}" for card in made[:60]],
     )
     display({MIME: payload, "text/plain": alt, "image/png": _as_png(sheet)}, raw=True)

@@ -42,7 +42,7 @@ def _picture(value: Mapping) -> dict:
 
 def _checked(card: Mapping) -> dict:
     """Return a card whose numbers are numbers, whose picture is a PNG and whose words are escaped."""
-    answers = {html.escape(str(name)): int(answer) for name, answer in card["answers"].items()}
+    answers = [(html.escape(str(name)), int(answer)) for name, answer in card["answers"]]
     return _picture(card) | {
         "read": int(card["read"]),
         "sure": min(1.0, max(0.0, float(card["sure"]))),
@@ -81,11 +81,11 @@ def _select(name: str, words: str, options) -> str:
 
 
 def _card(card: dict, noun: str, near: str) -> str:
-    wrong = sum(answer != card["label"] for answer in card["answers"].values())
+    wrong = sum(answer != card["label"] for _, answer in card["answers"])
     others = ("none" if not wrong else "all" if wrong == len(card["answers"]) else "some") if card["answers"] else ""
     data = {"index": card["index"], "label": card["label"], "read": card["read"], "sure": f"{card['sure']:.4f}"}
     marks = "".join(f' data-{name}="{value}"' for name, value in (data | {"others": others}).items())
-    said = " · ".join(_answer(name, answer, card["label"]) for name, answer in card["answers"].items())
+    said = " · ".join(_answer(name, answer, card["label"]) for name, answer in card["answers"])
     parts = [
         f"<p>Labelled <b>{card['label']}</b>, read as <b>{card['read']}</b>, {_percent(card['sure'])} sure.</p>",
         f"<p>{said}</p>" if said else "",
