@@ -7,7 +7,7 @@ import pytest
 import specimen
 
 from helpers import paths
-from helpers.reporting import render, site
+from helpers.reporting import render, scoreboard, site
 
 pytestmark = pytest.mark.browser
 
@@ -108,7 +108,7 @@ def pages(tmp_path_factory) -> dict[str, Path]:
         made[name].write_text(page, encoding="utf-8")
     made["index"] = folder / "index.html"
     entries = [site.IndexEntry("01_eda", "Looking", "What is there?", "70,000 digits.", seconds=61.0)]
-    made["index"].write_text(site.render_index(entries, claims=site.scoreboard([])), encoding="utf-8")
+    made["index"].write_text(site.render_index(entries, claims=scoreboard.lines([])), encoding="utf-8")
     made["failure"] = folder / "failure.html"
     made["failure"].write_text(
         render.render_failure(

@@ -15,7 +15,8 @@ from filelock import FileLock, Timeout
 from helpers import paths
 from helpers.reporting import execute, freshness, provenance, site
 from helpers.reporting.files import write_atomically
-from helpers.reporting.pages import render, write_index
+from helpers.reporting.index import write_index
+from helpers.reporting.pages import render
 from helpers.reporting.plan import Job, places, plan, reasons, render_reasons
 from helpers.reporting.terminal import Terminal
 

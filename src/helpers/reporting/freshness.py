@@ -106,13 +106,14 @@ def recorded_runs(code: str) -> dict[str, str]:
 def page_digest(notebook: nbformat.NotebookNode, neighbours: tuple) -> str:
     """Return the digest of what shapes a page besides its numbers: sources, renderer, neighbours' titles."""
     content = [f"{c.cell_type}\n{c.source}" for c in notebook.cells] + [repr(neighbours), renderer_digest()]
+    content += [f"key figure: {i}" for i, c in enumerate(notebook.cells) if "key-figure" in c.metadata.get("tags", [])]
     return digest("\0".join(content))
 
 
 @functools.cache
 def renderer_digest() -> str:
     """Return the digest of the renderer and its template."""
-    names = ("render", "outputs", "prose", "site")
+    names = ("render", "outputs", "prose", "site", "wording", "atlas")
     files = [RENDERER / f"{name}.py" for name in names] + sorted((RENDERER / "template").rglob("*"))
     return digest("".join(_file_digest(path) for path in files if path.is_file()))
 

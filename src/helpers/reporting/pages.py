@@ -1,12 +1,10 @@
-"""Turn executed notebooks and recorded results into pages: each report, and the index over them."""
+"""Turn an executed notebook and the present prose into its page, and note what it was made from."""
 
 import json
-from pathlib import Path
 
 import nbformat
 
-from helpers import paths
-from helpers.reporting import freshness, provenance, site
+from helpers.reporting import freshness
 from helpers.reporting import render as renderer
 from helpers.reporting.files import write_atomically
 from helpers.reporting.plan import Job, places
@@ -60,47 +58,3 @@ def merge(source: nbformat.NotebookNode, executed: nbformat.NotebookNode) -> nbf
     merged.cells = cells
     merged.metadata["digits"] = executed.metadata["digits"]
     return merged
-
-
-def write_index(jobs: list[Job], profile: str) -> Path:
-    """Write the index page and the shared assets of a profile, when what they are made from has changed."""
-    where = places(profile)
-    index = where.pages / "index.html"
-    made_from = [freshness.renderer_digest(), provenance.data_checksums(), [(job.slug, job.title) for job in jobs]]
-    sources = [where.pages / "manifest.json", paths.CLAIMS, *sorted(where.results.glob("*.json"))]
-    made_from += [(path.name, freshness.digest(path.read_bytes())) for path in sources if path.exists()]
-    now = freshness.digest(json.dumps(made_from))
-    state = where.state / "index.json"
-    if index.exists() and freshness.read_state(state) == {"sources": now, "html": freshness.digest(index.read_bytes())}:
-        return index
-    from helpers import results  # pandas and statsmodels take seconds to import
-
-    where.pages.mkdir(parents=True, exist_ok=True)
-    site.write_assets(where.pages / "assets")
-    manifest = freshness.read_state(where.pages / "manifest.json") or {}
-    entries, reports = [], []
-    for job in jobs:
-        found = None
-        if (where.results / f"{job.slug}.json").exists() and (where.pages / f"{job.slug}.html").exists():
-            found = results.load(job.slug, directory=where.results)
-            reports.append(found)
-        about = manifest.get(job.slug, {})
-        entries.append(
-            site.IndexEntry(
-                slug=job.slug,
-                title=job.title,
-                question=found.question if found else "",
-                answer=found.answer if found else "",
-                profile=profile,
-                seconds=about.get("seconds"),
-                executed_at=about.get("executed_at", ""),
-                smoke=profile == "smoke",
-                results=found,
-                reading_minutes=about.get("reading_minutes", 0),
-            )
-        )
-    claims = site.scoreboard(reports)
-    page = site.render_index(entries, claims=claims, commit=provenance.commit(), smoke=profile == "smoke")
-    write_atomically(index, page)
-    write_atomically(state, json.dumps({"sources": now, "html": freshness.digest(page)}))
-    return index

@@ -30,6 +30,7 @@ class Block:
     seconds: float | None = None
     number: int | None = None
     shown: str = ""
+    key: bool = False  # its figure stands for the report on the front page
 
 
 def title_of(notebook: Mapping[str, Any]) -> str:
@@ -148,6 +149,7 @@ def _block(cell: Mapping[str, Any], taken: set[str]) -> tuple[Block | None, list
         seconds=_seconds(cell),
         number=cell.get("execution_count"),
         shown=outputs.to_html(cell.get("outputs", [])),
+        key="key-figure" in tags,
     )
     return block, []
 

@@ -1,8 +1,8 @@
-"""The front page of the series and the files all pages share."""
+"""The front page of the series, from finished values, and the files all pages share."""
 
 import filecmp
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,23 +10,18 @@ from typing import Any
 
 import jinja2
 
+from helpers.reporting import headline, scoreboard, wording
+from helpers.reporting.files import write_atomically
+from helpers.reporting.leaderboard import Board
+from helpers.reporting.scoreboard import ClaimLine
+
 TEMPLATES = Path(__file__).with_name("template")
-
-VERDICTS = {
-    "reproduced": "the interval on the difference covers zero",
-    "higher": "ours is better, and the interval excludes zero",
-    "lower": "ours is worse, and the interval excludes zero",
-    "not comparable": "no sample size, too small a sample, or another metric",
-    "not yet run": "no report has taken this claim up yet",
-}
-
-WHISKER_SPAN = 0.02  # the drawn intervals reach from -2 to +2 percentage points
-_WORDS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
+ASSETS = ("report.css", "report.js", "index.css", "index.js")  # besides plotly's own script
 
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """One report as the index shows it: what it asks, what it found, what it cost."""
+    """One report as the index shows it: what it asks, what it found, what it cost, whether it is up to date."""
 
     slug: str  # file name without .html, "01_eda"
     title: str
@@ -38,88 +33,57 @@ class IndexEntry:
     smoke: bool = False
     results: Any = None  # helpers.results.Report | None
     reading_minutes: int = 0
+    thumbnail: str = ""  # safe HTML: the key figure, small
+    stale: str | None = None  # why the page is not of the present sources; "" when it is, None when nobody looked
 
 
-@dataclass(frozen=True)
-class ClaimLine:
-    """One published figure beside ours; accuracies and differences are fractions of one, not percentages."""
+def render_index(
+    entries: Iterable[IndexEntry],
+    *,
+    claims: Iterable[ClaimLine] = (),
+    boards: Sequence[Board] = (),
+    commit: Mapping[str, Any] | None = None,
+    smoke: bool = False,
+    searchable: bool = False,
+    try_it: bool = False,
+) -> str:
+    """Return reports/index.html: the answer, a card per report, every published claim beside ours, all models.
 
-    claim_id: str
-    source: str
-    system: str
-    split: str
-    metric: str
-    published: float
-    published_n: int | None
-    note: str = ""
-    ours: float | None = None
-    ours_n: int | None = None
-    difference: float | None = None
-    low: float | None = None
-    high: float | None = None
-    verdict: str = "not yet run"  # a key of VERDICTS
-    reason: str = ""
-    slug: str = ""  # report that holds our figure
-    section: str = ""  # heading anchor in it
-
-
-def scoreboard(reports: Iterable[Any]) -> list[ClaimLine]:
-    """Return one line per published claim and row of ours that answers it, in the order of data/claims.csv.
-
-    `reports` are `helpers.results.Report`s. A claim that no row answers gets one line, "not yet run".
+    `claims` comes from `scoreboard.lines`, `boards` from `leaderboard.boards`; `commit` is {"commit": str, "dirty":
+    bool}. `smoke` puts up the banner that says the numbers mean nothing. `searchable`: assets/search.js lies beside
+    the page (see `search.script`). `try_it`: try.html does.
     """
-    from helpers import results  # pandas and scipy: only the index needs them
-
-    rows: dict[str, list[tuple[str, Any]]] = {}
-    for report in reports:
-        for row in report.rows:
-            if row.claim_id:
-                rows.setdefault(row.claim_id, []).append((report.notebook, row))
-    lines = []
-    for claim_id, claim in results.claims().iterrows():
-        published_n = _integer(claim["n"])
-        common = {
-            "claim_id": str(claim_id),
-            "source": str(claim["source"]),
-            "system": _text(claim["system"]),
-            "split": _text(claim["split"]),
-            "metric": _text(claim["metric"]),
-            "published": float(claim["value"]),
-            "published_n": published_n,
-            "note": _text(claim["note"]),
-        }
-        for slug, row in rows.get(str(claim_id), []):
-            found = results.verdict(row, claim)
-            lines.append(
-                ClaimLine(
-                    **common,
-                    ours=row.value,
-                    ours_n=row.n,
-                    difference=found.difference,
-                    low=found.low,
-                    high=found.high,
-                    verdict=found.verdict,
-                    reason=found.reason or "",
-                    slug=slug,
-                    section=row.section or "",
-                )
-            )
-        if str(claim_id) not in rows:
-            lines.append(ClaimLine(**common))
-    return lines
+    entries, claims = list(entries), list(claims)
+    sources: dict[str, list[ClaimLine]] = {}
+    for line in claims:
+        sources.setdefault(line.source, []).append(line)
+    return (
+        environment()
+        .get_template("index.html.j2")
+        .render(
+            entries=entries,
+            sources=sources,
+            boards=boards,
+            headline=headline.find(boards, claims),
+            tally=scoreboard.tally(claims),
+            reach=f"{100 * scoreboard.WHISKER_SPAN:g}",
+            verdicts=scoreboard.VERDICTS,
+            total_seconds=sum(entry.seconds or 0 for entry in entries),
+            commit=dict(commit or {}),
+            smoke=smoke or any(entry.smoke for entry in entries),
+            searchable=searchable,
+            try_it=try_it,
+        )
+    )
 
 
 def write_assets(directory: Path) -> None:
-    """Write the shared plotly.min.js, report.css and report.js into `directory`; files that are the same stay."""
+    """Write the shared plotly.min.js, style sheets and scripts into `directory`; files that are the same stay."""
     import plotly  # only its package data is used; importing the bare package is cheap
 
     directory.mkdir(parents=True, exist_ok=True)
-    sources = [
-        Path(plotly.__file__).parent / "package_data" / "plotly.min.js",
-        TEMPLATES / "report.css",
-        TEMPLATES / "report.js",
-    ]
-    for source in sources:
+    sources = [Path(plotly.__file__).parent / "package_data" / "plotly.min.js"]
+    for source in [*sources, *(TEMPLATES / name for name in ASSETS)]:
         target = directory / source.name
         if not target.exists() or not filecmp.cmp(source, target, shallow=False):
             part = target.with_suffix(target.suffix + ".part")
@@ -127,43 +91,11 @@ def write_assets(directory: Path) -> None:
             part.replace(target)
 
 
-def render_index(
-    entries: Iterable[IndexEntry],
-    *,
-    claims: Iterable[ClaimLine] = (),
-    commit: Mapping[str, Any] | None = None,
-    smoke: bool = False,
-) -> str:
-    """Return reports/index.html: what this is, one card per report, and every published claim beside ours.
-
-    `claims` comes from `scoreboard`; `commit` is {"commit": str, "dirty": bool}. `smoke` puts up the banner that
-    says the numbers mean nothing.
-    """
-    entries, claims = list(entries), list(claims)
-    sources: dict[str, list[ClaimLine]] = {}
-    for line in claims:
-        sources.setdefault(line.source, []).append(line)
-    all_ids = {line.claim_id for line in claims}
-    waiting = {line.claim_id for line in claims if line.verdict == "not yet run"}
-    counts = {name: sum(line.verdict == name for line in claims) for name in VERDICTS}
-    return (
-        environment()
-        .get_template("index.html.j2")
-        .render(
-            entries=entries,
-            sources=sources,
-            projects=_projects(len(sources)),
-            reach=f"{100 * WHISKER_SPAN:g}",
-            n_claims=len(all_ids),
-            n_waiting=len(waiting),
-            n_answered=len(all_ids) - len(waiting),
-            counts=counts,
-            verdicts=VERDICTS,
-            total_seconds=sum(entry.seconds or 0 for entry in entries),
-            commit=dict(commit or {}),
-            smoke=smoke or any(entry.smoke for entry in entries),
-        )
-    )
+def write_script(directory: Path, text: str) -> None:
+    """Write assets/search.js, unless it is the same already."""
+    target = directory / "search.js"
+    if not target.exists() or target.read_text(encoding="utf-8") != text:
+        write_atomically(target, text)
 
 
 @cache
@@ -176,81 +108,6 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"duration": duration, "day": day, "number": number_of, "percent": percent, "points": points}
-    made.filters["whisker"] = whisker
+    made.filters |= wording.FILTERS
+    made.filters["whisker"] = scoreboard.whisker
     return made
-
-
-def duration(seconds: float | None) -> str:
-    """Return seconds for reading: "0.8 s", "42 s", "3 min 20 s", "2 h 5 min"."""
-    if seconds is None:
-        return ""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 90:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def day(moment: str) -> str:
-    """Return an ISO 8601 moment as "21 November 2026"; what cannot be read is returned as it is."""
-    from datetime import datetime
-
-    try:
-        parsed = datetime.fromisoformat(moment)
-    except (TypeError, ValueError):
-        return str(moment or "")
-    return f"{parsed.day} {parsed:%B %Y}"
-
-
-def number_of(slug: str) -> str:
-    """Return the number a slug begins with ("02_svm" -> "02"), or nothing."""
-    head = slug.split("_", 1)[0]
-    return head if head.isdigit() else ""
-
-
-def percent(fraction: float | None, n: int | None = None) -> str:
-    """Return a fraction as a percentage with the decimals that `n` observations can carry (two below 100,000)."""
-    if fraction is None:
-        return ""
-    decimals = 1 if n is not None and n < 1000 else 2
-    return f"{100 * fraction:.{decimals}f}%"
-
-
-def points(difference: float | None) -> str:
-    """Return a difference of two fractions in percentage points, signed with a true minus."""
-    if difference is None:
-        return ""
-    return f"{100 * difference:+.2f}".replace("-", "−")
-
-
-def whisker(line: ClaimLine, *, span: float = WHISKER_SPAN) -> dict[str, float] | None:
-    """Return where to draw a difference and its interval on a bar 0 to 100 that stands for -span to +span.
-
-    What lies outside is drawn at the edge. None where there is no interval.
-    """
-    if line.difference is None or line.low is None or line.high is None:
-        return None
-    place = [min(max(50 + 50 * value / span, 1), 99) for value in (line.low, line.difference, line.high)]
-    return dict(zip(("low", "mid", "high"), place, strict=True))
-
-
-def _projects(n: int) -> str:
-    number = _WORDS[n] if n < len(_WORDS) else str(n)
-    return f"{number} public project reports" if n == 1 else f"{number} public projects report"
-
-
-def _integer(value: Any) -> int | None:
-    return None if _missing(value) else int(value)
-
-
-def _text(value: Any) -> str:
-    return "" if _missing(value) else str(value)
-
-
-def _missing(value: Any) -> bool:
-    """Tell whether a cell of a table is empty; pandas' NA cannot be compared, so its text is looked at."""
-    return value is None or str(value) in {"<NA>", "nan"}

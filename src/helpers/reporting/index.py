@@ -1,0 +1,108 @@
+"""The front page, from what lies on disk: rendered pages, recorded results, the manifest, the claims."""
+
+import json
+from pathlib import Path
+
+from helpers import paths
+from helpers.reporting import (
+    freshness,
+    leaderboard,
+    provenance,
+    recorded,
+    scoreboard,
+    search,
+    sections,
+    site,
+    thumbnails,
+)
+from helpers.reporting.files import write_atomically
+from helpers.reporting.plan import Job, Places, places
+
+
+def write_index(jobs: list[Job], profile: str) -> Path:
+    """Write the index page, its search and the shared assets of a profile, when what they are made from has changed."""
+    where = places(profile)
+    index, script = where.pages / "index.html", where.pages / "assets" / "search.js"
+    now = _sources(jobs, where)
+    state = where.state / "index.json"
+    there = index.exists() and script.exists()
+    if there and freshness.read_state(state) == {"sources": now, "html": freshness.digest(index.read_bytes())}:
+        return index
+    where.pages.mkdir(parents=True, exist_ok=True)
+    site.write_assets(where.pages / "assets")
+    page, text = make(jobs, profile)
+    site.write_script(script.parent, text)
+    write_atomically(index, page)
+    write_atomically(state, json.dumps({"sources": now, "html": freshness.digest(page)}))
+    return index
+
+
+def make(jobs: list[Job], profile: str) -> tuple[str, str]:
+    """Return the index page and the text of assets/search.js, from the reports of a profile that are rendered."""
+    from helpers import results  # pandas and statsmodels take seconds to import
+
+    where = places(profile)
+    manifest = freshness.read_state(where.pages / "manifest.json") or {}
+    entries, reports, pages = [], [], {}
+    for job in jobs:
+        found, about = None, manifest.get(job.slug, {})
+        html = where.pages / f"{job.slug}.html"
+        if html.exists() and (where.results / f"{job.slug}.json").exists():
+            found = results.load(job.slug, directory=where.results)
+            reports.append(found)
+            pages[job.slug] = sections.read(html.read_text(encoding="utf-8"))
+        entries.append(
+            site.IndexEntry(
+                slug=job.slug,
+                title=job.title,
+                question=found.question if found else "",
+                answer=found.answer if found else "",
+                profile=found.profile if found else profile,
+                seconds=about.get("seconds"),
+                executed_at=about.get("executed_at", ""),
+                smoke=profile == "smoke",
+                results=found,
+                reading_minutes=about.get("reading_minutes", 0),
+                thumbnail=thumbnails.of(pages[job.slug].key_figure) if found else "",
+                stale=stale(job, about) if found else None,
+            )
+        )
+    anchors = {slug: page.anchors for slug, page in pages.items()}
+    claims = scoreboard.lines(reports, anchors=anchors)
+    records = recorded.load_all(paths.REPORTS / "runs")
+    titles = {job.slug: job.title for job in jobs}
+    page = site.render_index(
+        entries,
+        claims=claims,
+        boards=leaderboard.boards(reports, records=records, anchors=anchors),
+        commit=provenance.commit(),
+        smoke=profile == "smoke",
+        searchable=True,
+        try_it=(where.pages / "try.html").exists(),
+    )
+    return page, search.script((slug, titles[slug], found.sections) for slug, found in pages.items())
+
+
+def stale(job: Job, about: dict) -> str:
+    """Return why the page on disk is not of the present sources, in a few words; nothing when it is.
+
+    `about` is the report's entry in the manifest.
+    """
+    now = freshness.components(job.notebook, job.resolved)
+    changed = freshness.why_stale(about.get("components"), now)
+    if changed:
+        return changed[0] + (f" and {len(changed) - 1} more" if len(changed) > 1 else "")
+    return "" if about.get("page") == job.page else "prose, title or template changed"
+
+
+def _sources(jobs: list[Job], where: Places) -> str:
+    """Return one digest of all that the front page is made from."""
+    made_from = [freshness.renderer_digest(), provenance.data_checksums(), (where.pages / "try.html").exists()]
+    made_from += [
+        (path.name, freshness.digest(path.read_bytes())) for path in sorted(Path(__file__).parent.glob("*.py"))
+    ]
+    made_from += [(job.slug, job.title, job.sources) for job in jobs]  # fresh or stale
+    records = sorted((paths.REPORTS / "runs").glob("*.json"))
+    sources = [where.pages / "manifest.json", paths.CLAIMS, *sorted(where.results.glob("*.json")), *records]
+    made_from += [(path.name, freshness.digest(path.read_bytes())) for path in sources if path.exists()]
+    return freshness.digest(json.dumps(made_from))
