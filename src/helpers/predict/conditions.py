@@ -87,13 +87,12 @@ def _slanted(image, rng):
 def _photo(image, rng):
     """A photo: light from one side, grain, a little blur, any place on the sheet, fewer pixels."""
     soft = fine(image, angle=rng.uniform(-10, 10), slant=rng.uniform(-8, 8))
-    soft = np.pad(soft, [tuple(rng.integers(0, 60, 2)), tuple(rng.integers(0, 60, 2))])
-    soft = ndimage.gaussian_filter(soft, rng.uniform(0, 3))
-    rows, columns = np.indices(soft.shape) / max(soft.shape)
-    light = 200 + 50 * (rng.uniform(-1, 1) * (rows - 0.5) + rng.uniform(-1, 1) * (columns - 0.5)) * 2
-    sheet = light * (1 - rng.uniform(0.4, 0.85) * soft)
-    sheet = resize(sheet, sheet.shape[0] // 2, sheet.shape[1] // 2)
-    return np.clip(sheet + rng.normal(0, rng.uniform(0, 6), sheet.shape), 0, 255)
+    soft = np.pad(resize(soft, soft.shape[0] // 2, soft.shape[1] // 2), rng.integers(0, 30, (2, 2)))
+    soft = ndimage.gaussian_filter(soft, rng.uniform(0, 1.5))
+    rows, columns = np.indices(soft.shape) / max(soft.shape) - 0.5
+    light = 200 + 100 * (rng.uniform(-1, 1) * rows + rng.uniform(-1, 1) * columns)
+    sheet = light * (1 - rng.uniform(0.4, 0.85) * soft) + rng.normal(0, rng.uniform(0, 6), soft.shape)
+    return np.clip(sheet, 0, 255)
 
 
 CONDITIONS: dict[str, Callable] = {

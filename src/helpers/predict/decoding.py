@@ -141,13 +141,9 @@ def _on_paper(grey: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 def shrink(values: np.ndarray, side: int = WORKING_SIDE) -> np.ndarray:
     """Average square blocks of pixels so that the longer side is at most `side`; float32 (h, w)."""
+    values = np.ascontiguousarray(values, np.float32)
     factor = -(-max(values.shape) // side)
-    if factor == 1:
-        return values.astype(np.float32, copy=False)
-    height, width = (max(1, side // factor) for side in values.shape)
-    whole = values[: height * factor, : width * factor]
-    blocks = whole.reshape(height, -1, width, whole.shape[1] // width)
-    return blocks.mean(axis=(1, 3), dtype=np.float32)
+    return values if factor == 1 else np.asarray(Image.fromarray(values).reduce(factor))
 
 
 def _first_line(error: Exception) -> str:
