@@ -116,6 +116,7 @@ def to_accuracy(split, store, *, seeds: int, plans) -> pd.DataFrame:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the images, one seed")
+    parser.add_argument("--only", choices=("epoch", "accuracy"), help="one of the first two tables")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each plan (default 3)")
     arguments = parser.parse_args()
     n_train, seeds = (6000, 1) if arguments.quick else (None, arguments.seeds)
@@ -124,11 +125,13 @@ def main() -> None:
     print(", ".join(f"{name}: {value}" for name, value in precision.hardware().items()))
     with tempfile.TemporaryDirectory() as scratch:
         store = Path(scratch)
-        nf264 = datasets.make_split("nf264", n_train=n_train and 5600)
-        print("\nOne epoch of NF264's deep network\n", per_epoch(nf264, store).round(2).to_string(), sep="")
-        standard = datasets.make_split("standard", n_train=n_train)
-        table = to_accuracy(standard, store, seeds=seeds, plans=plans)
-        print(f"\nTest accuracy (five views), median of {seeds} seeds\n", table.round(4).to_string(), sep="")
+        if arguments.only != "accuracy":
+            nf264 = datasets.make_split("nf264", n_train=n_train and 5600)
+            print("\nOne epoch of NF264's deep network\n", per_epoch(nf264, store).round(2).to_string(), sep="")
+        if arguments.only != "epoch":
+            standard = datasets.make_split("standard", n_train=n_train)
+            table = to_accuracy(standard, store, seeds=seeds, plans=plans)
+            print(f"\nTest accuracy (five views), median of {seeds} seeds\n", table.round(4).to_string(), sep="")
     peaks = {name: matrix_peak(name) for name in ("float32", "bfloat16")}
     print("\nMatrix products:", ", ".join(f"{name} {value:.0f} GFLOP/s" for name, value in peaks.items()))
 
