@@ -80,6 +80,12 @@ def test_exif_rotation_is_honoured(orientation, tmp_path):
     np.testing.assert_allclose(grey, digit(), atol=1)
 
 
+def test_damaged_exif_data_does_not_hide_the_picture(tmp_path):
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12" + bytes(range(200))
+    grey = read_image(save(tmp_path / "x.jpg", grey_image(), exif=exif, quality=95))
+    np.testing.assert_allclose(grey, digit(), atol=12)
+
+
 @pytest.mark.parametrize(("ink", "paper"), [(10, 255), (240, 0)])
 def test_ink_on_nothing_is_laid_on_paper_it_shows_on(ink, paper, tmp_path):
     pixels = np.zeros((HEIGHT, WIDTH, 4), np.uint8)

@@ -69,7 +69,15 @@ def _read(path: Path) -> np.ndarray:
         if image.size[0] * image.size[1] > MAX_PIXELS:
             raise Unreadable(f"{width:,} x {height:,} pixels; at most {MAX_PIXELS:,} in all are read")
         image.load()
-        return to_grey(ImageOps.exif_transpose(image))
+        return to_grey(_upright(image))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn a photo as its EXIF data says; data that is itself damaged says nothing."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # the parser of EXIF data raises whatever the damage makes it raise
+        return image
 
 
 def to_grey(image: Image.Image) -> np.ndarray:
