@@ -19,12 +19,12 @@ from helpers.hands import Hand
 from helpers.predict import conditions, confidence, preparing, reader
 
 HELD_OUT = 5_000  # training images
-PER_CONDITION = 2_000
+PER_CONDITION = 1_000
 WRONG_SHARE = 0.002  # of what is accepted on the held-out images, all conditions together
 
 CANDIDATES = {
-    "warps only": {"model": "fast_e", "epochs": 8},
-    "other hands": {"model": "fast_e", "epochs": 8, "augmentation": Hand(zoom=0.15, shift=1.5, shear=12.0)},
+    "warps only": {"model": "fast_e", "epochs": 4},
+    "other hands": {"model": "fast_e", "epochs": 10, "augmentation": Hand(zoom=0.15, shift=1.5, shear=12.0)},
 }
 
 
