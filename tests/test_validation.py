@@ -96,6 +96,14 @@ def test_only_what_is_missing_is_trained_and_order_is_kept(parallel, parts, sour
     assert [one.key for one in found] == ["new fold 1 of 3", parallel[0].key, "new fold 2 of 3", parallel[1].key]
 
 
+def test_a_single_job_gets_every_core_and_workers_with_other_threads_are_new(parts, source, tmp_path, monkeypatch):
+    monkeypatch.setenv("DIGITS_THREADS", "2")
+    (one,) = validation.cross_validate(RECIPE, parts[:1], source=source, store=tmp_path)
+    (same,) = validation.cross_validate(RECIPE, parts[:1], source=source, store=tmp_path, threads=1)
+    assert (one.threads, same.threads) == (2, 1)
+    assert one.key != same.key
+
+
 def test_a_run_is_a_run_wherever_it_was_trained(parallel, source, store, tmp_path):
     run = validation.full_run(RECIPE, parallel[0], source=source, store=store)
     assert isinstance(run, training.Run)

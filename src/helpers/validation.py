@@ -17,6 +17,7 @@ import pandas as pd
 
 from helpers import folds, paths, progress, workers
 from helpers.folds import Fold
+from helpers.precision import available_threads
 from helpers.records import Dataset
 from helpers.splits import Split
 
@@ -49,25 +50,26 @@ def train(
     *,
     source: Dataset,
     processes: int | None = None,
-    threads: int = 1,
+    threads: int | None = None,
     store: Path | None = None,
 ) -> list[Trained]:
     """Train a network for every (recipe, fold), several at a time, and return them in the order given.
 
     source: the dataset of which all folds were made. processes: how many at a time; None is one for every `threads`
-    cores this process may use, as far as memory allows (several processes of one thread beat one of several:
-    benchmarks/folds.py). What the store (`paths.RUNS`) holds is not trained again. On a cluster `processes` is up to
-    its workers. Raises ValueError for no jobs or a fold of another dataset, and whatever a training raises.
+    cores this process may use, as far as memory allows. threads: of each; None is one (several processes of one thread
+    beat one of several: benchmarks/folds.py), but every core where there is a single job and no cluster. What the
+    store (`paths.RUNS`) holds is not trained again. On a cluster `processes` is up to its workers. Raises ValueError
+    for no jobs or a fold of another dataset, and whatever a training raises.
     """
     if not jobs:
         raise ValueError("jobs: got none, expected at least one (recipe, fold)")
-    for name, value in (("threads", threads), ("processes", 1 if processes is None else processes)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} = {value!r}, expected a whole number from 1")
-    store = Path(store or paths.RUNS)
+    for name, value in (("threads", threads), ("processes", processes)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ValueError(f"{name} = {value!r}, expected a whole number from 1, or None")
+    scheduler, store = os.environ.get("DASK_SCHEDULER", ""), Path(store or paths.RUNS)
+    threads = threads or (available_threads() if len(jobs) == 1 and not scheduler else 1)
     done = {place: found for place, job in enumerate(jobs) if (found := _recall(*job, source, threads, store))}
     missing = [place for place in range(len(jobs)) if place not in done]
-    scheduler = os.environ.get("DASK_SCHEDULER", "")
     if not missing:
         outcomes = iter(())
     elif scheduler:
