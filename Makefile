@@ -16,18 +16,19 @@ unexport PYTHONPATH
 # Where folds are trained when not here: make reports DASK_SCHEDULER=tcp://host:8786
 export DASK_SCHEDULER
 
-.PHONY: help setup extras reports smoke full status test lint format lock lab clean
+.PHONY: help setup extras reports smoke full status diff study test readme lint format lock lab clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@printf 'Handwritten digits: a report series\n\n'
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1|\2/' | column -t -s '|'
 	@printf '\nOptions: NOTEBOOK=02 (one notebook, by number or name), FORCE=1 (run even if fresh), TIMEOUT=seconds (per notebook), PYTHON=python3.12,\n'
-	@printf '  DASK_SCHEDULER=tcp://host:8786 (train the folds of report 07 on the workers of that Dask cluster)\n'
+	@printf '  JOBS=2 (points of a study side by side), DASK_SCHEDULER=tcp://host:8786 (the folds of report 07, or the points of a study, on that Dask cluster)\n'
 
 setup: $(STAMP) ## make .venv from requirements.lock (other targets do it by themselves)
 
-$(STAMP): requirements.lock
+# The name carries the lock's checksum, so its time does not matter: a clock set back would set up again every time.
+$(STAMP): | requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"make: $(PYTHON) is Python {v.major}.{v.minor}; 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12 ...")'
 	@echo "Setting up $(VENV) from requirements.lock (a minute or two, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -53,8 +54,17 @@ full: $(STAMP) ## run every published training to its end (hours, in as many sit
 status: $(STAMP) ## say which reports are fresh, which are stale, and why
 	@$(BIN)/python -m helpers.reporting status --profile $(PROFILE)
 
+diff: $(STAMP) ## which results moved since BASE=<git revision> (HEAD), claim by claim and image by image: build/diff.html
+	@$(BIN)/python -m helpers.reporting diff --base "$(or $(BASE),HEAD)"
+
+study: $(STAMP) ## run a notebook over lists of parameters, e.g. STUDY=studies/seeds.yaml, into build/studies/
+	@$(BIN)/python -m helpers.reporting study "$(STUDY)" $(if $(JOBS),--jobs $(JOBS)) $(if $(FORCE),--force) $(if $(TIMEOUT),--timeout $(TIMEOUT))
+
 test: $(STAMP) ## every test; browser tests run where a Chromium is installed
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+readme: $(STAMP) ## bring README.md's table of reports and its picture of the front page up to date
+	@$(BIN)/python -m helpers.reporting.readme
 
 lint: $(STAMP) ## ruff, codespell and stripped notebooks
 	@$(BIN)/ruff check .

@@ -4,6 +4,7 @@ Both take jobs of (recipe, fold) and yield (position, outcome, files) as they fi
 by itself; what comes back is plain values.
 """
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -51,8 +52,26 @@ def on_cluster(address: str, jobs, source, threads: int) -> Iterator[tuple]:
 
     Raises RuntimeError when `distributed` is not installed or no scheduler or worker answers.
     """
+    with connect(address) as client:
+        from distributed import as_completed
+
+        images, labels = client.scatter([source.images, source.labels], broadcast=True)
+        futures = [
+            client.submit(work, position, recipe, fold, images, labels, threads, None, True, retries=1, pure=False)
+            for position, (recipe, fold) in enumerate(jobs)
+        ]
+        for future in as_completed(futures, loop=client.loop):
+            yield future.result()
+
+
+@contextlib.contextmanager
+def connect(address: str) -> Iterator:
+    """Yield a client of the Dask cluster at `address`, which has at least one worker.
+
+    Raises RuntimeError when `distributed` is not installed or no scheduler or worker answers.
+    """
     try:
-        from distributed import Client, as_completed
+        from distributed import Client
     except ImportError as missing:
         raise RuntimeError("DASK_SCHEDULER is set, but there is no `distributed`: pip install distributed") from missing
     try:
@@ -64,13 +83,7 @@ def on_cluster(address: str, jobs, source, threads: int) -> Iterator[tuple]:
             client.wait_for_workers(1, timeout=60)
         except TimeoutError as error:
             raise RuntimeError(f"DASK_SCHEDULER={address}: the scheduler has no workers") from error
-        images, labels = client.scatter([source.images, source.labels], broadcast=True)
-        futures = [
-            client.submit(work, position, recipe, fold, images, labels, threads, None, True, retries=1, pure=False)
-            for position, (recipe, fold) in enumerate(jobs)
-        ]
-        for future in as_completed(futures, loop=client.loop):
-            yield future.result()
+        yield client
 
 
 def work(position: int, recipe, fold: Fold, images, labels, threads: int, store: str | None, ship: bool) -> tuple:

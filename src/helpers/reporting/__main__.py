@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from helpers.reporting import build, execute, freshness, plan
 from helpers.reporting.terminal import Terminal, duration
@@ -14,12 +15,18 @@ def main(arguments: list[str] | None = None) -> int:
     builder = commands.add_parser("build", help="execute what is stale, render what changed")
     builder.add_argument("--notebook", help="one notebook, by number or name")
     builder.add_argument("--force", action="store_true", help="execute even what is fresh")
-    builder.add_argument("--timeout", type=float, default=execute.Limits.notebook_seconds, help="seconds per notebook")
-    builder.add_argument("--cell-timeout", type=float, default=execute.Limits.cell_seconds, help="seconds per cell")
-    builder.add_argument("--memory", type=float, default=execute.Limits.memory_bytes / 2**30, help="GiB per notebook")
     status = commands.add_parser("status", help="say what is fresh and what is stale, and why")
     for command in (builder, status):
         command.add_argument("--profile", default="standard", choices=plan.PROFILES)
+    studier = commands.add_parser("study", help="run a notebook over lists of parameters")
+    studier.add_argument("file", help="a YAML file, such as studies/seeds.yaml")
+    studier.add_argument("--jobs", type=int, default=1, help="points at a time")
+    studier.add_argument("--force", action="store_true", help="run even finished points again")
+    for command in (builder, studier):
+        limits = execute.Limits()
+        command.add_argument("--timeout", type=float, default=limits.notebook_seconds, help="seconds per notebook")
+        command.add_argument("--cell-timeout", type=float, default=limits.cell_seconds, help="seconds per cell")
+        command.add_argument("--memory", type=float, default=limits.memory_bytes / 2**30, help="GiB per notebook")
     differ = commands.add_parser("diff", help="compare the results with those of a git revision")
     differ.add_argument("--base", default="HEAD", help="a commit, branch or tag")
     options = parser.parse_args(arguments)
@@ -34,10 +41,15 @@ def main(arguments: list[str] | None = None) -> int:
         if min(options.timeout, options.cell_timeout, options.memory) <= 0:
             raise ValueError("limits must be positive: --timeout, --cell-timeout (seconds), --memory (GiB)")
         limits = execute.Limits(options.timeout, options.cell_timeout, int(options.memory * 2**30))
+        if options.command == "study":
+            from helpers.reporting import study_run
+
+            how = {"jobs": options.jobs, "force": options.force, "limits": limits, "terminal": terminal}
+            return study_run.study(Path(options.file), **how)
         return build.build(
             options.profile, only=options.notebook, force=options.force, limits=limits, terminal=terminal
         )
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         terminal.say(f"error: {error}")
         return 2
     except KeyboardInterrupt:

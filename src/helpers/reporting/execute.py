@@ -10,9 +10,10 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 
@@ -63,8 +64,11 @@ def run(
     results: Path,
     limits: Limits = Limits(),
     progress: Callable[[Progress], None] = lambda progress: None,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Outcome:
     """Execute a notebook file into `output`, its results into the directory `results`.
+
+    `environment` is added to this process's own. What `progress` raises ends the execution and is passed on.
 
     The kernel dies with this call, however the call ends: an error, a limit, Ctrl-C. `output` is a scratch
     path: on failure it holds the notebook as far as it came, if anything came.
@@ -77,7 +81,7 @@ def run(
         "cell_timeout": int(limits.cell_seconds),
     }
     started = time.monotonic()
-    environment = os.environ | KERNEL_ENVIRONMENT | {"DIGITS_RESULTS_DIR": str(results), "DIGITS_ROOT": str(paths.ROOT)}
+    places = {"DIGITS_RESULTS_DIR": str(results), "DIGITS_ROOT": str(paths.ROOT)}
     # A session of its own: Ctrl-C reaches this process alone, which then ends the children in order.
     worker = subprocess.Popen(
         [sys.executable, "-m", "helpers.reporting.worker"],
@@ -85,7 +89,7 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment,
+        env=os.environ | KERNEL_ENVIRONMENT | environment | places,
         start_new_session=True,
     )
     events: queue.Queue[dict] = queue.Queue()

@@ -65,22 +65,31 @@ def components(notebook: nbformat.NotebookNode, parameters: dict) -> dict[str, s
     cells = [c.source for c in notebook.cells if c.cell_type == "code"]
     code = "\n".join(cells)
     found = {f"code cell {i + 1}": digest(source) for i, source in enumerate(cells)}
-    found |= {f"parameter {name}": digest(repr(value)) for name, value in parameters.items()}
+    found |= of_parameters(parameters)
     for path in helper_closure(code):
         found[f"helper {path.relative_to(PACKAGE).as_posix()}"] = _file_digest(path)
     for path in sorted([*paths.MNIST.glob("*"), paths.CLAIMS]):
         if path.is_file():
             found[f"data {path.relative_to(paths.DATA).as_posix()}"] = _file_digest(path)
-    for name, value in parameters.items():
-        if isinstance(value, str) and value and (paths.ROOT / value).exists():
-            target = paths.ROOT / value
-            for path in sorted(p for p in [target, *target.glob("*")] if p.is_file()):
-                found[f"data of parameter {name}: {path.name}"] = _file_digest(path)
     for slug in loaded_results(code):
         path = paths.RESULTS / f"{slug}.json"
         found[f"results of {slug}"] = _result_digest(path) if path.exists() else "absent"
     found |= recorded_runs(code)
     found["requirements.lock"] = _file_digest(paths.ROOT / "requirements.lock")
+    return found
+
+
+def of_parameters(parameters: dict) -> dict[str, str]:
+    """Return the part of `components` that the parameters decide."""
+    found = {f"parameter {name}": digest(repr(value)) for name, value in parameters.items()}
+    for name, value in parameters.items():
+        if isinstance(value, str) and value:
+            target = paths.ROOT / value
+            try:
+                files = sorted(path for path in [target, *target.glob("*")] if path.is_file())
+            except (OSError, ValueError):  # text that no file could be called
+                continue
+            found |= {f"data of parameter {name}: {path.name}": _file_digest(path) for path in files}
     return found
 
 
