@@ -1,0 +1,93 @@
+"""Keep the README true: its table of reports from their results, its picture of the front page from the page.
+
+    python -m helpers.reporting.readme
+
+is what `make readme` runs. The picture needs playwright and a Chromium, and is left as it was where there is none.
+"""
+
+import io
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+
+from helpers import paths
+from helpers.reporting import render, wording
+from helpers.reporting.files import write_atomically
+
+START, END = "<!-- reports: made by `make readme` -->", "<!-- end of reports -->"
+PICTURE = Path("docs") / "front-page.png"
+WINDOW = {"width": 1280, "height": 1080}  # CSS pixels
+LARGEST = 200_000  # bytes of the picture
+_CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+def table(notebooks: Path | None = None, results: Path | None = None) -> str:
+    """Return the table of reports as Markdown: each with its question and its computed answer.
+
+    A notebook without recorded results is listed and says that it has not been executed.
+    """
+    from helpers.results import load
+
+    lines = ["| report | what it asks | what it found |", "| --- | --- | --- |"]
+    for path in sorted((notebooks or paths.NOTEBOOKS).glob("[0-9][0-9]_*.ipynb")):
+        title = render.title_of(nbformat.read(path, as_version=4))
+        link = f"[{int(wording.number_of(path.stem))}. {title}](reports/{path.stem}.html)"
+        try:
+            found = load(path.stem, directory=results or paths.RESULTS)
+            cells = (link, found.question, found.answer)
+        except FileNotFoundError:
+            cells = (link, "", "not executed yet")
+        lines.append("| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def updated(text: str, made: str) -> str:
+    """Return a README with what stands between the two markers replaced. Raises ValueError without the markers."""
+    before, start, rest = text.partition(START)
+    _, end, after = rest.partition(END)
+    if not start or not end:
+        raise ValueError(f"README.md needs the lines {START!r} and {END!r}")
+    return f"{before}{START}\n{made}\n{END}{after}"
+
+
+def picture(page: Path, target: Path) -> str:
+    """Photograph the top of a page in light colours as a small PNG; return what was done, in words."""
+    browser = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _CHROMIUMS)), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        browser = None
+    if browser is None or not page.exists():
+        return f"{target.name} left as it was: it takes playwright, a Chromium and reports/index.html"
+    from PIL import Image
+
+    with sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        tab = running.new_page(viewport=WINDOW, color_scheme="light")
+        tab.goto(page.resolve().as_uri())
+        shot = tab.screenshot()
+        running.close()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    small = Image.open(io.BytesIO(shot)).convert("RGB").quantize(96)
+    small.save(target, "PNG", optimize=True)
+    return f"{target.name}: {target.stat().st_size:,} bytes"
+
+
+def main() -> int:
+    """Bring README.md and its picture up to date; return 0, or 2 when the README lacks its markers."""
+    readme = paths.ROOT / "README.md"
+    try:
+        write_atomically(readme, updated(readme.read_text(encoding="utf-8"), table()))
+    except (OSError, ValueError) as error:
+        print(f"error: {error}")
+        return 2
+    print("README.md: table of reports made again")
+    print(picture(paths.REPORTS / "index.html", paths.ROOT / PICTURE))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
