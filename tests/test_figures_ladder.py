@@ -35,7 +35,7 @@ def test_open_dots_are_steps_that_could_be_luck(frame):
     assert list(seen.error_x.arrayminus) == pytest.approx([0.01, 0.01])
     assert list(luck.error_x.array) == pytest.approx([0.005])
     assert list(trace(fig, "competition").y) == [1, 2]
-    assert list(fig.layout.yaxis.ticktext) == ["one  ", "two  ", "three  "]
+    assert [(a.text, a.y) for a in fig.layout.annotations] == [("one", 0), ("two", 1), ("three", 2)]
     assert fig.layout.yaxis.range[0] > fig.layout.yaxis.range[1]  # the first on top
 
 

@@ -15,6 +15,8 @@ from helpers.training import Run
 # Options of each way to let the rate fall; the names are those of helpers.schedules.
 WAYS: dict[str, dict] = {"plateau": {"minimum": 0.0}, "step": {}, "cosine": {}, "one_cycle": {}}
 
+SLOW = ("big", "drt_cnn")  # a training of these takes as long as ten of recogModel
+
 
 @dataclass(frozen=True, eq=False)
 class Climb:
@@ -76,19 +78,19 @@ class Climb:
 
 
 def climb(
-    rungs: Sequence[Rung], split: Split, *, steps: int, n_seeds: int, seed: int = 0, big_seeds: int = 1
+    rungs: Sequence[Rung], split: Split, *, steps: int, n_seeds: int, seed: int = 0, slow_seeds: int = 1
 ) -> tuple[Climb, dict[str, list[Run]]]:
     """Train every rung on the short budget; return the climb, and claim_id -> repeats for each of the rungs.
 
     Rungs that are the same short training share it, under the name of the first and the number of the others.
-    big_seeds: repeats of bigModel, a training of which takes as long as ten of recogModel.
+    slow_seeds: repeats of the networks in SLOW.
     """
     groups = ladder.shared(rungs, split, steps=steps)
     names = {first: group[0].name + (f" (+{len(group) - 1})" if group[1:] else "") for first, group in groups.items()}
     runs = {}
     for first, group in groups.items():
         short = ladder.spec(group[0], split, budget="short", steps=steps)
-        runs[names[first]] = repeats(short, big_seeds if short.model == "big" else n_seeds, seed=seed)
+        runs[names[first]] = repeats(short, slow_seeds if short.model in SLOW else n_seeds, seed=seed)
     by_claim = {rung.claim_id: runs[names[first]] for first, group in groups.items() for rung in group}
     bases = {names[a]: names[b] for a, b in ladder.bases(groups).items()}
     return Climb(runs, bases, [group[0].colour for group in groups.values()]), by_claim

@@ -58,7 +58,8 @@ def ladder(
         names = [name for name in frame.index if bool(visible.get(name, True)) == filled]
         part = frame.loc[names]
         own = [PALETTE[colour] for colour in part["colour"]]
-        marker = {"size": 11, "color": own, "symbol": "circle" if filled else "circle-open", "line": {"width": 2}}
+        line = {"width": 2, "color": own}
+        marker = {"size": 11, "color": own, "symbol": "circle" if filled else "circle-open", "line": line}
         _points(fig, part, [places[name] for name in names], marker=marker, name=f"published; {words}")
     if "competition" in frame.columns and frame["competition"].notna().any():
         entered = frame[frame["competition"].notna()]
@@ -74,17 +75,26 @@ def ladder(
     if ours is not None and len(ours):
         marker = {"size": 9, "color": PALETTE["fast"], "symbol": "square"}
         _points(fig, ours, [places[name] + 0.3 for name in ours.index], marker=marker, name=our_name)
-    figure_layout(fig, height=120 + 34 * len(frame))
-    fig.update_xaxes(type="log", tickvals=_ERRORS, tickformat=_PERCENT, title_text="misread images (logarithmic)")
-    fig.update_yaxes(
-        tickvals=list(places.values()),
-        ticktext=[f"{name}  " for name in places],
-        range=[len(frame) - 0.4, -0.6],
-        showgrid=False,
-        zeroline=False,
-        ticks="",
-    )
+    _rows(fig, list(places))
     return fig
+
+
+def _rows(fig: go.Figure, names: Sequence[str]) -> None:
+    """Give each name a row, the first on top, with its words above the line; errors fall to the right.
+
+    Words beside the plot would leave a phone no room for it, and small errors, which are what it is about, end up
+    where there are no words.
+    """
+    figure_layout(fig, height=130 + 38 * len(names))
+    title = "misread, better to the right"
+    ticks = {"tickvals": _ERRORS, "tickformat": _PERCENT, "tickangle": 0}
+    fig.update_xaxes(type="log", autorange="reversed", title_text=title, **ticks)
+    places = list(range(len(names)))
+    fig.update_yaxes(tickvals=places, showticklabels=False, range=[len(names) - 0.5, -0.8], zeroline=False, ticks="")
+    for place, name in zip(places, names, strict=True):  # unlike labels of the axis inside it, these take the theme
+        fig.add_annotation(
+            x=0, xref="paper", xanchor="left", y=place, yanchor="bottom", text=name, showarrow=False, borderpad=1
+        )
 
 
 def _points(fig: go.Figure, part: pd.DataFrame, places: Sequence[float], *, marker: dict, name: str) -> None:
@@ -128,6 +138,7 @@ def repeats(
     for place, ((name, values), key) in enumerate(zip(errors.items(), colours, strict=True)):
         colour = PALETTE[key]
         filled = told_apart.get(name, True)
+        outline = {"width": 2, "color": colour}
         fig.add_scatter(
             x=[np.mean(values)] * 2,
             y=[place - 0.3, place + 0.3],
@@ -139,21 +150,12 @@ def repeats(
             x=list(values),
             y=[place] * len(values),
             mode="markers",
-            marker={"size": 10, "color": colour, "symbol": "circle" if filled else "circle-open", "line": {"width": 2}},
+            marker={"size": 10, "color": colour, "symbol": "circle" if filled else "circle-open", "line": outline},
             name=name,
             hovertemplate=f"{name}: %{{x:{_PERCENT}}} misread<extra></extra>",
         )
-    figure_layout(fig, height=90 + 34 * len(errors))
-    fig.update_layout(showlegend=False, margin_t=10)
-    fig.update_xaxes(type="log", tickvals=_ERRORS, tickformat=_PERCENT, title_text="misread images (logarithmic)")
-    fig.update_yaxes(
-        tickvals=list(range(len(errors))),
-        ticktext=[f"{name}  " for name in errors],
-        range=[len(errors) - 0.4, -0.6],
-        showgrid=False,
-        zeroline=False,
-        ticks="",
-    )
+    _rows(fig, list(errors))
+    fig.update_layout(showlegend=False, margin_t=10, height=90 + 38 * len(errors))
     return fig
 
 
@@ -168,7 +170,7 @@ def annealing(
     """Draw learning rates over losses, one colour per schedule, on one axis of epochs; thin lines are repeats.
 
     rates: schedule -> frames with columns epoch and rate; histories: schedule -> frames with epoch and `quantity`;
-    the mean of the repeats is drawn thick. Both upright axes are logarithmic. Raises ValueError when the two
+    the mean of the repeats is drawn thick. The axis of the losses is logarithmic. Raises ValueError when the two
     mappings name different schedules, one has no colour, or there is none.
     """
     if not rates or set(rates) != set(histories) or set(rates) - set(colours):
@@ -214,8 +216,9 @@ def annealing(
             col=1,
         )
     figure_layout(fig, height=560)
-    fig.update_yaxes(title_text="learning rate", type="log", exponentformat="power", dtick=1, row=1, col=1)
-    fig.update_yaxes(title_text=words, type="log", row=2, col=1)
+    fig.update_yaxes(title_text="learning rate", rangemode="tozero", row=1, col=1)
+    marks = [digit * 10.0**power for power in range(-5, 2) for digit in (1, 2, 5)]
+    fig.update_yaxes(title_text=words, type="log", tickvals=marks, tickformat="~g", row=2, col=1)
     fig.update_xaxes(title_text="epoch", row=2, col=1)
     return fig
 
