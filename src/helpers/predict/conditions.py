@@ -5,11 +5,13 @@ a seed. They stand in for digits of other collections, none of which is used to 
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 from scipy import ndimage
 
-from helpers.predict.preparing import box, prepare
+from helpers.predict.decoding import Unreadable
+from helpers.predict.preparing import SIDE, box, prepare
 from helpers.predict.resampling import resize
 
 _ZOOM = 6
@@ -115,5 +117,12 @@ def picture(image: np.ndarray, condition: str, *, seed: int) -> np.ndarray:
 
 
 def prepared(images: np.ndarray, condition: str, *, seed: int = 0) -> np.ndarray:
-    """Return digits under a condition as the network will see them: uint8 (n, 28, 28), polarity found out."""
-    return np.stack([prepare(picture(image, condition, seed=seed + i)).image for i, image in enumerate(images)])
+    """Return digits under a condition as the network will see them: uint8 (n, 28, 28), polarity found out.
+
+    A digit that is taken for a blank sheet stays empty.
+    """
+    made = np.zeros((len(images), SIDE, SIDE), np.uint8)
+    for i, image in enumerate(images):
+        with suppress(Unreadable):
+            made[i] = prepare(picture(image, condition, seed=seed + i)).image
+    return made

@@ -11,9 +11,10 @@ from scipy import ndimage
 POLARITIES = ("auto", "dark-on-light", "light-on-dark")
 
 LEAST_CONTRAST = 12.0  # of 255: ink fainter than that is not told from the paper
-LEAST_CLARITY = 4.5  # ink above paper, in standard deviations of the paper: even grain stays below 4
+LEAST_CLARITY = 5.0  # ink above paper, in standard deviations of the paper: even grain stays below 4.8
 UNEVEN = 0.2  # spread of the paper, or of the border, as a share of the contrast: its level is taken locally
-_GRAIN = 3.0  # standard deviations of the paper that count as paper
+_SAMPLE = 2_000
+_GRAIN = 3.7  # standard deviations above the lower quartile that count as paper: 3 above the middle
 
 
 class Blank(Exception):
@@ -52,9 +53,12 @@ def otsu(values: np.ndarray) -> float:
 
 
 def ranked(values: np.ndarray, share: float) -> float:
-    """Return the value below which `share` of the others lie, without interpolation: 0.5 is the (upper) median."""
-    rank = int(share * (values.size - 1) + 0.5)
-    return float(np.partition(values, rank, axis=None)[rank])
+    """Return the value below which `share` of the others lie, without interpolation: 0.5 is the (upper) median.
+
+    Of more than 4,000 values only every second, third and so on is looked at.
+    """
+    sample = np.sort(values[:: max(1, len(values) // _SAMPLE)])
+    return float(sample[int(share * (len(sample) - 1) + 0.5)])
 
 
 def find_polarity(grey: np.ndarray) -> str:
@@ -83,14 +87,15 @@ def border(image: np.ndarray) -> np.ndarray:
 def measure(ink: np.ndarray) -> Levels:
     """Return the levels of an image (h, w) in which ink is high.
 
-    Paper is the median of what lies below Otsu's threshold, its grain 1.4826 times the median distance from it;
-    ink is the 90th percentile of what lies above.
+    Paper is the lower quartile of what lies below Otsu's threshold, its grain follows from the distance to the lower
+    tenth (0.607 standard deviations, were it normal): half-covered pixels at the edges of strokes are many in a
+    coarse image, and they lie above. Ink is the 90th percentile of what lies above the threshold.
     """
     threshold = otsu(ink)
     above = ink > threshold
     lower, upper = ink[~above], ink[above]
-    paper = ranked(lower, 0.5)
-    grain = 1.4826 * ranked(np.abs(lower - paper), 0.5)
+    paper = ranked(lower, 0.25)
+    grain = (paper - ranked(lower, 0.1)) / 0.607
     return Levels(paper, grain, ranked(upper, 0.9) if len(upper) else paper, threshold)
 
 
