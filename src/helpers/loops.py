@@ -57,7 +57,7 @@ def _prepare(images):
 class CompiledLoop:
     """Steps as one TensorFlow loop over a chunk: no Python, no host copies between steps."""
 
-    def __init__(self, model, optimizer, loss, *, images, labels, weight_decay, decay, augmentation):
+    def __init__(self, model, optimizer, loss, *, images, labels, weight_decay, decay, augmentation, multipliers=None):
         import tensorflow as tf
 
         self._tf = tf
@@ -77,6 +77,8 @@ class CompiledLoop:
             gradients = tape.gradient(value, [v.value for v in variables])
             # Coupled decay (L2): the pull towards zero passes through the momentum like any other gradient.
             pulled = [g + c * v.value if c else g for g, c, v in zip(gradients, coupled, variables, strict=True)]
+            if multipliers is not None:  # with SGD the same as a learning rate of its own for each variable
+                pulled = [m * g for m, g in zip(multipliers, pulled, strict=True)]
             optimizer.apply(pulled, variables)
             hits = tf.equal(tf.argmax(logits, -1, output_type=tf.int32), target)
             return value, tf.reduce_sum(tf.cast(hits, tf.int32))
@@ -112,7 +114,9 @@ class CompiledLoop:
 class PortableLoop:
     """The same steps through `train_on_batch`, on whichever backend Keras runs (slower on TensorFlow)."""
 
-    def __init__(self, model, optimizer, loss, *, images, labels, weight_decay, decay, augmentation):
+    def __init__(self, model, optimizer, loss, *, images, labels, weight_decay, decay, augmentation, multipliers=None):
+        if multipliers is not None:
+            raise ValueError("start: learning rates by part need the compiled loop, which is TensorFlow's")
         self._model, self._images, self._labels = model, images, labels.astype(np.int32)
         self._augmentation = augmentation
         for variable, applies in zip(model.trainable_variables, decayed(model, decay), strict=True):

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from helpers import blocks
 from helpers import precision as precisions
 from helpers.backend import keras
 from helpers.layers import FusedBatchNormalization, SpaceToDepth
@@ -145,6 +146,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     "big": Architecture("Hand-written-digits bigModel", _big, _UNPUBLISHED),
     "fast_b": Architecture("fast net b: space-to-depth, 4 convolutions", _fast_b),
     "fast_e": Architecture("fast net e: 5 convolutions", _fast_e),
+    "resnet34": Architecture("ResNet-34 with fastai's head", blocks.residual),
+    "resnet8": Architecture("residual network of 3 blocks", blocks.small),
 }
 
 

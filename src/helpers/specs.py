@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from helpers import loops, models, run_store, schedules
+from helpers import loops, models, run_store, schedules, warm_start
 from helpers import precision as precisions
 from helpers.augmentation import Warp
 from helpers.backend import keras
@@ -27,6 +27,7 @@ class TrainSpec:
     ("kernels", "conv" or "all" weights). steps_per_epoch: None for one pass; the last, partial batch is left out,
     and as rows are shuffled anew each epoch nobody is left out for long. augmentation: a Warp, or None.
     views: 1, or 5 to average predictions over shifted copies; it changes no weights and is not part of the key.
+    start: trained weights to begin from, with a learning-rate multiplier for each part ("sgd" only); None for afresh.
     Raises ValueError for anything out of range, naming the argument and what is allowed.
     """
 
@@ -50,6 +51,7 @@ class TrainSpec:
     seed: int = 0
     precision: str = "auto"
     views: int = 1
+    start: warm_start.Start | None = None
 
     def __post_init__(self):
         _choice("model", self.model, models.ARCHITECTURES)
@@ -71,6 +73,8 @@ class TrainSpec:
             raise ValueError("split: has no training images; at least 1 is needed")
         if self.schedule == "plateau" and not len(self.split.x_val):
             raise ValueError("schedule: 'plateau' watches validation accuracy, and this split has no validation part")
+        if self.start is not None and self.optimizer != "sgd":
+            raise ValueError(f"start: got one with optimizer {self.optimizer!r}; with 'sgd' it is allowed")
         precisions.choose(self.precision)
 
     @property
@@ -109,12 +113,15 @@ def identity(spec: TrainSpec) -> dict:
     precision = precisions.choose(spec.precision)
     backend = keras.backend.backend()
     library = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}.get(backend, backend)
-    left_out = {"split", "views", "precision", "augmentation", "options", "schedule_options"}
+    left_out = {"split", "views", "precision", "augmentation", "options", "schedule_options", "start"}
     plain = {f.name: getattr(spec, f.name) for f in fields(spec) if f.name not in left_out}
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in plain.items()}
     warp = spec.augmentation
+    # Only where there is one: a run that begins afresh keeps the key it always had.
+    begun = {} if spec.start is None else {"start": spec.start.identity}
     return {
         **plain,
+        **begun,
         "options": dict(spec.options),
         "schedule_options": dict(spec.schedule_options),
         "augmentation": warp and {f.name: float(getattr(warp, f.name)) for f in fields(warp)},

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import layers, loops, models, paths, progress, run_store, schedules
+from helpers import layers, loops, models, paths, progress, run_store, schedules, warm_start
 from helpers import precision as precisions
 from helpers.backend import keras
 from helpers.specs import TrainSpec, identity, key
@@ -143,6 +143,8 @@ def _train(spec: TrainSpec, entry: run_store.Entry) -> int:
     clock = time.perf_counter()
     shape, precision = spec.split.x_train.shape[1:], precisions.choose(spec.precision)
     model = models.build(spec.model, spec.options, seed=spec.seed, precision=precision, shape=shape)
+    if spec.start is not None:
+        warm_start.load_into(model, load_model(spec.start.path, sha256=spec.start.sha256))
     optimizer = loops.make_optimizer(
         spec.optimizer,
         learning_rate=spec.learning_rate,
@@ -162,6 +164,7 @@ def _train(spec: TrainSpec, entry: run_store.Entry) -> int:
         weight_decay=0.0 if spec.optimizer == "adamw" else spec.weight_decay,
         decay=spec.decay,
         augmentation=spec.augmentation,
+        multipliers=warm_start.multipliers(model, spec.start),
     )
     predictor = loops.make_predictor(model)
     variables = [*model.variables, *optimizer.variables]
