@@ -11,7 +11,12 @@ LEVEL = 0.05
 # Test sets that several reports use under several names, with the size by which a part of one is told from the whole.
 _NF264 = r"(nf264,? (7,000 )?|56000/7000/7000 ?)"
 TEST_SETS = (
-    ("mnist", "MNIST’s own test images", 10_000, r"standard( test)?|(60,?000|55,?000/5,?000)/10,?000( test)?"),
+    (
+        "mnist",
+        "MNIST’s own test images",
+        10_000,
+        r"standard( test(, [\d,]+ to train)?)?|(60,?000|55,?000/5,?000)/10,?000( test)?",
+    ),
     ("nf264", "The test images of NF264 Project 2", 7_000, _NF264 + r"(test( images)?)?"),
     ("kaggle", "Test images in Kaggle’s proportions", 28_000, r"kaggle( proportions|,? (28,000 )?test( images)?)"),
     ("kaggle-held", "Held-out images in Kaggle’s proportions", 4_200, r"kaggle,? (validation|holdout|held out)"),
@@ -89,7 +94,8 @@ def boards(
             names = ("system", "value", "n", "low", "high", "seeds", "mean", "sd", "parameters", "seconds", "note")
             fields = {name: getattr(row, name) for name in names}
             place = {"slug": report.notebook, "section": section, "model": row.model or ""}
-            groups[key].append(Standing(**fields, **place, milliseconds=speeds.get((report.notebook, row.system))))
+            speed = speeds.get((report.notebook, row.system), speeds.get(("", row.system)))
+            groups[key].append(Standing(**fields, **place, milliseconds=speed))
     titles = {key: (title, n) for key, title, n, _ in TEST_SETS}
     return [Board(key, *titles[key], _ranked(rows, records)) for key, rows in groups.items() if rows]
 
@@ -120,10 +126,10 @@ def compare(leader: Standing, other: Standing, right_leader: Any, right_other: A
         return "unknown", "an average of several runs"
     nested, disjoint = overlap_bounds(*wrong, leader.n)
     if disjoint < LEVEL:
-        return "behind", f"whichever mistakes they share (at most {wording.p_value(disjoint).replace('p = ', 'p ')})"
+        return "behind", f"any overlap: {wording.p_value(disjoint).replace('=', '≤')}"
     if nested >= LEVEL:
-        return "indistinguishable", f"whichever mistakes they share (at least {wording.p_value(nested)})"
-    return "unknown", "which mistakes they share is not on record"
+        return "indistinguishable", f"any overlap: {wording.p_value(nested).replace('=', '≥')}"
+    return "unknown", "overlap of mistakes not on record"
 
 
 def overlap_bounds(wrong_a: int, wrong_b: int, n: int) -> tuple[float, float]:
@@ -158,22 +164,24 @@ def _ranked(rows: list[Standing], records: Sequence[recorded.Recorded]) -> tuple
 
 
 def _once(rows: list[Standing]) -> list[Standing]:
-    """Leave out a run that a later report shows again: the same size, time and score."""
-    seen, kept = set(), []
-    for each in rows:
-        run = (each.parameters, each.seconds, each.value)
-        if None not in run and run in seen:
-            continue
-        seen.add(run)
-        kept.append(each)
-    return kept
+    """Leave out a run that another report shows again: the same time, to the digit, and score; keep the fuller row."""
+    kept: dict[tuple, Standing] = {}
+    for place, each in enumerate(rows):
+        run = (each.seconds, each.value) if each.seconds is not None else ("timeless", place)
+        if run not in kept or (kept[run].parameters is None and each.parameters is not None):
+            kept[run] = each
+    return list(kept.values())
 
 
 def _speeds(reports: Iterable[Any]) -> dict[tuple[str, str], float]:
-    """Collect milliseconds a digit by (report, system), from rows that record them under any of the usual names."""
+    """Collect milliseconds a digit by (report, system), from rows that record them under any of the usual names.
+
+    A system that only another report has timed is found under ("", system).
+    """
     found = {}
     for report in reports:
         for row in report.rows:
             if _LATENCY.fullmatch(row.metric):
                 found.setdefault((report.notebook, row.system), row.value)
+                found.setdefault(("", row.system), row.value)
     return found
