@@ -235,6 +235,14 @@ def test_the_smallest_difference_by_brute_force(comparisons_):
         comparisons.smallest_difference(alpha=2)
 
 
+def test_the_typical_gap_by_tossing_coins():
+    tosses = np.random.default_rng(0).integers(0, 2, (40_000, 36)).sum(axis=1)
+    assert comparisons.typical_gap(36) == pytest.approx(np.abs(2 * tosses - 36).mean(), rel=0.02)
+    assert [comparisons.typical_gap(d) for d in (0, 1, 2)] == pytest.approx([0, 1, 1])
+    with pytest.raises(ValueError, match="disagreements"):
+        comparisons.typical_gap(-1)
+
+
 def test_published_steps_follow_statsmodels():
     steps = comparisons.published_steps()
     assert len(steps) == len(ladder.RUNGS) - 1

@@ -44,6 +44,8 @@ def test_a_climb_compares_what_it_says(climbed, split):
     assert climb.steps.drop(columns="always").equals(expected)
     assert climb.twins.equals(comparisons.twins(hits))
     assert climb.errors["batch normalisation"].tolist() == pytest.approx(1 - hits["batch normalisation"].mean(axis=1))
+    ratios = [t / (~h).sum(axis=1).mean() for t, h in zip(climb.twins["disagree"], hits.values(), strict=True)]
+    assert climb.disagreement_per_error == pytest.approx(np.median(ratios))
     assert climb.seen() == "none" or "batch" in climb.seen()
 
 

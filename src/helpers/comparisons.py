@@ -77,6 +77,21 @@ def smallest_difference(disagreements: int | None = None, *, alpha: float = 0.05
     return int(disagreements - 2 * losses[enough[-1]]) if len(enough) else disagreements + 1
 
 
+def typical_gap(disagreements: float) -> float:
+    """Return by how many images two equally good networks differ on average, if they disagree on so many.
+
+    The mean of |2 B - d| for B binomial over d fair tosses; d is rounded to a whole number. Networks that are not quite
+    equally good, as repeats of a training never are, differ by more. Raises ValueError for d below 0.
+    """
+    from scipy import stats  # imported where used: it costs a second
+
+    if not disagreements >= 0:
+        raise ValueError(f"disagreements: got {disagreements!r}; a number from 0 is allowed")
+    d = round(disagreements)
+    wins = np.arange(d + 1)
+    return float(np.sum(np.abs(2 * wins - d) * stats.binom.pmf(wins, d, 0.5)))
+
+
 def published_steps(rungs: Sequence[Rung] = RUNGS, *, alpha: float = 0.05) -> pd.DataFrame:
     """Say for each published step whether any paired test could have seen it; one row per rung with a base.
 

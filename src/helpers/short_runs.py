@@ -67,6 +67,12 @@ class Climb:
         return sum(run.seconds for runs in self.runs.values() for run in runs)
 
     @property
+    def disagreement_per_error(self) -> float:
+        """Images that exactly one of two twins reads correctly, per misread image: the median over the trainings."""
+        misread = [np.mean(~self.correct[name], axis=0).sum() for name in self.twins.index]
+        return float(np.median(self.twins["disagree"] / np.maximum(misread, 1)))
+
+    @property
     def best(self) -> str:
         """The training with the least mean error."""
         return min(self.errors, key=lambda name: self.errors[name].mean())
