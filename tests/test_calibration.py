@@ -110,13 +110,23 @@ def test_compare_measures_before_and_after():
     logits = np.random.default_rng(6).normal(0, 2, (4000, 10))
     labels = drawn(special.softmax(logits, axis=1))
     table = calibration.compare({"bold": (3 * logits, 3.0)}, labels)
-    assert list(table.index) == ["bold, as trained", "bold, scaled"]
+    assert list(table.index) == ["bold", "bold, scaled"]
     before, after = table.iloc[0], table.iloc[1]
-    assert before["ECE"] > 5 * before["at most, by chance"]
-    assert after["ECE"] < 1.5 * after["at most, by chance"]
+    assert before["ECE"] > 5 * before["limit"]
+    assert after["ECE"] < 1.5 * after["limit"]
     assert before["accuracy"] == after["accuracy"]
     assert after["log loss"] < before["log loss"]
     assert after["Brier"] < before["Brier"]
+
+
+def test_candidates_compare_one_network_with_the_average(logits):
+    labels = drawn(special.softmax(logits, axis=1))
+    seeds = [logits + np.random.default_rng(seed).normal(0, 2, logits.shape) for seed in range(3)]
+    table = calibration.candidates({"a": seeds}, labels)
+    hits = [(one.argmax(axis=1) == labels).mean() for one in seeds]
+    assert table.iloc[0][["accuracy", "least", "most"]].tolist() == pytest.approx([np.mean(hits), min(hits), max(hits)])
+    assert table["networks"].tolist() == [1, 3]
+    assert table["log loss"].iloc[1] < table["log loss"].iloc[0]
 
 
 def test_refusals(logits):

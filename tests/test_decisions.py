@@ -88,7 +88,36 @@ def test_policies_are_outcomes_by_name(answers):
     assert table.loc["none", "cost"] == pytest.approx(1000 * prices.asking)
     assert table.loc["all", "human"] == 0
     assert table.loc["some", "sent"] == pytest.approx(decisions.at_threshold(*answers, threshold=0.9)[0])
-    assert table["threshold"].isna().tolist() == [True, True, False]
+
+
+def test_offers_choose_on_validation_and_count_on_the_test(answers):
+    confidence, correct = answers
+    parts = slice(0, 300), slice(300, 600)
+    val, test = ({"a": (confidence[part], correct[part])} for part in parts)
+    prices = Prices(1.0, 0.05)
+    row = decisions.offers(val, test, prices=prices).loc["a"]
+    threshold = decisions.choose(*val["a"], prices=prices)["threshold"]
+    assert row["threshold"] == threshold
+    assert row["accuracy"] == pytest.approx(correct[300:].mean())
+    assert row["codes"] == pytest.approx(correct[300:].mean() ** 5)
+    assert row["cost"] == pytest.approx(decisions.outcome(*test["a"], threshold=threshold, prices=prices)["cost"])
+
+
+def test_prospects_count(answers):
+    confidence, correct = answers
+    count = decisions.tally(confidence, correct, threshold=0.9)
+    kept = confidence >= 0.9
+    assert count == {
+        "n": 600,
+        "right": correct.sum(),
+        "accepted": kept.sum(),
+        "accepted_wrong": (kept & ~correct).sum(),
+    }
+    table = decisions.prospects({"here": count, "nowhere": {**count, "accepted": 0, "accepted_wrong": 0}})
+    assert table.loc["here", "accuracy"].estimate == pytest.approx(correct.mean())
+    assert table.loc["here", "sent"] == f"{1 - kept.mean():.2%}"
+    assert table.loc["here", "wrong of the rest"].estimate == pytest.approx((~correct[kept]).mean())
+    assert table.loc["nowhere", "wrong of the rest"] is None
 
 
 def test_decisions_refuse(answers):
@@ -152,7 +181,7 @@ def test_the_table_has_a_row_for_every_way():
     correct, accepted = rng.random(1000) < 0.99, rng.random(1000) < 0.9
     table = postcodes.table(correct, accepted, groups=np.arange(1000) // 10)
     assert len(table) == 4
-    sums = table[["sent to a human", "right, by machine", "wrong, by machine"]].sum(axis=1)
+    sums = table[["sent", "right", "wrong"]].sum(axis=1)
     assert np.allclose(sums, 1)
     assert len(postcodes.table(correct, accepted)) == 3
 
@@ -236,7 +265,7 @@ def test_the_overview_measures_both_kinds():
     table = conformal.overview((p[:2000], y[:2000]), (p[2000:], y[2000:]), miss_rates=[0.1, 0.02])
     assert len(table) == 4
     assert table["coverage"].iloc[0].estimate == pytest.approx(0.9, abs=0.03)
-    assert table["mean size"].iloc[2] > table["mean size"].iloc[0]
+    assert float(table["size"].iloc[2]) > float(table["size"].iloc[0])
     with pytest.raises(ValueError, match="miss_rate"):
         conformal.quantile([0.1], miss_rate=0)
     with pytest.raises(ValueError, match="y_true"):

@@ -146,26 +146,48 @@ def calibration_noise(confidence, *, n_bins: int = N_BINS, n_draws: int = 2000, 
 def compare(systems: Mapping[str, tuple[np.ndarray, float]], y_true, *, seed: int = 0) -> pd.DataFrame:
     """Measure each system, given as (logits (n, k), temperature), as it is and at its temperature.
 
-    Returns a table with two rows a system: temperature, mean confidence, accuracy, ECE, chance (its mean under
-    perfect calibration), 95th percentile of the same, log loss, Brier score.
+    Returns a table with two rows a system: T (temperature), confidence (mean), accuracy, ECE, chance (its mean under
+    perfect calibration), limit (the 95th percentile of the same), log loss, Brier (score).
     """
     y_true, rows = np.asarray(y_true), {}
     for name, (logits, temperature) in systems.items():
-        for words, t in (("as trained", 1.0), ("scaled", temperature)):
+        for words, t in (("", 1.0), (", scaled", temperature)):
             probabilities = softmax(logits, temperature=t)
             labels, confidence = top(probabilities)
             noise = calibration_noise(confidence, seed=seed)
-            rows[f"{name}, {words}"] = {
-                "temperature": t,
+            rows[f"{name}{words}"] = {
+                "T": t,
                 "confidence": confidence.mean(),
                 "accuracy": (labels == y_true).mean(),
                 "ECE": expected_calibration_error(confidence, labels == y_true),
-                "by chance": noise.mean,
-                "at most, by chance": noise.high,
+                "chance": noise.mean,
+                "limit": noise.high,
                 "log loss": log_loss(logits, y_true, temperature=t),
                 "Brier": brier(probabilities, y_true),
             }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("network")
+
+
+def candidates(logits: Mapping[str, Sequence[np.ndarray]], y_true) -> pd.DataFrame:
+    """Compare recipes on held-out images, each by the logits (n, k) of several networks that differ in their seed.
+
+    Returns a row for one network of each recipe (means over seeds) and one for the average of all: networks, accuracy
+    (mean), least and most (over seeds), log loss (at the temperature that suits each best). Log loss sees more than
+    accuracy: it asks how sure an answer was, right or wrong, where accuracy counts a handful of mistakes.
+    """
+    y_true, rows = _labels(y_true, len(y_true)), {}
+    for name, each in logits.items():
+        for words, systems in (("one", list(each)), (f"average of {len(each)}", [ensemble(each)])):
+            hits = [float((np.argmax(one, axis=1) == y_true).mean()) for one in systems]
+            losses = [log_loss(one, y_true, temperature=fit_temperature(one, y_true)) for one in systems]
+            rows[f"{name}, {words}"] = {
+                "networks": 1 if words == "one" else len(each),
+                "accuracy": np.mean(hits),
+                "least": min(hits),
+                "most": max(hits),
+                "log loss": np.mean(losses),
+            }
+    return pd.DataFrame.from_dict(rows, orient="index").astype({"networks": int}).rename_axis("recipe")
 
 
 def _gaps(confidence: np.ndarray, correct: np.ndarray, n_bins: int) -> np.ndarray:

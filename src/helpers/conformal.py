@@ -88,8 +88,8 @@ def promised(n: int, *, miss_rate: float, confidence: float = 0.95) -> tuple[flo
 def overview(calibration, test, *, miss_rates: Sequence[float]) -> pd.DataFrame:
     """Fit sets at several miss rates and measure them: calibration and test are each (probabilities, labels).
 
-    Returns one row for each miss rate and kind (one limit, or one per class): coverage with its 95% interval, the
-    worst class's coverage, and the shares of sets that are empty, hold one class, or more.
+    Returns one row for each miss rate and kind (one limit, or one per class): coverage with its 95% interval, that of
+    the worst class, the shares of sets that hold none, one class or more, and the mean number of classes.
     """
     rows = {}
     for miss_rate in miss_rates:
@@ -98,12 +98,12 @@ def overview(calibration, test, *, miss_rates: Sequence[float]) -> pd.DataFrame:
             members = sets(test[0], limits)
             table, size = coverage(members, test[1]), members.sum(axis=1)
             whole = table.loc["all"]
-            rows[f"{1 - miss_rate:.1%}, {'a limit per class' if by_class else 'one limit'}"] = {
+            rows[f"{1 - miss_rate:.1%}, {'per class' if by_class else 'one limit'}"] = {
                 "coverage": metrics.Interval(whole["estimate"], whole["low"], whole["high"], 0.95, int(whole["n"])),
-                "worst digit": f"{table['estimate'].drop('all').min():.1%}",
-                "empty": f"{np.mean(size == 0):.2%}",
-                "one digit": f"{np.mean(size == 1):.2%}",
-                "two or more": f"{np.mean(size > 1):.2%}",
-                "mean size": float(size.mean()),
+                "worst": f"{table['estimate'].drop('all').min():.1%}",
+                "none": f"{np.mean(size == 0):.2%}",
+                "one": f"{np.mean(size == 1):.2%}",
+                "more": f"{np.mean(size > 1):.2%}",
+                "size": f"{size.mean():.3f}",
             }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("promise")

@@ -4,6 +4,7 @@ Everything here works on the confidence of each answer and on whether it was rig
 confidence reaches the threshold; a letter is sorted by machine when all digits of its code are.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,7 +83,8 @@ def letter_costs(table: pd.DataFrame, prices: Prices, *, n: int) -> pd.DataFrame
 
     With a the share of digits accepted and e the share accepted and wrong, a code of d digits goes to a human with
     probability 1 - a^d and is misdelivered with a^d - (a - e)^d: the digits of a code are taken as independent.
-    Adds human and misdelivered (letters per 1,000) and cost (per 1,000 letters).
+    Adds, for 1,000 letters: human and misdelivered (letters), lost_cost (of the letters that the machine
+    misdelivers) and cost (all together).
     """
     accepted, wrong = table["accepted"] / n, table["wrong"] / n
     by_machine = accepted**prices.digits
@@ -91,6 +93,7 @@ def letter_costs(table: pd.DataFrame, prices: Prices, *, n: int) -> pd.DataFrame
     return table.assign(
         human=1000 * asked,
         misdelivered=1000 * (lost + asked * prices.human_error),
+        lost_cost=1000 * lost * prices.misdelivered,
         cost=1000 * (lost * prices.misdelivered + asked * prices.asking),
     )
 
@@ -128,12 +131,53 @@ def outcome(confidence, correct, *, threshold: float, prices: Prices) -> dict[st
     }
 
 
-def policies(confidence, correct, *, thresholds: dict[str, float], prices: Prices) -> pd.DataFrame:
+def policies(confidence, correct, *, thresholds: Mapping[str, float], prices: Prices) -> pd.DataFrame:
     """Return the outcome of several thresholds side by side, one row each, indexed by their names."""
     rows = {name: outcome(confidence, correct, threshold=t, prices=prices) for name, t in thresholds.items()}
-    frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("policy")
-    frame.insert(0, "threshold", pd.Series({name: t if 0 < t <= 1 else np.nan for name, t in thresholds.items()}))
-    return frame
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("policy")
+
+
+def offers(validation: Mapping[str, tuple], test: Mapping[str, tuple], *, prices: Prices) -> pd.DataFrame:
+    """Give each model the threshold that is cheapest on validation, and return what it does on the test.
+
+    validation, test: name -> (confidence (n,), correct (n,)). Columns: accuracy, codes (share right if nothing is
+    sent, digits taken as independent), threshold, human, misdelivered, cost (for 1,000 letters).
+    """
+    rows = {}
+    for name, found in test.items():
+        threshold = float(choose(*validation[name], prices=prices)["threshold"])
+        accuracy = float(np.mean(found[1]))
+        costs = outcome(*found, threshold=threshold, prices=prices)
+        rows[name] = {"accuracy": accuracy, "codes": accuracy**prices.digits, "threshold": threshold}
+        rows[name] |= {column: costs[column] for column in ("human", "misdelivered", "cost")}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
+def tally(confidence, correct, *, threshold: float) -> dict[str, int]:
+    """Count answers: n, right, accepted, and accepted_wrong (accepted and wrong)."""
+    confidence, correct = _pair(confidence, correct)
+    accepted = confidence >= threshold
+    counts = {"n": len(correct), "right": correct.sum(), "accepted": accepted.sum()}
+    return {name: int(count) for name, count in {**counts, "accepted_wrong": (accepted & ~correct).sum()}.items()}
+
+
+def prospects(tallies: Mapping[str, Mapping[str, int]], *, digits: int = 5) -> pd.DataFrame:
+    """Return what to expect in each situation, from counts as `tally` makes them.
+
+    Columns: accuracy (with its 95% interval), codes (right if nothing is sent, digits taken as independent), sent (of
+    digits, to a human), and wrong of the rest (with its interval).
+    """
+    rows = {}
+    for name, count in tallies.items():
+        accuracy = metrics.wilson(count["right"], count["n"])
+        rest = metrics.wilson(count["accepted_wrong"], count["accepted"]) if count["accepted"] else None
+        rows[name] = {
+            "accuracy": accuracy,
+            "codes": f"{accuracy.estimate**digits:.1%}",
+            "sent": f"{1 - count['accepted'] / count['n']:.2%}",
+            "wrong of the rest": rest,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("situation")
 
 
 def _wilson(successes: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

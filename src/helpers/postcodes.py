@@ -68,8 +68,9 @@ def consecutive(correct, accepted=None, *, digits: int = 5) -> Codes:
 def table(correct, accepted, *, digits: int = 5, groups=None, seed: int = 0) -> pd.DataFrame:
     """Return codes composed in several ways, with every digit answered and with doubtful ones sent to a human.
 
-    Columns: right (all answered), sent, right and error (with rejection); one row for each way to compose them: under
-    independence, of random digits, of digits in the order of the file, and of one group each where groups are given.
+    Columns, shares of codes: right unaided (every digit answered); and sent, right and wrong where doubtful digits
+    send their code to a human. One row for each way to compose codes: computed under independence, of random digits,
+    of digits in the order of the file, and of one group each where groups are given.
     """
     ways = {
         "computed, digits independent": lambda kept: independent(correct, kept, digits=digits),
@@ -82,10 +83,10 @@ def table(correct, accepted, *, digits: int = 5, groups=None, seed: int = 0) -> 
     for name, way in ways.items():
         everything, careful = way(None), way(accepted)
         rows[name] = {
-            "right, nothing sent": everything.right,
-            "sent to a human": careful.sent,
-            "right, by machine": careful.right,
-            "wrong, by machine": careful.wrong,
+            "right unaided": everything.right,
+            "sent": careful.sent,
+            "right": careful.right,
+            "wrong": careful.wrong,
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("codes")
 

@@ -14,20 +14,19 @@ def measure(
     images: np.ndarray,
     y_true,
     *,
-    threshold: Mapping[str, float] | None = None,
     severities: Sequence[int] = corruptions.SEVERITIES,
     mend: Callable[[np.ndarray], np.ndarray] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Read every corruption at every severity, and the clean images as severity 0 of a kind named "none".
 
-    images: uint8 (n, h, w), labels (n,). threshold: for some readers, the confidence from which an answer is accepted.
-    mend: applied to the damaged images before anyone reads them. All readers see the same damaged images.
+    images: uint8 (n, h, w), labels (n,). mend: applied to the damaged images before anyone reads them. All readers see
+    the same damaged images.
 
     Returns one row for each reader, corruption and severity: reader, corruption, severity, n, accuracy, and, where
-    there is a threshold, sent (share left to a human) and accepted_error (share wrong among the others).
+    the reader has a threshold, sent (share left to a human), accepted and accepted_wrong (images), and accepted_error.
     """
-    threshold, y_true, rows = threshold or {}, np.asarray(y_true), []
+    y_true, rows = np.asarray(y_true), []
     cases = [("none", 0), *((name, severity) for name in corruptions.CORRUPTIONS for severity in severities)]
     for name, severity in cases:
         damaged = images if name == "none" else corruptions.corrupt(images, name, severity=severity, seed=seed)
@@ -37,14 +36,24 @@ def measure(
             correct = probabilities.argmax(axis=1) == y_true
             row = {"reader": reader_name, "corruption": name, "severity": severity, "n": len(y_true)}
             row["accuracy"] = correct.mean()
-            if reader_name in threshold:
-                accepted = probabilities.max(axis=1) >= threshold[reader_name]
+            if reader.threshold is not None:
+                accepted = probabilities.max(axis=1) >= reader.threshold
                 row["sent"] = 1 - accepted.mean()
                 row["accepted"] = int(accepted.sum())
                 row["accepted_wrong"] = int((accepted & ~correct).sum())
                 row["accepted_error"] = row["accepted_wrong"] / max(1, row["accepted"])
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def examples(images: np.ndarray, *, seed: int = 0) -> tuple[np.ndarray, list[str]]:
+    """Return images (n, h, w) under every corruption at severities 1 to 5: (9 * n * 5, h, w) and the 9 names.
+
+    Kind by kind, within a kind image by image. Every image gets a seed of its own.
+    """
+    each = [corruptions.examples(image, seed=seed + i) for i, image in enumerate(images)]
+    whole = np.stack(each).reshape(len(images), len(corruptions.CORRUPTIONS), -1, *images.shape[1:])
+    return whole.swapaxes(0, 1).reshape(-1, *images.shape[1:]), list(corruptions.CORRUPTIONS)
 
 
 def by_kind(table: pd.DataFrame, *, column: str = "accuracy") -> pd.DataFrame:
@@ -61,16 +70,31 @@ def by_kind(table: pd.DataFrame, *, column: str = "accuracy") -> pd.DataFrame:
     return wide.sort_values("all", ascending=False)
 
 
-def ranks(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the place of every reader in each column of `by_kind`, 1 for the best; equals share the better place."""
-    return summary.rank(ascending=False, method="min").astype(int)
+def moved_most(summary: pd.DataFrame) -> tuple[str, int, int]:
+    """Return the reader whose place changes most from clean to damaged images (`by_kind`), and both places.
+
+    The first place is 1; equals share the better place.
+    """
+    places = summary[["clean", "all"]].rank(ascending=False, method="min").astype(int)
+    name = (places["all"] - places["clean"]).abs().idxmax()
+    return str(name), int(places.loc[name, "clean"]), int(places.loc[name, "all"])
 
 
-def severest_kept(table: pd.DataFrame, reader: str, *, limit: float) -> pd.Series:
-    """Return for each corruption the severity up to which a reader's accuracy stays at `limit` or above (0 to 5)."""
-    own = table[(table["reader"] == reader) & (table["severity"] > 0)]
-    kept = own.assign(kept=own["accuracy"] >= limit).sort_values("severity").groupby("corruption", sort=False)["kept"]
-    return kept.apply(lambda flags: int(np.cumprod(flags).sum()))
+def mending(
+    readers: Mapping[str, Reader],
+    images: np.ndarray,
+    y_true,
+    *,
+    mend: Callable[[np.ndarray], np.ndarray],
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return `by_kind` with two rows a reader: images as they come, and after `mend`."""
+    parts = {"as it comes": None, "brought into form": mend}
+    tables = [
+        by_kind(measure(readers, images, y_true, mend=way, seed=seed)).rename(f"{{}}, {words}".format)
+        for words, way in parts.items()
+    ]
+    return pd.concat(tables).rename_axis("reader")
 
 
 def accepted_error(table: pd.DataFrame, reader: str) -> pd.DataFrame:
@@ -81,10 +105,23 @@ def accepted_error(table: pd.DataFrame, reader: str) -> pd.DataFrame:
         error = metrics.wilson(wrong, max(1, n))
         rows[int(severity)] = {
             "n": n,
-            "error without asking": 1 - part["accuracy"].mean(),
+            "error unaided": 1 - part["accuracy"].mean(),
             "sent": part["sent"].mean(),
             "error": error.estimate,
             "low": error.low,
             "high": error.high,
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("severity")
+
+
+def tally(table: pd.DataFrame, reader: str, *, severity: int) -> dict[str, int]:
+    """Average a reader's counts over the kinds of damage at one severity, as `decisions.tally` counts them.
+
+    n is the number of different images, not of damaged copies: copies of one image stand or fall together, and an
+    interval made of all of them would be far too narrow.
+    """
+    own = table[(table["reader"] == reader) & (table["severity"] == severity)]
+    n = int(own["n"].iloc[0])
+    counts = {"right": own["accuracy"].mean() * n, "accepted": own["accepted"].mean()}
+    counts["accepted_wrong"] = own["accepted_wrong"].mean()
+    return {"n": n, **{name: round(count) for name, count in counts.items()}}

@@ -5,6 +5,7 @@ A `Reader` answers images with probabilities, whatever it is inside, and is time
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import baselines, calibration, loops, metrics
+from helpers.splits import Split
 from helpers.training import Run, _viewed
 
 MEGABYTE = 1e6
@@ -21,23 +23,29 @@ MEGABYTE = 1e6
 class Reader:
     """A finished model: palette key, probabilities(uint8 images (n, h, w)) -> float64 (n, 10), and its size.
 
-    megabytes: of the file, or of what a classical model keeps. graded: False for models whose answer is a bare label
-    (probability 1 for it), so that there is no confidence to go by.
+    megabytes: of the file, or of what a classical model keeps. threshold: the confidence from which an answer is
+    accepted; None for models that answer with a bare label (probability 1), where there is no confidence to go by.
     """
 
     key: str
     probabilities: Callable[[np.ndarray], np.ndarray]
     megabytes: float
-    graded: bool = True
+    threshold: float | None = None
 
 
-def network(runs: Run | Sequence[Run], *, key: str, temperature: float = 1.0, views: int | None = None) -> Reader:
+def network(
+    runs: Sequence[Run],
+    *,
+    key: str,
+    temperature: float = 1.0,
+    threshold: float | None = None,
+    views: int | None = None,
+) -> Reader:
     """Load one trained network, or several whose probabilities are averaged, to be asked again and again.
 
     temperature divides the logits (of an ensemble: the logarithms of the mean probabilities). views: 1 or 5, as the
     spec says by default.
     """
-    runs = [runs] if isinstance(runs, Run) else list(runs)
     predictors = [loops.make_predictor(run.load()) for run in runs]
     views = views or runs[0].spec.views
 
@@ -47,12 +55,23 @@ def network(runs: Run | Sequence[Run], *, key: str, temperature: float = 1.0, vi
         return calibration.softmax(whole, temperature=temperature)
 
     size = sum(os.path.getsize(run.directory / "model.keras") for run in runs)
-    return Reader(key, probabilities, size / MEGABYTE)
+    return Reader(key, probabilities, size / MEGABYTE, threshold)
 
 
 def classical(model: baselines.Model, *, n_classes: int = 10) -> Reader:
     """Let a classical model, which answers with labels, answer with probabilities of 0 and 1."""
-    return Reader(model.key, lambda x: np.eye(n_classes)[model.answer(x)], model.megabytes, graded=False)
+    return Reader(model.key, lambda x: np.eye(n_classes)[model.answer(x)], model.megabytes)
+
+
+def classics(split: Split, *, n_trees: int, n_components: int = 40, seed: int = 0) -> dict[str, Reader]:
+    """Fit the neighbours and the forest of the earlier reports on the training part of a split."""
+    data = (split.x_train, split.y_train)
+    near = baselines.knn(*data, k=3, weights="distance", n_components=n_components)
+    # scikit-learn's threads set and restore the process's warning filters, and lose them when two do it at once.
+    with warnings.catch_warnings():
+        forest = baselines.forest(*data, n_trees=n_trees, seed=seed)
+    forest.kept.set_params(n_jobs=1)  # for one image, starting threads takes longer than asking the trees
+    return {f"kNN, {n_components} components": classical(near), f"forest of {n_trees}": classical(forest)}
 
 
 @dataclass(frozen=True)
@@ -104,4 +123,23 @@ def price_list(readers: Mapping[str, Reader], images, y_true, *, seconds: float 
             "throughput": 256_000 / many.p50,
             "megabytes": reader.megabytes,
         }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model read")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
+def bill(table: pd.DataFrame) -> pd.DataFrame:
+    """Return `price_list` in words, for showing: accuracy, medians / 95th percentiles in ms, images a second, MB."""
+    return pd.DataFrame(
+        {
+            "accuracy": [f"{value:.2%}" for value in table["estimate"]],
+            "ms for 1": [f"{_short(a)} / {_short(b)}" for a, b in zip(table["p50"], table["p95"], strict=True)],
+            "for 256": [f"{_short(a)} / {_short(b)}" for a, b in zip(table["p50_256"], table["p95_256"], strict=True)],
+            "images/s": [f"{value:,.0f}" for value in table["throughput"]],
+            "MB": [_short(value) for value in table["megabytes"]],
+        },
+        index=table.index,
+    )
+
+
+def _short(value: float) -> str:
+    """Write a positive number with about three digits."""
+    return f"{value:,.{max(0, 2 - int(np.floor(np.log10(max(value, 0.01)))))}f}"

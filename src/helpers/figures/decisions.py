@@ -1,0 +1,170 @@
+"""Figures of decisions: is stated doubt true, what does asking a human buy, do sets keep their promise."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from helpers.figures.style import PALETTE, figure_layout
+
+_QUIET = "#8a8a8a"
+_PERCENT = ".3~%"
+
+
+def reliability_chart(
+    tables: Mapping[str, pd.DataFrame], *, colours: Sequence[str] = ("cnn_deep", "fast", "svm"), height: int = 460
+) -> go.Figure:
+    """Draw how often answers were wrong against how often they should be by their own account, on log axes.
+
+    tables: name -> as from `calibration.reliability`; colours: palette keys, in order. On the dashed line doubt is
+    true; below it the reader is too modest, above too bold. A group in which nothing was wrong is a hollow triangle
+    at the upper limit of its interval: all that is known is that the truth lies below. Dots grow with the number of
+    answers.
+    """
+    _enough(tables, colours)
+    fig = go.Figure()
+    least = min(float(table["stated"].clip(lower=1e-5).min()) for table in tables.values()) / 2
+    fig.add_scatter(
+        x=[least, 1], y=[least, 1], mode="lines", line={"color": _QUIET, "dash": "dash"}, name="doubt that is true",
+        hoverinfo="skip",
+    )  # fmt: skip
+    most = max(int(table["n"].max()) for table in tables.values())
+    for (name, table), key in zip(tables.items(), colours, strict=False):
+        seen = table["wrong"] > 0
+        shown = table["error"].where(seen, table["high"])
+        words = [f"{row.wrong} of {row.n:,} wrong, {row.error:.2%}" for row in table.itertuples()]
+        fig.add_scatter(
+            x=table["stated"].clip(lower=1e-5),
+            y=shown,
+            mode="markers+lines",
+            line={"color": PALETTE[key], "width": 1.5},
+            marker={
+                "color": PALETTE[key],
+                "size": 8 + 14 * np.sqrt(table["n"] / most),
+                "symbol": np.where(seen, "circle", "triangle-down-open"),
+                "line": {"width": 1.5},
+            },
+            error_y={
+                "array": (table["high"] - shown).where(seen, 0),
+                "arrayminus": (shown - table["low"]).where(seen, 0),
+                "thickness": 1.2,
+                "width": 3,
+            },
+            name=name,
+            customdata=words,
+            hovertemplate=f"{name}<br>stated chance of error %{{x:{_PERCENT}}}<br>%{{customdata}}<extra></extra>",
+        )
+    figure_layout(fig, height=height)
+    fig.update_xaxes(title_text="stated chance of error", type="log", tickformat=_PERCENT, dtick=1)
+    fig.update_yaxes(title_text="share that was wrong", type="log", tickformat=_PERCENT, dtick=1)
+    return fig
+
+
+def trade_off_chart(
+    lines: Mapping[str, tuple[pd.DataFrame, str, tuple[float, float]]], *, most_sent: float = 0.05, height: int = 440
+) -> go.Figure:
+    """Draw the error among accepted answers against the share sent to a human, up to a share of `most_sent`.
+
+    lines: name -> (table as from `decisions.trade_off`, palette key, (sent, error) of the chosen threshold, a ring).
+    """
+    fig = go.Figure()
+    for name, (table, key, mark) in lines.items():
+        part = _thinned(table[table["sent"] <= most_sent])
+        fig.add_scatter(
+            x=part["sent"], y=part["error"], mode="lines", name=name, legendgroup=name,
+            line={"color": PALETTE[key], "width": 2.5, "shape": "hv"},
+            hovertemplate=f"{name}<br>sent %{{x:{_PERCENT}}}<br>wrong among the rest %{{y:{_PERCENT}}}<extra></extra>",
+        )  # fmt: skip
+        fig.add_scatter(
+            x=[mark[0]], y=[mark[1]], mode="markers", showlegend=False, legendgroup=name,
+            marker={"size": 14, "color": PALETTE[key], "symbol": "circle-open", "line": {"width": 3}},
+            hovertemplate=f"{name}, chosen<br>sent %{{x:{_PERCENT}}}<br>wrong %{{y:{_PERCENT}}}<extra></extra>",
+            cliponaxis=False,
+        )  # fmt: skip
+    figure_layout(fig, height=height)
+    fig.update_xaxes(title_text="digits sent to a human", tickformat=_PERCENT, range=[-0.02 * most_sent, most_sent])
+    fig.update_yaxes(title_text="wrong among the rest", tickformat=_PERCENT, rangemode="tozero")
+    return fig
+
+
+def cost_chart(
+    table: pd.DataFrame, *, chosen: pd.Series, most_human: float = 150, money: str = "euros", height: int = 400
+) -> go.Figure:
+    """Draw what 1,000 letters cost against how many of them a human reads, up to `most_human`.
+
+    table: as from `decisions.letter_costs`; chosen: one row of it. The total is split into what misdelivered letters
+    cost and what asking costs.
+    """
+    part = _thinned(table[table["human"] <= most_human])
+    asking = part["cost"] - part["lost_cost"]
+    fig = go.Figure()
+    for name, values, key, dash in (
+        ("all together", part["cost"], "fast", "solid"),
+        ("misdelivered letters", part["lost_cost"], "highlight", "dot"),
+        ("asking", asking, "svm", "dash"),
+    ):
+        fig.add_scatter(
+            x=part["human"], y=values, name=name, mode="lines",
+            line={"color": PALETTE[key], "dash": dash, "width": 2.5},
+            hovertemplate=f"{name}<br>%{{x:.1f}} of 1,000 letters to a human<br>%{{y:.2f}} {money}<extra></extra>",
+        )  # fmt: skip
+    fig.add_scatter(
+        x=[chosen["human"]], y=[chosen["cost"]], mode="markers", name="chosen",
+        marker={"size": 14, "color": PALETTE["fast"], "symbol": "circle-open", "line": {"width": 3}},
+        hovertemplate=f"chosen: %{{y:.2f}} {money}<extra></extra>",
+    )  # fmt: skip
+    figure_layout(fig, height=height)
+    fig.update_xaxes(title_text="letters read by a human, of 1,000")
+    fig.update_yaxes(title_text=f"{money} for 1,000 letters", rangemode="tozero")
+    return fig
+
+
+def coverage_chart(
+    tables: Mapping[str, pd.DataFrame], *, promise: float, colours: Sequence[str] = ("knn", "svm"), height: int = 420
+) -> go.Figure:
+    """Draw for each digit how often its set held the truth, with intervals, and the promise as a line.
+
+    tables: name -> as from `conformal.coverage`, drawn side by side; colours: palette keys; promise: a fraction.
+    """
+    _enough(tables, colours)
+    fig = go.Figure()
+    for place, ((name, table), key) in enumerate(zip(tables.items(), colours, strict=False)):
+        across = (place - (len(tables) - 1) / 2) * 0.25
+        fig.add_scatter(
+            x=np.arange(len(table)) + across,
+            y=table["estimate"],
+            mode="markers",
+            name=name,
+            marker={"color": PALETTE[key], "size": 9},
+            error_y={
+                "array": table["high"] - table["estimate"],
+                "arrayminus": table["estimate"] - table["low"],
+                "thickness": 1.5,
+                "width": 3,
+            },
+            customdata=np.stack([table.index, [f"{size:.3f}" for size in table["size"]]], axis=-1),
+            hovertemplate=f"{name}<br>digit %{{customdata[0]}}: held in %{{y:{_PERCENT}}}<br>"
+            "mean size %{customdata[1]}<extra></extra>",
+        )
+    index = next(iter(tables.values())).index
+    figure_layout(fig, height=height)
+    fig.add_hline(y=promise, line={"color": _QUIET, "dash": "dash"})
+    fig.add_annotation(
+        x=1, xref="paper", y=promise, text=f"promised: {promise:.1%}", showarrow=False, yanchor="top", xanchor="right"
+    )
+    fig.update_xaxes(tickvals=list(range(len(index))), ticktext=list(index), title_text="digit", showgrid=False)
+    fig.update_yaxes(title_text="sets that hold the truth", tickformat=_PERCENT)
+    return fig
+
+
+def _thinned(table: pd.DataFrame, n: int = 400) -> pd.DataFrame:
+    """Keep at most about n rows, evenly by position and the first and last, so that a page stays small."""
+    if len(table) <= n:
+        return table
+    return table.iloc[np.unique(np.linspace(0, len(table) - 1, n).astype(int))]
+
+
+def _enough(tables: Mapping, colours: Sequence[str]) -> None:
+    if not 1 <= len(tables) <= len(colours):
+        raise ValueError(f"tables: got {len(tables)}; from 1 to {len(colours)} are allowed, one for each colour")

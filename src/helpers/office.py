@@ -1,0 +1,128 @@
+"""The tables of a sorting office: several systems side by side, and the people behind the digits."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from helpers import calibration, datasets, decisions, errors, metrics, results, serving, writers
+from helpers.splits import Split
+from helpers.systems import Answers, System, build
+from helpers.training import Run
+
+NAMES = {  # architecture -> what the report calls it, palette key
+    "mlp": ("perceptron", "mlp"),
+    "nf264_shallow": ("NF264 shallow", "cnn_shallow"),
+    "nf264_deep": ("NF264 deep", "cnn_deep"),
+    "fast_b": ("fast net b", "linear"),
+    "fast_e": ("final network", "fast"),
+}
+_PERCENT = ("accuracy", "least", "most", "confidence", "ECE", "chance", "limit", "error", "error unaided",
+            "low", "high", "right unaided", "sent", "right", "wrong")  # fmt: skip
+FORMATS = dict.fromkeys(_PERCENT, "{:.2%}") | {
+    "codes": "{:.1%}",
+    "threshold": "{:.1%}",
+    "T": "{:.2f}",
+    "log loss": "{:.4f}",
+    "Brier": "{:.4f}",
+    "human": "{:.0f}",
+    "misdelivered": "{:.1f}",
+    "cost": "{:.2f}",
+    "seconds": "{:.0f}",
+}
+
+
+def writers_of(split: Split) -> np.ndarray | None:
+    """Return who wrote each test image, int64 (n,); None where the writers' list of QMNIST has not been fetched."""
+    if not writers.present():
+        return None
+    source = datasets.load_mnist()
+    if len(split.test_index) and split.test_index.max() >= len(source.pooled):
+        raise ValueError(f"split: has test row {split.test_index.max()}, and MNIST has {len(source.pooled):,} images")
+    return writers.load(source).ids[split.test_index]
+
+
+def people(one: System, ids: np.ndarray | None, *, seed: int = 0) -> str:
+    """Say how sure its test accuracy is with people, not images, as the sample: see `writers.clustered`."""
+    if ids is None:
+        return "not known here (the list of writers is fetched by `make extras`)"
+    return f"{writers.clustered(ids, one.test.correct, seed=seed)}"
+
+
+def undisputed(split: Split) -> np.ndarray:
+    """Return which test images of the standard split have a label that people do not dispute: bool (n,)."""
+    return ~np.isin(split.test_index - len(datasets.load_mnist().train), errors.DISPUTED)
+
+
+def hire(groups: Sequence[Sequence[Run]], *, prices: decisions.Prices) -> dict[str, System]:
+    """Fit a temperature and choose the cheapest threshold for each system: one training, or several to be averaged.
+
+    All trainings of a system must share one split, whose validation part decides. Returns them by name (`NAMES`).
+    """
+    team = {}
+    for runs in groups:
+        model = runs[0].spec.model
+        name, key = NAMES.get(model, (model, "cnn")) if len(runs) == 1 else (f"average of {len(runs)}", "ensemble")
+        team[name] = build(key, runs, prices=prices)
+    return team
+
+
+def candidates(groups: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
+    """Compare recipes on the validation part: see `calibration.candidates`; adds the seconds of training."""
+    labels = next(iter(groups.values()))[0].spec.split.y_val
+    table = calibration.candidates({name: [run.val_logits for run in runs] for name, runs in groups.items()}, labels)
+    seconds = [(np.mean([run.seconds for run in runs]), sum(run.seconds for run in runs)) for runs in groups.values()]
+    return table.assign(seconds=np.ravel(seconds))
+
+
+def offers(team: Mapping[str, System], *, prices: decisions.Prices) -> pd.DataFrame:
+    """Return what each system does to 1,000 letters of the test at its threshold: see `decisions.offers`."""
+    validation, test = ({name: getattr(one, part).pair for name, one in team.items()} for part in ("val", "test"))
+    return decisions.offers(validation, test, prices=prices)
+
+
+def trade_offs(team: Mapping[str, System], names: Sequence[str]) -> dict[str, tuple]:
+    """Return (what every threshold does to the test, palette key, the chosen point) of some systems, to be drawn."""
+    return {name: (team[name].test.trade_off, team[name].key, team[name].mark) for name in names}
+
+
+def measured(team: Mapping[str, System], *, seed: int = 0) -> pd.DataFrame:
+    """Measure calibration on the test, as trained and scaled: see `calibration.compare`."""
+    labels = next(iter(team.values())).test.y_true
+    systems = {name: (one.test_logits, one.temperature) for name, one in team.items()}
+    return calibration.compare(systems, labels, seed=seed)
+
+
+def readers(team: Mapping[str, System], split: Split, *, seed: int = 0) -> dict[str, serving.Reader]:
+    """Load every system, and fit the neighbours and the forest of the earlier reports beside them."""
+    return {name: one.reader() for name, one in team.items()} | serving.classics(split, n_trees=100, seed=seed)
+
+
+def tallies(readers: Mapping[str, serving.Reader], images: np.ndarray, y_true) -> dict[str, dict[str, int]]:
+    """Let readers answer images (n, h, w), and count: see `decisions.tally`; without a threshold all is accepted."""
+    found = {}
+    for name, one in readers.items():
+        answers = Answers(one.probabilities(images), np.asarray(y_true))
+        found[name] = decisions.tally(*answers.pair, threshold=one.threshold or 0.0)
+    return found
+
+
+def rows(team: Mapping[str, System], *, claims: Mapping[str, str], **about) -> list[results.Row]:
+    """Return the test accuracy of every system as a row of results; claims: name -> claim_id; about: fields of Row."""
+    return [
+        results.interval_row(
+            name, one.test.score, claim_id=claims.get(name), model=one.key, seconds=one.seconds, **about
+        )
+        for name, one in team.items()
+    ]
+
+
+def seeds_row(name: str, seeds: metrics.SeedSummary, **about) -> results.Row:
+    """Return the mean over seeds on one test as a row of results; about: fields of Row, n and split among them."""
+    spread = {"mean": seeds.mean, "sd": seeds.sd, "seeds": seeds.n}
+    return results.Row(f"{name}, mean of seeds", metric="accuracy", value=seeds.mean, **spread, **about)
+
+
+def formats(table: pd.DataFrame) -> dict[str, str]:
+    """Return how the columns of this report's tables are written, for those that `table` has."""
+    return {name: FORMATS[name] for name in table.columns if name in FORMATS}
