@@ -68,3 +68,11 @@ def test_bad_values_are_refused():
         schedules.rates("one_cycle", 10, peak=0.1, options={"warm_up": 1.0})
     with pytest.raises(ValueError, match="at least 10"):
         schedules.suggest(np.ones(5), np.ones(5))
+
+
+def test_the_noise_of_the_first_steps_suggests_nothing():
+    rates = np.geomspace(1e-4, 3, 150)
+    curve = 2.3 - 2 / (1 + (0.05 / rates) ** 2) + (rates / 1.5) ** 4
+    for seed in range(20):
+        noise = np.random.default_rng(seed).normal(0, 0.15, 150)
+        assert 0.01 < schedules.suggest(rates, curve + noise) < 0.6, seed

@@ -90,8 +90,9 @@ def suggest(rates_: np.ndarray, losses: np.ndarray, *, smoothing: float = 0.95) 
     """Return the rate at which a range test's loss falls most steeply (per decade of learning rate).
 
     `losses` (n,) may end in NaN where the training blew up. The losses are smoothed by an exponential average with
-    bias correction, and only the part before the lowest smoothed loss is considered (Smith 2017; Howard and
-    Gugger 2020). Raises ValueError with fewer than ten finite losses.
+    bias correction, and only the part before the lowest smoothed loss is considered, without the first steps, over
+    which the average is still little else than single losses (Smith 2017; Howard and Gugger 2020). Raises ValueError
+    with fewer than ten finite losses.
     """
     finite = np.isfinite(losses)
     stop = len(losses) if finite.all() else int(np.argmin(finite))
@@ -103,4 +104,5 @@ def suggest(rates_: np.ndarray, losses: np.ndarray, *, smoothing: float = 0.95) 
         smooth[i] = average / (1 - smoothing ** (i + 1))
     lowest = max(int(np.argmin(smooth)), 9)
     slope = np.gradient(smooth[: lowest + 1], np.log10(np.asarray(rates_, float)[: lowest + 1]))
-    return float(rates_[int(np.argmin(slope))])
+    settled = min(round(1 / (1 - smoothing)), lowest // 2)
+    return float(rates_[settled + int(np.argmin(slope[settled:]))])
