@@ -42,7 +42,12 @@ def test_a_short_budget_is_neither_judged_nor_called_incomparable():
     note = f"{results.SHORT_BUDGET}: 3 epochs, where the claim had 40"
     short = row(0.9, n=4200, split="kaggle, validation", claim_id="hwd-recog-40", note=note, seconds=12.5)
     line = next(line for line in scoreboard.lines([report(short)]) if line.claim_id == "hwd-recog-40")
-    assert (line.verdict, line.difference, line.remark, line.seconds) == ("short budget", None, note, 12.5)
+    assert (line.verdict, line.difference, line.remark, line.seconds) == (
+        "short budget",
+        None,
+        "3 epochs, where the claim had 40",
+        12.5,
+    )
 
 
 def test_a_claim_answered_twice_counts_once_and_by_its_judged_answer():
@@ -227,6 +232,16 @@ def test_the_headline_is_the_best_network_beside_the_best_published_on_the_same_
     assert found.published.published == table.query("split == '60000/10000'")["value"].max()
     assert found.highest.published == table["value"].max()
     assert 0 < found.place(found.published.published_low) < found.place(found.best.value) < 100
+
+
+def test_what_leads_before_the_best_network_is_named_with_those_level_with_it():
+    rows = [row(0.9974, system="net", parameters=5), row(0.9977, system="five nets"), row(0.95, system="other")]
+    boards = leaderboard.boards([report(*rows)])
+    found = headline.find(boards, [])
+    assert (found.best.system, found.ahead.system, found.level) == ("net", "five nets", 1)
+    text = " ".join(" ".join(read(site.render_index([], boards=boards)).text).split())
+    assert "five nets reads 99.77%" in text
+    assert "). One other model of this series cannot be told from that" in text
 
 
 def test_there_is_no_headline_before_a_network_was_measured():

@@ -201,6 +201,11 @@ def test_terminal_text_is_what_was_last_seen():
     assert outputs.plain("\x1b[31mred\x1b[0m\r\n10%\r100%\r\nend\x07") == "red\n100%\nend"
 
 
+def test_an_empty_corner_of_a_table_is_no_heading():
+    cleaned = prose.clean('<table><tr><th scope="col"></th><th scope="col">n</th></tr></table>')
+    assert re.findall(r"<t[hd][^>]*>", cleaned) == ["<td>", '<th scope="col">']
+
+
 def test_numbers_in_tables_are_marked_and_words_are_not():
     cleaned = prose.clean("<table><tr><td>12.5%</td><td>-3</td><td>1,234</td><td>12 apples</td><td></td></tr></table>")
     assert re.findall(r'<td class="num">([^<]*)', cleaned) == ["12.5%", "−3", "1,234"]

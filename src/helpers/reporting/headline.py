@@ -17,7 +17,8 @@ class Headline:
     best: Standing
     published: ClaimLine | None
     highest: ClaimLine | None  # None where it is `published`
-    level: int  # models that are indistinguishable from the best
+    ahead: Standing | None  # what leads the table before it: several networks asked at once, say
+    level: int  # other models that are indistinguishable from the leader of the table
     axis: tuple[float, float]  # accuracies between which the two intervals are drawn
 
     def place(self, value: float | None) -> float:
@@ -49,6 +50,7 @@ def find(boards: Sequence[Board], claims: Sequence[ClaimLine]) -> Headline | Non
         best,
         published,
         highest if highest is not published else None,
+        board.leader if board.leader.value > best.value else None,
         board.level_with_leader,
         (min(limits) - pad, min(1.0, max(limits) + pad)),
     )

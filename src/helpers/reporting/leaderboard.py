@@ -9,6 +9,7 @@ from helpers.reporting import recorded, scoreboard, wording
 
 LEVEL = 0.05
 # Test sets that several reports use under several names, with the size by which a part of one is told from the whole.
+_MNIST = r"standard( test)?(, [\d,]+ to train)?|(60,?000|55,?000/5,?000)/10,?000( test)?"
 _NF264 = r"(nf264,? (7,000 )?|56000/7000/7000 ?)"
 TEST_SETS = (
     (

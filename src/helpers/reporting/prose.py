@@ -95,6 +95,7 @@ def clean(fragment: str, *, headings: bool = False) -> str:
     )
     safe = _NUMERIC_CELL.sub(r'<td class="num">\1</td>', safe)
     safe = re.sub(r'(<td class="num">\s*)-(?=[0-9.])', r"\1−", safe)
+    safe = safe.replace('<th scope="col"></th>', "<td></td>")  # a corner that heads nothing
     # nh3 closes what it opens, so plain replacement keeps the tree well formed.
     safe = re.sub(r"<table\b", '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table', safe)
     return safe.replace("</table>", "</table></div>")

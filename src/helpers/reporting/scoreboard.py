@@ -142,7 +142,7 @@ def _answered(common: dict, slug: str, row: Any, found: Any, anchors: Iterable[s
         high=found.high,
         verdict="short budget" if short else found.verdict,
         reason="" if short else found.reason or "",
-        remark=row.note,
+        remark=row.note.removeprefix(f"{results.SHORT_BUDGET}: ") if short else row.note,
         seconds=row.seconds,
         slug=slug,
         section=section_of(row.section, anchors),
