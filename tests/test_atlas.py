@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 
 import nbformat
 import numpy as np
@@ -11,7 +12,7 @@ from matplotlib.image import imread
 from test_browser import Visit, contrast
 from test_render import everything_inert, read
 
-from helpers import datasets
+from helpers import datasets, paths
 from helpers.figures import atlas
 from helpers.reporting import atlas as markup
 from helpers.reporting import outputs, render, site
@@ -294,3 +295,22 @@ def test_an_editor_sees_a_sheet(made, mnist, monkeypatch):
     assert json.loads(json.dumps(data[atlas.MIME]))["cards"][0]["index"] == made[0]["index"]
     with pytest.raises(ValueError, match="alt"):
         atlas.show(made, mnist.test, alt=" ")
+
+
+REPORTS = sorted(path for path in paths.REPORTS.glob("*.html") if 'class="atlas"' in path.read_text(encoding="utf-8"))
+CARD = re.compile(
+    r'<details open data-index="(\d+)" data-label="(\d)" data-read="(\d)".*?<summary><img class="invert" '
+    r'alt="(Test|Training) image (\d+)".*?base64,([^"]+)">.*?</summary>'
+)
+
+
+@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
+def test_committed_atlases_show_the_images_they_name(path, mnist):
+    found = CARD.findall(path.read_text(encoding="utf-8"))
+    assert found
+    for index, label, read_as, part, number, picture in found:
+        source = mnist.test if part == "Test" else mnist.train
+        decoded = imread(io.BytesIO(base64.b64decode(picture)))
+        assert index == number
+        assert np.array_equal(np.rint(decoded * 255).astype(int), 255 - source.images[int(index)].astype(int)), index
+        assert source.labels[int(index)] == int(label) != int(read_as)
