@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from helpers.reporting import build, execute, freshness, plan
+from helpers.reporting.files import explain
 from helpers.reporting.terminal import Terminal, duration
 
 
@@ -50,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.profile, only=options.notebook, force=options.force, limits=limits, terminal=terminal
         )
     except (ValueError, OSError, RuntimeError) as error:
-        terminal.say(f"error: {error}")
+        terminal.say(f"error: {explain(error)}")
         return 2
     except KeyboardInterrupt:
         terminal.say("interrupted; finished reports stay, the unfinished one was left as it was")

@@ -4,6 +4,7 @@ import contextlib
 import json
 import shlex
 import shutil
+import tempfile
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -66,9 +67,9 @@ def build(profile: str, *, only: str | None, force: bool, limits: execute.Limits
 def _execute(job: Job, profile: str, why: list[str], limits: execute.Limits, terminal: Terminal) -> bool:
     """Execute one job and move its products into place; return whether it succeeded."""
     where = places(profile)
-    staging = paths.BUILD / "staging" / f"{profile}-{job.slug}"
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
+    (paths.BUILD / "staging").mkdir(exist_ok=True)
+    # A name of its own: what a killed build's notebook may still write cannot be taken for this one's.
+    staging = Path(tempfile.mkdtemp(prefix=f"{profile}-{job.slug}-", dir=paths.BUILD / "staging"))
     source, output = staging / "source.ipynb", staging / "executed.ipynb"
     nbformat.write(job.notebook, source)
     manifest = freshness.read_state(places(profile).pages / "manifest.json") or {}
@@ -110,9 +111,10 @@ def _execute(job: Job, profile: str, why: list[str], limits: execute.Limits, ter
             **provenance.commit(),
             **provenance.machine(),
         }
-        write_atomically(where.executed / f"{job.slug}.ipynb", without_paths(nbformat.writes(executed), staging))
+        text = without_paths(nbformat.writes(executed), staging)
+        write_atomically(where.executed / f"{job.slug}.ipynb", text)
         write_atomically(where.results / f"{job.slug}.json", recorded.read_text(encoding="utf-8"))
-        state = {"components": job.components, "executed_at": began}
+        state = {"components": job.components, "executed_at": began, "executed": freshness.digest(text)}
         write_atomically(where.state / f"{job.slug}.json", json.dumps(state, indent=1, sort_keys=True))
         for stale in (where.failed / f"{job.slug}.html", where.executed / f"{job.slug}.failed.ipynb"):
             stale.unlink(missing_ok=True)
@@ -168,6 +170,6 @@ def _sweep(directory: Path) -> None:
     """Remove what a killed build left behind; the caller holds the lock, so nobody is using it."""
     shutil.rmtree(directory / "staging", ignore_errors=True)
     for part in [*directory.rglob(".*.part"), *paths.REPORTS.rglob(".*.part")]:
-        if time.time() - part.stat().st_mtime > 60:
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if abs(time.time() - part.stat().st_mtime) > 60:  # a clock set back must not keep it for ever
                 part.unlink()

@@ -33,7 +33,7 @@ class Limits:
 
     notebook_seconds: float = 3600.0
     cell_seconds: float = 2400.0
-    memory_bytes: int = 12 * 2**30
+    memory_bytes: int = min(12 * 2**30, psutil.virtual_memory().total * 9 // 10)  # before the system picks a victim
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ def run(
     looked, memory = 0.0, 0
     try:
         with contextlib.suppress(BrokenPipeError):
-            worker.stdin.write(json.dumps(job))
-            worker.stdin.close()
+            worker.stdin.write(json.dumps(job) + "\n")
+            worker.stdin.flush()  # and left open: when this process is killed it closes, which ends the worker
         for thread in threads:
             thread.start()
         while error is None:
@@ -189,6 +189,6 @@ def _end(worker: subprocess.Popen, known: dict[int, psutil.Process]) -> None:
     with contextlib.suppress(OSError):
         worker.kill()
     worker.wait()
-    for stream in (worker.stdout, worker.stderr):
+    for stream in (worker.stdin, worker.stdout, worker.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.close()

@@ -152,10 +152,12 @@ def _file_digest(path: Path) -> str:
 
 def _result_digest(path: Path) -> str:
     """Digest what a result says, not when or how fast: seconds differ between runs, findings need not."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    for row in content.get("rows", []):
-        row.pop("seconds", None)
-    return digest(json.dumps(content.get("rows"), sort_keys=True))
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+        told = [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return "damaged"
+    return digest(json.dumps(told, sort_keys=True))
 
 
 def _imports_of(path: Path) -> set[Path]:

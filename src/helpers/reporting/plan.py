@@ -87,9 +87,14 @@ def reasons(job: Job, profile: str) -> list[str]:
     where = places(profile)
     state = freshness.read_state(where.state / f"{job.slug}.json")
     found = freshness.why_stale(state and state.get("components"), job.components)
-    for path in (where.executed / f"{job.slug}.ipynb", where.results / f"{job.slug}.json"):
+    executed, recorded = where.executed / f"{job.slug}.ipynb", where.results / f"{job.slug}.json"
+    for path in (executed, recorded):
         if not found and not path.exists():
             found.append(f"{path.relative_to(paths.ROOT)} is missing")
+    if not found and state.get("executed") not in (None, freshness.digest(executed.read_bytes())):
+        found.append(f"{executed.relative_to(paths.ROOT)} is not what was written")
+    if not found and freshness.read_state(recorded) is None:
+        found.append(f"{recorded.relative_to(paths.ROOT)} is damaged")
     return found
 
 
@@ -104,6 +109,8 @@ def render_reasons(job: Job, profile: str) -> list[str]:
         return ["prose, title or template changed"]
     if state.get("html") != freshness.digest(page.read_bytes()):
         return [f"{page.relative_to(paths.ROOT)} is not the page that was rendered"]
+    if job.slug not in (freshness.read_state(where.pages / "manifest.json") or {}):
+        return [f"{where.pages.relative_to(paths.ROOT)}/manifest.json does not know it"]
     return []
 
 

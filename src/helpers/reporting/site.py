@@ -1,7 +1,6 @@
 """The front page of the series, from finished values, and the files all pages share."""
 
 import filecmp
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -86,9 +85,7 @@ def write_assets(directory: Path) -> None:
     for source in [*sources, *(TEMPLATES / name for name in ASSETS)]:
         target = directory / source.name
         if not target.exists() or not filecmp.cmp(source, target, shallow=False):
-            part = target.with_suffix(target.suffix + ".part")
-            shutil.copyfile(source, part)
-            part.replace(target)
+            write_atomically(target, source.read_bytes())
 
 
 def write_script(directory: Path, text: str) -> None:

@@ -15,7 +15,7 @@ from helpers import paths, results
 from helpers.reporting import execute, freshness, points, provenance, site, study_page
 from helpers.reporting import render as renderer
 from helpers.reporting.build import without_paths
-from helpers.reporting.files import write_atomically
+from helpers.reporting.files import explain, write_atomically
 from helpers.reporting.points import Ran
 from helpers.reporting.study import Point, Study, read
 from helpers.reporting.terminal import Terminal, duration
@@ -73,7 +73,7 @@ def _run(plan: Study, waiting: list[Point], jobs: int, limits: execute.Limits, t
         try:
             error = _store(plan, point, ran)
         except OSError as problem:  # a full disk: the others may still find room once this point's scratch is gone
-            error = f"its products could not be stored: {problem}"
+            error = f"its products could not be stored: {explain(problem)}"
         failed += bool(error)
         last = [line for line in error.splitlines() if line.strip()][-1] if error else ""
         outcome = f"FAILED after {duration(ran.seconds)}: {last}" if error else f"executed in {duration(ran.seconds)}"

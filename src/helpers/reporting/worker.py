@@ -1,7 +1,8 @@
 """Run one notebook through papermill in a process of its own, telling each step as a line of JSON on stdout.
 
-Started by `execute.run`; reads its job as JSON on stdin: source notebook, output path, parameters, cell time
-limit, working directory. The parent owns the clock and the memory limit; this process owns the kernel.
+Started by `execute.run`; reads its job as a line of JSON on stdin (source notebook, output path, parameters, cell time
+limit, working directory) and ends when that stdin is closed. The parent owns the clock and the memory limit; this
+process owns the kernel.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import logging
 import os
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import nbformat
@@ -84,9 +86,22 @@ def incomplete_cells(notebook: nbformat.NotebookNode) -> list[int]:
     ]
 
 
+def _end_with_parent() -> None:
+    """Wait until the parent's end of stdin closes, then end the kernel and this process: nobody wants them any more."""
+    while os.read(0, 4096):
+        pass
+    import psutil
+
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    os._exit(1)
+
+
 def main() -> int:
     """Execute the job on stdin; exit status 0 only when every code cell ran to its end."""
-    job = json.load(sys.stdin)
+    job = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     logging.getLogger("papermill").setLevel(logging.ERROR)
     notebook = nbformat.read(job["source"], as_version=4)
     # Kernels race for TCP ports when several runs start at once; a unix socket in a fresh short path cannot.

@@ -1,0 +1,216 @@
+"""kill -9 at random moments: what is made afterwards is what an undisturbed run makes, bit for bit."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import Project, end, fork, linux, whole
+
+from helpers import paths
+
+TESTS = Path(__file__).resolve().parents[1]
+
+
+def outcome(project: Project) -> tuple:
+    """Return what a build's numbers are: the row (sum of losses, weights in hexadecimal) and the stored state."""
+    (checkpoint,) = project.root.glob("build/runs/toy/epoch-*.npz")
+    return json.loads(project.results.read_text())["rows"], checkpoint.name
+
+
+def start_again(project: Project) -> None:
+    """Remove what was made, but for the large script that every page shares."""
+    shutil.rmtree(project.root / "build")
+    for path in [*project.root.glob("reports/*.*"), *project.root.glob("reports/results/*")]:
+        path.unlink()
+
+
+@linux
+def test_kernel_and_build_killed_at_forty_random_moments(project, monkeypatch, tmp_path):
+    """Kernels are forked here, and a killed build leaves its kernel behind, which goes on writing for a while."""
+    assert project.build() == 0  # here, so that a forked build need not import anything
+    expected = outcome(project)
+    start_again(project)
+    started = time.monotonic()
+    pid = fork(project.build)
+    assert os.waitpid(pid, 0)[1] == 0
+    alone = time.monotonic() - started
+    assert outcome(project) == expected
+    assert len(expected[1]) > 64, "the name of a checkpoint carries its hash"
+
+    note = tmp_path / "kernel.pid"
+    monkeypatch.setenv("KERNEL_PID_FILE", str(note))
+    moments, landed, finished = random.Random(7), {"kernel": 0, "build": 0}, 0
+    for _ in range(300):
+        if min(landed.values()) >= 20:
+            break
+        if project.page.exists():  # finished before it was hit: start again from nothing
+            assert outcome(project) == expected
+            finished += 1
+            start_again(project)
+        note.unlink(missing_ok=True)
+        pid = fork(project.build)
+        if landed["kernel"] < landed["build"]:
+            until(lambda: note.exists() and note.read_text(), seconds=20)
+            time.sleep(moments.uniform(0, 0.15))
+            target = int(note.read_text())
+            alive = psutil.pid_exists(target) and psutil.Process(target).status() != psutil.STATUS_ZOMBIE
+            if alive:
+                os.kill(target, signal.SIGKILL)
+            landed["kernel"] += alive and os.WEXITSTATUS(os.waitpid(pid, 0)[1]) == 1
+            if not alive:
+                os.waitpid(pid, 0)
+        else:
+            time.sleep(moments.uniform(0, 1.1 * alone))
+            landed["build"] += os.WIFSIGNALED(end(pid))
+        if project.root.joinpath("reports").exists():
+            whole(project)
+    assert min(landed.values()) >= 20, landed
+    assert finished, "no disturbed build was ever seen to its end"
+    pid = fork(project.build)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert outcome(project) == expected
+    assert not list(project.root.glob("build/staging/*"))
+
+
+# Run apart, so that TensorFlow is imported once and each attempt is a fork of a process that has not yet computed.
+REAL_TRAINING = """
+import json, os, random, signal, sys, time
+from pathlib import Path
+from test_training import make_split, restless
+from helpers import run_store, training
+
+root, kills = Path(sys.argv[1]), int(sys.argv[2])
+split = make_split()
+
+def attempt(store):
+    pid = os.fork()
+    if pid == 0:
+        training.run(restless(split, precision="float32"), store=store)
+        os._exit(0)
+    return pid
+
+def outcome(store):
+    (path,) = store.glob("*/run.json")
+    record = json.loads(path.read_text())
+    return [row[:-1] for row in record["history"]], {k: v for k, v in record["files"].items() if k.endswith(".npz")}
+
+began = time.monotonic()
+assert os.waitpid(attempt(root / "undisturbed"), 0)[1] == 0
+alone = time.monotonic() - began
+expected = outcome(root / "undisturbed")
+rng, store, landed, epochs, same = random.Random(3), 0, 0, [], []
+while landed < kills:
+    pid = attempt(root / str(store))
+    time.sleep(rng.uniform(0.4, 1.1) * alone)
+    os.kill(pid, signal.SIGKILL)
+    landed += os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+    if list((root / str(store)).glob("*/run.json")):
+        same.append(outcome(root / str(store)) == expected)
+        store += 1
+    epochs += [int(p.name.split("-")[1]) for p in (root / str(store)).glob("*/epoch-*.npz")]
+assert os.waitpid(attempt(root / str(store)), 0)[1] == 0
+same.append(outcome(root / str(store)) == expected)
+print(json.dumps({"landed": landed, "epochs": sorted(set(epochs)), "same": same}))
+"""
+
+
+@linux
+@pytest.mark.slow
+def test_the_real_training_killed_at_twenty_random_moments(tmp_path):
+    """Dropout, warps, Adam, a moving schedule and batch statistics; losses and predictions are compared by hash."""
+    environment = os.environ | {"PYTHONPATH": str(TESTS), "TF_CPP_MIN_LOG_LEVEL": "3", "DIGITS_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", REAL_TRAINING, str(tmp_path), "20"], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["landed"] == 20
+    assert all(found["same"]), found
+    assert found["epochs"], "no kill came after a finished epoch"
+
+
+def reporting(root):
+    return subprocess.Popen(
+        [sys.executable, "-m", "helpers.reporting", "build"],
+        env=os.environ | {"DIGITS_ROOT": str(root)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def until(condition, *, seconds=90):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)
+    return found
+
+
+@linux
+@pytest.mark.slow
+def test_a_real_kernel_and_a_real_build_killed(project):
+    """A killed kernel is named and fails the report; a killed build takes its kernel with it, at once."""
+    slow = "from pathlib import Path\nfrom helpers import paths\n(paths.BUILD / 'begun').touch()\n"
+    slow += "import time\nif not (paths.BUILD / 'go').exists(): time.sleep(100)\n"
+    # The toy training of this directory, in a real kernel, held up where it is to be killed.
+    from conftest import RECORD, TRAINING
+
+    project.write_notebook(slow + TRAINING, RECORD)
+
+    first = reporting(project.root)
+    until(project.root.joinpath("build/begun").exists)
+    children = psutil.Process(first.pid).children(recursive=True)
+    kernel = next(each for each in children if "ipykernel" in " ".join(each.cmdline()))
+    kernel.kill()
+    said, _ = first.communicate(timeout=90)
+    assert first.returncode == 1
+    assert "the kernel died in cell 2 (killed, or out of memory)" in said
+    assert not project.page.exists()
+
+    project.root.joinpath("build/begun").unlink()
+    second = reporting(project.root)
+    until(project.root.joinpath("build/begun").exists)
+    children = psutil.Process(second.pid).children(recursive=True)
+    assert any("ipykernel" in " ".join(each.cmdline()) for each in children)
+    second.kill()
+    second.communicate(timeout=30)
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert alive == [], "the kernel outlived its build"
+
+    project.root.joinpath("build/go").touch()
+    third = reporting(project.root)
+    said, _ = third.communicate(timeout=120)
+    assert third.returncode == 0, said
+    real = outcome(project)
+    pid = fork(lambda: project.build(force=True))
+    assert os.waitpid(pid, 0)[1] == 0
+    assert outcome(project) == real
+    assert not list((project.root / "build/staging").iterdir())
+
+
+@pytest.mark.skipif(not (paths.ROOT / "Makefile").exists(), reason="no Makefile")
+def test_a_lock_from_the_future_does_not_set_up_again(tmp_path):
+    """make compares times; the environment's stamp goes by the lock's checksum, so a wrong clock does no harm."""
+    for name in ("Makefile", "requirements.lock"):
+        (tmp_path / name).write_bytes((paths.ROOT / name).read_bytes())
+    checksum = subprocess.run(
+        ["cksum", "requirements.lock"], cwd=tmp_path, capture_output=True, text=True
+    ).stdout.split()
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / f".venv/.ready-{checksum[0]}").touch()
+    os.utime(tmp_path / "requirements.lock", (4e9, 4e9))
+    done = subprocess.run(["make", "-n", "status"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Setting up" not in done.stdout
+    (tmp_path / "requirements.lock").write_text("another==1.0\n")
+    done = subprocess.run(["make", "-n", "status"], cwd=tmp_path, capture_output=True, text=True)
+    assert "Setting up" in done.stdout
