@@ -1,10 +1,9 @@
-"""Occlusion on models whose attention is known, and squares counted by hand; the panel on an easy split."""
+"""Occlusion on models whose attention is known, and squares counted by hand."""
 
 import numpy as np
 import pytest
-from test_training import make_split
 
-from helpers import panel, saliency
+from helpers import saliency
 from helpers.figures import overlays
 
 
@@ -70,20 +69,6 @@ def test_squares_that_do_not_fit_are_refused():
             saliency.covered(image, **how)
     with pytest.raises(ValueError, match="one class"):
         saliency.occlusion(corner, image[None], [0, 1])
-
-
-def test_the_panel_reads_an_easy_split():
-    split = make_split()
-    knn, found = panel.nearest(split, k=3)
-    squared = ((split.x_test[:, None].astype(float) - split.x_train[None].astype(float)) ** 2).sum(axis=(2, 3))
-    assert np.array_equal(found.indices[:, 0], squared.argmin(axis=1))
-    svm = panel.support_vectors(split, n_train=200, n_components=20)
-    for reader in (knn, svm):
-        assert reader.predictions.shape == split.y_test.shape
-        assert reader.score(split.y_test).estimate > 0.9
-        assert reader.seconds > 0
-    again = panel.support_vectors(split, n_train=200, n_components=20)
-    assert np.array_equal(svm.predictions, again.predictions)
 
 
 def test_a_veil_is_red_for_and_blue_against_and_absent_at_zero():
