@@ -252,6 +252,10 @@ def test_on_paper_all_tables_are_open_and_tools_are_gone(visit):
     visit.page.emulate_media(media="print")
     visit.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert visit.page.evaluate("[...document.querySelectorAll('.models details')].every(each => each.open)")
+    visit.page.set_viewport_size({"width": 670, "height": 950})  # A4 between our margins
+    assert visit.sideways() <= 0
+    widths = visit.page.evaluate("[...document.querySelectorAll('.ledger')].map(each => each.scrollWidth)")
+    assert max(widths) <= 670
     for selector in (".finder", ".claims .tools", ".bar"):
         assert not visit.page.locator(selector).first.is_visible(), selector
     visit.page.evaluate("window.dispatchEvent(new Event('afterprint'))")

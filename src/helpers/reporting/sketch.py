@@ -14,7 +14,7 @@ from helpers.reporting import scales
 from helpers.reporting.scales import Scale, thinned, values
 
 WIDTH, HEIGHT, EDGE = 240, 150, 5
-MOST_DOTS, MOST_POINTS, MOST_LETTERS = 220, 70, 170
+MOST_DOTS, MOST_POINTS, MOST_LETTERS, MOST_PANELS = 220, 70, 170, 12
 _COLOURWAY = ("#0072b2", "#d98c00", "#009e73", "#d55e00", "#c8649b", "#7b5cd6", "#8c6d31")
 
 
@@ -22,7 +22,7 @@ def svg(chart: Mapping[str, Any], *, alt: str) -> Markup:
     """Return a drawing of 240 by 150 units; `chart` has plotly's "data" and "layout". Nothing drawable: an empty one.
 
     Lines, filled bands, dots, single characters, bars, error bars, heat maps and straight shapes are drawn; up to
-    four pairs of axes side by side as the layout places them.
+    twelve pairs of axes side by side as the layout places them.
     """
     layout = chart.get("layout") or {}
     traces = [trace for trace in chart.get("data") or [] if trace.get("visible", True) is True]
@@ -32,7 +32,7 @@ def svg(chart: Mapping[str, Any], *, alt: str) -> Markup:
         panels.setdefault(axes, []).append((place, trace))
     colourway = ((layout.get("template") or {}).get("layout") or {}).get("colorway") or _COLOURWAY
     parts = []
-    for (x_name, y_name), members in list(panels.items())[:4]:
+    for (x_name, y_name), members in list(panels.items())[:MOST_PANELS]:
         own = [trace for _, trace in members]
         x = Scale.of(
             layout, x_name, [each for trace in own for each in scales.extent(trace, "x")], (EDGE, WIDTH - EDGE)
