@@ -107,13 +107,15 @@ def figure(found: Sequence[Any], measures: list[Measure]) -> str:
         log = xs[0] > 0 and xs[-1] / xs[0] >= WIDE
         made = charts.curves(curves, x_title=axis, y_title=metric, percent=share, log_x=log)
         alt = f"Curves of {metric} against {axis}, from {xs[0]:g} to {xs[-1]:g}, for {len(drawn)} results"
-        caption = f"How {metric} moves with {axis}.{left_out}"
+        caption = f"{_moved_most(curves, axis, share)}{_bands(curves)}{left_out}"
     else:
         made = charts.spreads(
             {_named(m, drawn): m.known for m in drawn}, colours=colours, x_title=metric, percent=share
         )
         alt = f"Dots of {metric} at each of {len(found)} points, a row for each of {len(drawn)} results"
-        caption = f"Each dot is one point of the study.{left_out}"
+        widest = max(drawn, key=lambda m: max(m.known) - min(m.known))
+        low, high = (_shown(f(widest.known), share) for f in (min, max))
+        caption = f"Each dot is one point. {_named(widest, drawn)} spreads most, from {low} to {high}.{left_out}"
     if share:
         low, high = (100 * f(value for m in drawn for value in m.known) for f in (min, max))
         alt += f"; all between {low:.2f}% and {high:.2f}%"
@@ -146,6 +148,22 @@ def _curve(found: Sequence[Any], measure: Measure, axis: str, name: str, colour:
     repeated = any(len(at[x]) > 1 for x in xs)
     low, high = ([f(at[x]) for x in xs] if repeated else None for f in (min, max))
     return Curve(name, xs, [statistics.fmean(at[x]) for x in xs], low, high, colour=colour, markers=True)
+
+
+def _moved_most(curves: list, axis: str, share: bool) -> str:
+    """Say which curve differs most between the smallest and the largest value of the parameter."""
+    most = max(curves, key=lambda curve: abs(curve.y[-1] - curve.y[0]))
+    ends = f"from {_shown(most.y[0], share)} at {most.x[0]:g} to {_shown(most.y[-1], share)} at {most.x[-1]:g}"
+    return f"With {axis}, {most.name} moves most: {ends}."
+
+
+def _bands(curves: list) -> str:
+    banded = any(curve.low is not None for curve in curves)
+    return " Lines are means over what else varies, bands their lowest and highest." if banded else ""
+
+
+def _shown(value: float, share: bool) -> str:
+    return f"{100 * value:.2f}%" if share else f"{value:.4g}"
 
 
 def _named(measure: Measure, among: list[Measure]) -> str:
