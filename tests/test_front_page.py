@@ -127,6 +127,21 @@ def test_models_are_ranked_within_their_test_set_and_leaks_are_not_ranked():
     assert nf264.leader.system == "c"
 
 
+def test_models_measured_on_other_images_are_listed_but_not_ranked():
+    disputed = row(0.999, n=9_985, system="net, labels set aside")
+    small = row(0.97, n=540, split="70/30 in file order", system="SVC", model="svm")
+    mnist, other = leaderboard.boards([report(row(), disputed, small)])
+    assert [each.system for each in mnist.standings] == ["net"]
+    assert [(each.system, each.rank, each.because) for each in other.standings] == [
+        ("net, labels set aside", None, "60000/10000: 9,985 images"),
+        ("SVC", None, "70/30 in file order: 540 images"),
+    ]
+    assert other.leader is None
+    page = site.render_index([], boards=[mnist, other])
+    assert "Measured on" in page
+    assert "None" not in page
+
+
 def test_a_run_that_two_reports_show_stands_once():
     size = {"parameters": 5}
     first = report(row(system="a", seconds=1.25), row(0.99, system="b"), row(0.98, system="c", seconds=1.25))

@@ -23,6 +23,7 @@ TEST_SETS = (
     ("kaggle-held", "Held-out images in Kaggle’s proportions", 4_200, r"kaggle,? (validation|holdout|held out)"),
     ("nf264-held", "The validation images of NF264 Project 2", 7_000, _NF264 + r"validation"),
 )
+OTHER = "other"  # the board of all models measured on images of their own
 _SEEN = "of this test was trained on"  # how the note of a row says that its test leaked into its training
 _LATENCY = re.compile(r"(latency|milliseconds|ms)(_p50|_median|_per_(digit|image))?(_ms)?", re.IGNORECASE)
 
@@ -46,9 +47,9 @@ class Standing:
     slug: str
     section: str
     note: str = ""
-    rank: int | None = None  # None: not ranked, its training had seen the test or was a trial
+    rank: int | None = None  # None: not ranked
     against: str = ""  # "leader", "indistinguishable", "behind", "unknown" or "" for the unranked
-    because: str = ""
+    because: str = ""  # on what grounds; of the unranked, why not or on what they were measured
 
 
 @dataclass(frozen=True)
@@ -80,25 +81,28 @@ def boards(
     """Rank the accuracies of all reports on each test set that several of them share.
 
     `reports` are `helpers.results.Report`s, `records` from `recorded.load_all`. Only rows about a model (with a
-    palette key or a number of parameters) on a whole test set count. Rows whose note says that the test had been
-    trained on stand below, unranked.
+    palette key or a number of parameters) count. Rows whose note says that the test had been trained on stand below,
+    unranked; those on other images than a whole common test set make the last board, which has no order of merit.
     """
     reports = list(reports)
     speeds = _speeds(reports)
-    groups: dict[str, list[Standing]] = {key: [] for key, *_ in TEST_SETS}
+    groups: dict[str, list[Standing]] = {key: [] for key, *_ in TEST_SETS} | {OTHER: []}
     for report in reports:
         for row in report.rows:
-            key = test_set(row.split, row.n)
-            if key is None or row.metric != "accuracy" or (row.model is None and row.parameters is None):
+            if row.metric != "accuracy" or row.n is None or (row.model is None and row.parameters is None):
                 continue
+            key = test_set(row.split, row.n) or OTHER
             section = scoreboard.section_of(row.section, (anchors or {}).get(report.notebook))
             names = ("system", "value", "n", "low", "high", "seeds", "mean", "sd", "parameters", "seconds", "note")
             fields = {name: getattr(row, name) for name in names}
             place = {"slug": report.notebook, "section": section, "model": row.model or ""}
             speed = speeds.get((report.notebook, row.system), speeds.get(("", row.system)))
-            groups[key].append(Standing(**fields, **place, milliseconds=speed))
+            why = f"{row.split}: {row.n:,} image{'s' if row.n > 1 else ''}" if key == OTHER else ""
+            groups[key].append(Standing(**fields, **place, milliseconds=speed, because=why))
+    others = tuple(groups.pop(OTHER))
     titles = {key: (title, n) for key, title, n, _ in TEST_SETS}
-    return [Board(key, *titles[key], _ranked(rows, records)) for key, rows in groups.items() if rows]
+    found = [Board(key, *titles[key], _ranked(rows, records)) for key, rows in groups.items() if rows]
+    return [*found, Board(OTHER, "Measured on other images, each as it says", 0, others)] if others else found
 
 
 def test_set(split: str, n: int | None) -> str | None:
@@ -151,7 +155,7 @@ def overlap_bounds(wrong_a: int, wrong_b: int, n: int) -> tuple[float, float]:
 def _ranked(rows: list[Standing], records: Sequence[recorded.Recorded]) -> tuple[Standing, ...]:
     rows = sorted(_once(rows), key=lambda each: (-each.value, each.parameters or 0, each.system))
     fair = [each for each in rows if _SEEN not in each.note]
-    seen = [each for each in rows if _SEEN in each.note]
+    seen = [replace(each, because="its training had seen the test") for each in rows if _SEEN in each.note]
     right = [
         recorded.match(list(records), value=each.value, n=each.n, parameters=each.parameters, seconds=each.seconds)
         for each in fair
