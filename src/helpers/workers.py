@@ -7,6 +7,7 @@ by itself; what comes back is plain values.
 import contextlib
 import os
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from helpers.folds import Fold
 
 WORKER_BYTES = 1_500_000_000  # TensorFlow 0.8 GB, and a fold's images with what they become on the way
 _ONE_AT_A_TIME = threading.Lock()  # a Dask worker may run several tasks in one process; Keras wants one
+# loky replaces a worker that has grown by 300 MB, as TensorFlow does over several trainings; no job is lost by it.
+warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
 
 
 def available(threads: int = 1) -> int:
