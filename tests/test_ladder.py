@@ -266,8 +266,15 @@ def test_paired_steps_follow_statsmodels():
     assert table["disagree"].tolist() == [17.5, 7.5]
     assert table["told apart"].tolist() == [(adjusted[:2] <= 0.05).sum(), (adjusted[2:] <= 0.05).sum()]
     assert table["p"].tolist() == pytest.approx([adjusted[:2].max(), adjusted[2:].max()])
+    assert comparisons.in_words(pd.Series({"one": 3.4, "another": -2})) == "*one* (+3), *another* (−2)"
+    assert comparisons.in_words(pd.Series(dtype=float)) == "none"
+    read = comparisons.shown(table)
+    assert read["least to most"].tolist() == ["+5 to +18", "-13 to +0"]
+    assert read["seen"].tolist() == [f"{told} of 2" for told in table["told apart"]]
+    assert set(comparisons.FORMATS) <= set(read.columns)
     assert comparisons.paired_steps(correct, {}).columns.tolist() == table.columns.tolist()
     fewer = comparisons.paired_steps({"a": correct["b"][:1], "z": correct["base b"]}, {"a": "z"})
+    assert "least to most" not in comparisons.shown(fewer)
     assert (fewer.loc["a", "repeats"], fewer.loc["a", "images"]) == (1, 18)
     with pytest.raises(ValueError, match="must be"):
         comparisons.paired_steps({"a": correct["b"], "z": correct["b"][:1]}, {"a": "z"})

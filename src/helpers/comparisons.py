@@ -13,8 +13,8 @@ import pandas as pd
 from helpers import metrics
 from helpers.ladder import RUNGS, Rung
 
-# How the columns of `paired_steps` and `published_steps` are shown.
-FORMATS = {"images": "{:+.0f}", "least": "{:+d}", "most": "{:+d}", "disagree": "{:.0f}", "p": "{:.2g}"}
+# How the columns of `shown` and `published_steps` are shown.
+FORMATS = {"images": "{:+.0f}", "disagree": "{:.0f}", "p": "{:.2g}"}
 PUBLISHED_FORMATS = {"images": "{:+d}", "points": "{:+.2f}", "best p": "{:.2g}", "adjusted": "{:.2g}"}
 
 
@@ -153,6 +153,21 @@ def paired_steps(correct: Mapping[str, np.ndarray], bases: Mapping[str, str], *,
             "p": float(max(p for _, p in found)),
         }
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("rung")
+
+
+def in_words(images: pd.Series) -> str:
+    """Return gains in images, indexed by step, as words: "*one* (+3), *another* (−2)", or "none"."""
+    return ", ".join(f"*{name}* ({gain:+.0f})".replace("(-", "(−") for name, gain in images.items()) or "none"
+
+
+def shown(steps: pd.DataFrame) -> pd.DataFrame:
+    """Return `paired_steps` as a table to read (with FORMATS): range over the repeats, in how many it was seen."""
+    over = [f"{least:+d} to {most:+d}" for least, most in zip(steps["least"], steps["most"], strict=True)]
+    seen = [f"{told} of {of}" for told, of in zip(steps["told apart"], steps["repeats"], strict=True)]
+    table = steps[["from", "images"]].assign(**{"least to most": over, "disagree": steps["disagree"], "seen": seen})
+    if (steps["repeats"] == 1).all():
+        table = table.drop(columns="least to most")
+    return table.assign(p=steps["p"])
 
 
 def twins(correct: Mapping[str, np.ndarray]) -> pd.DataFrame:

@@ -16,7 +16,6 @@ BEST = "hwd-new-100"  # whose competition score is a claim of its own, hwd-kaggl
 
 
 FORMATS = {"accuracy": "{:.2%}", "seconds": "{:,.0f}"}  # how the columns of `scores` are shown
-END_FORMATS = {name: comparisons.FORMATS[name] for name in ("images", "disagree", "p")}  # and of `paired`
 
 
 def collect(
@@ -57,7 +56,7 @@ def paired(records: Mapping[str, RunRecord], rungs: Sequence[Rung], labels: np.n
     bases = {rung.name: names.get(rung.base) for rung in rungs if rung.name in records}
     bases = {name: base for name, base in bases.items() if base in records}
     correct = {name: (record.val_predictions == labels)[None] for name, record in records.items()}
-    return comparisons.paired_steps(correct, bases).drop(columns=["least", "most", "repeats"])
+    return comparisons.paired_steps(correct, bases)
 
 
 def in_words(ends: pd.DataFrame) -> str:
@@ -97,6 +96,14 @@ def claim_rows(
     return rows
 
 
+def against_claims(rows: Sequence[Row]) -> pd.DataFrame:
+    """Return `results.against_claims` in fewer columns, with one more that says which kind of run answers."""
+    short = {row.claim_id for row in rows if row.note.startswith(results.SHORT_BUDGET)}
+    table = results.against_claims(rows)
+    kind = ["short" if claim in short else "recorded" for claim in table.index]
+    return table[["published", "ours"]].assign(run=kind, difference=table["difference"], verdict=table["verdict"])
+
+
 def _row(rung: Rung, record: RunRecord | None, runs: Sequence, labels: np.ndarray, part: str, about: dict) -> Row:
     answers = {"validation": "val_predictions", "test": "test_predictions"}[part]
     about = about | {"split": f"kaggle, {part}"}
@@ -112,4 +119,4 @@ def _row(rung: Rung, record: RunRecord | None, runs: Sequence, labels: np.ndarra
 
 def _short_note(rung: Rung, spec: TrainSpec) -> str:
     batches = spec.epochs * spec.steps
-    return f"{results.SHORT_BUDGET}: {batches:,} batches of {spec.batch}, where the claim had {rung.epochs} epochs"
+    return f"{results.SHORT_BUDGET}: {batches:,} batches of {spec.batch}, not {rung.epochs} epochs"

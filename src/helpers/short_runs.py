@@ -12,8 +12,8 @@ from helpers.ladder import Rung
 from helpers.splits import Split
 from helpers.training import Run
 
-# Options of each way to let the rate fall; the names are those of helpers.schedules.
-WAYS: dict[str, dict] = {"plateau": {"minimum": 0.0}, "step": {}, "cosine": {}, "one_cycle": {}}
+# Options of each way to let the rate fall; the names are those of helpers.schedules, with spaces.
+WAYS: dict[str, dict] = {"plateau": {"minimum": 0.0}, "step": {}, "cosine": {}, "one cycle": {}}
 
 SLOW = ("big", "drt_cnn")  # a training of these takes as long as ten of recogModel
 
@@ -42,9 +42,13 @@ class Climb:
 
     @cached_property
     def steps(self) -> pd.DataFrame:
-        """One row per comparison, with a column `always`: told apart in every repeat."""
-        table = comparisons.paired_steps(self.correct, self.bases)
-        return table.assign(always=table["told apart"] == table["repeats"])
+        """One row per comparison: `comparisons.paired_steps`."""
+        return comparisons.paired_steps(self.correct, self.bases)
+
+    @property
+    def always(self) -> pd.Series:
+        """Which comparisons were told apart in every repeat, bool."""
+        return self.steps["told apart"] == self.steps["repeats"]
 
     @cached_property
     def twins(self) -> pd.DataFrame:
@@ -79,8 +83,7 @@ class Climb:
 
     def seen(self) -> str:
         """Return in words the steps told apart in every repeat, with their mean gain in images."""
-        kept = self.steps.loc[self.steps["always"], "images"]
-        return ", ".join(f"*{name}* ({images:+.0f})" for name, images in kept.items()) or "none"
+        return comparisons.in_words(self.steps.loc[self.always, "images"])
 
 
 def climb(
@@ -129,7 +132,8 @@ def anneal(split: Split, *, epochs: int, steps: int, n_seeds: int, seed: int = 0
     short = ladder.spec(ladder.find("hwd-recog-plateau"), split, budget="short")
     runs = {}
     for way, options in WAYS.items():
-        spec = replace(short, epochs=epochs, steps_per_epoch=steps, schedule=way, schedule_options=options)
+        name = way.replace(" ", "_")
+        spec = replace(short, epochs=epochs, steps_per_epoch=steps, schedule=name, schedule_options=options)
         runs[way] = repeats(spec, n_seeds, seed=seed)
     return Climb(runs, dict.fromkeys([way for way in WAYS if way != "plateau"], "plateau"))
 

@@ -15,7 +15,7 @@ SCHEDULES = {
     "plateau": PALETTE["mlp"],
     "step": PALETTE["knn"],
     "cosine": PALETTE["svm"],
-    "one_cycle": PALETTE["fast"],
+    "one cycle": PALETTE["fast"],
 }
 _ERRORS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]  # ticks of a logarithmic axis of error rates
 
@@ -141,7 +141,7 @@ def repeats(
         outline = {"width": 2, "color": colour}
         fig.add_scatter(
             x=[np.mean(values)] * 2,
-            y=[place - 0.3, place + 0.3],
+            y=[place - 0.18, place + 0.18],
             mode="lines",
             line={"color": colour, "width": 4},
             hoverinfo="skip",
