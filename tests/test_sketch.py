@@ -158,3 +158,11 @@ def test_pictures_shrink_to_a_card(size, shown):
 def test_what_is_no_picture_gives_no_thumbnail(source):
     assert thumbnails.of(Figure("", "x", source=source)) == ""
     assert thumbnails.of(None) == ""
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [5, {"x": 5, "y": {"bdata": "!"}}, {"type": "heatmap", "z": [[1, 2], [3]]}, {"marker": 3, "x": [1], "y": [1]}],
+)
+def test_a_figure_of_unknown_shape_gives_no_thumbnail_and_no_error(trace):
+    assert thumbnails.of(Figure("", "x", chart={"data": [trace], "layout": {}})) == ""

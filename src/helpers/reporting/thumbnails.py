@@ -17,9 +17,12 @@ def of(figure: Figure | None) -> Markup:
     """Return the thumbnail of a figure as HTML, or nothing where there is no figure or it cannot be read."""
     if figure is None:
         return Markup("")
-    if figure.chart:
+    if not figure.chart:
+        return picture(figure)
+    try:
         return sketch.svg(figure.chart, alt=figure.alt)
-    return picture(figure)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return Markup("")  # a figure of a shape that the sketcher does not know must not cost the front page
 
 
 def picture(figure: Figure) -> Markup:
