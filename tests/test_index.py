@@ -91,4 +91,6 @@ def test_a_report_without_a_page_is_announced_and_not_counted(places, job):
     (places.pages / f"{SLUG}.html").unlink()
     page = index.write_index([job], "standard").read_text(encoding="utf-8")
     assert "Not executed yet" in page
+    assert "No executed notebooks" in page
+    assert f"{SLUG}.html" not in page, "nothing to link to"
     assert "99.68%" not in page

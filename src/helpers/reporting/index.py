@@ -64,6 +64,7 @@ def make(jobs: list[Job], profile: str) -> tuple[str, str]:
                 results=found,
                 reading_minutes=about.get("reading_minutes", 0),
                 thumbnail=thumbnails.of(pages[job.slug].key_figure) if found else "",
+                page=html.exists(),
                 stale=stale(job, about) if found else None,
             )
         )

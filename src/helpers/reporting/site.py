@@ -33,6 +33,7 @@ class IndexEntry:
     results: Any = None  # helpers.results.Report | None
     reading_minutes: int = 0
     thumbnail: str = ""  # safe HTML: the key figure, small
+    page: bool = True  # whether slug.html exists, to be linked to
     stale: str | None = None  # why the page is not of the present sources; "" when it is, None when nobody looked
 
 
