@@ -61,6 +61,7 @@ def test_out_of_fold_asks_networks_that_have_not_seen_the_image(tmp_path, monkey
 
     def cross_validate(recipe, parts, *, source):
         asked.extend(parts)
+        assert recipe(split).label_smoothing == 0
         return list(parts)
 
     def full_run(recipe, fold, *, source):
@@ -70,7 +71,11 @@ def test_out_of_fold_asks_networks_that_have_not_seen_the_image(tmp_path, monkey
 
     monkeypatch.setattr(validation, "cross_validate", cross_validate)
     monkeypatch.setattr(validation, "full_run", full_run)
-    rows, held = panel.out_of_fold(source, n=200, n_folds=4)
+    monkeypatch.setattr(panel, "asker", lambda run: lambda images: np.log(np.full((len(images), 10), 0.1)))
+    found = panel.out_of_fold(source, split.x_test, n=200, n_folds=4)
+    rows, held = found.rows, found.probabilities
+    assert np.allclose(found.elsewhere, 0.1)
+    assert found.elsewhere.shape == (len(split.x_test), 10)
     assert len(asked) == 4
     assert len(np.unique(rows)) == len(rows) == 200
     assert np.array_equal(held.argmax(axis=1), source.labels[rows]), "put back in the order of rows"

@@ -128,18 +128,39 @@ def look_alikes(images: np.ndarray, rows: np.ndarray, *, k: int) -> np.ndarray:
     return np.array(kept, dtype=np.int64).reshape(len(rows), k)
 
 
-def out_of_fold(
-    source: Dataset, *, n: int = 0, n_folds: int = 5, model: str = "fast_b", epochs: int = 1, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Read each image of `source` by a network that did not learn from it.
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """Images read by networks that did not learn from them.
 
-    n: so many images, the classes in proportion; 0 is all. Each fold trains `model` by the fast recipe. Returns the
-    rows of `source` that were read, int64 (m,), and their probabilities, float64 (m, 10).
+    rows: of the dataset, int64 (m,). probabilities: float64 (m, 10), each row by the one network that held it out.
+    elsewhere: float64 (n, 10), the mean of all networks' probabilities of other images.
+    """
+
+    rows: np.ndarray
+    probabilities: np.ndarray
+    elsewhere: np.ndarray
+
+
+def out_of_fold(
+    source: Dataset,
+    elsewhere: np.ndarray,
+    *,
+    n: int = 0,
+    n_folds: int = 5,
+    model: str = "fast_b",
+    epochs: int = 1,
+    seed: int = 0,
+) -> OutOfFold:
+    """Read each image of `source` by a network that did not learn from it, and `elsewhere` by all of them.
+
+    n: so many images, the classes in proportion; 0 is all. Each fold trains `model` by the fast recipe, but without
+    softened labels: those would keep every probability below a bound, and with it every doubt.
     """
     from helpers import recipes, validation
 
     sampled, rows = folds.sample(source, n, seed=seed)
-    recipe = partial(recipes.fast, model, epochs=epochs, seed=seed)
+    recipe = partial(recipes.fast, model, epochs=epochs, seed=seed, label_smoothing=0.0)
     trained = validation.cross_validate(recipe, folds.k_folds(sampled, n_folds, seed=seed), source=sampled)
     runs = [validation.full_run(recipe, one, source=sampled) for one in trained]
-    return rows, errors.out_of_fold([(run.spec.split.val_index, run.val_logits) for run in runs], len(sampled))
+    held = errors.out_of_fold([(run.spec.split.val_index, run.val_logits) for run in runs], len(sampled))
+    return OutOfFold(rows, held, np.mean([errors.softmax(asker(run)(elsewhere)) for run in runs], axis=0))
