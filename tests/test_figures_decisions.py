@@ -20,7 +20,7 @@ def answers():
 def test_reliability_marks_groups_without_mistakes(answers):
     table = calibration.reliability(*answers)
     table.loc[0, ["wrong", "error", "low"]] = 0, 0.0, 0.0
-    fig = charts.reliability_chart({"a": table})
+    fig = charts.reliability_chart({"a": table}, least=0)
     diagonal, line = fig.data
     assert list(diagonal.x) == list(diagonal.y)
     assert line.marker.symbol[0] == "triangle-down-open"
@@ -32,6 +32,8 @@ def test_reliability_marks_groups_without_mistakes(answers):
     assert np.asarray(line.y)[~seen] == pytest.approx(table["high"][~seen].to_numpy())
     assert np.add(line.y, line.error_y.array) == pytest.approx(table["high"].to_numpy())
     assert fig.layout.xaxis.type == fig.layout.yaxis.type == "log"
+    few = charts.reliability_chart({"a": table}, least=20).data[1]
+    assert len(few.x) == (table["n"] >= 20).sum() < len(table)
     with pytest.raises(ValueError, match="tables"):
         charts.reliability_chart({})
 
@@ -51,10 +53,11 @@ def test_the_cost_is_split_into_its_parts(answers):
     prices = decisions.Prices(1.0, 0.05)
     table = decisions.letter_costs(decisions.trade_off(*answers), prices, n=800)
     chosen = decisions.choose(*answers, prices=prices)
-    fig = charts.cost_chart(table, chosen=chosen, most_human=1000)
+    fig = charts.cost_chart(table, chosen=chosen)
     whole, lost, asking, point = fig.data
     assert np.allclose(np.add(lost.y, asking.y), whole.y)
     assert point.y[0] == pytest.approx(table["cost"].min())
+    assert min(whole.x) <= point.x[0] <= max(whole.x)
     assert np.allclose(asking.y, np.array(asking.x) * prices.asking)
 
 

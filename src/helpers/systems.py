@@ -124,6 +124,11 @@ class System:
         limits = conformal.fit(*self.val.labelled, miss_rate=miss_rate, by_class=by_class)
         return conformal.coverage(conformal.sets(self.test.probabilities, limits), self.test.y_true)
 
+    def promised(self, miss_rate: float) -> str:
+        """Say between which limits coverage lies for 95% of validation parts of this size: see `conformal.promised`."""
+        low, high = conformal.promised(self.val.n, miss_rate=miss_rate)
+        return f"{low:.2%} to {high:.2%}"
+
     def promises(self, miss_rates: Sequence[float]) -> pd.DataFrame:
         """Fit sets on the validation part, measure them on the test: see `conformal.overview`."""
         return conformal.overview(self.val.labelled, self.test.labelled, miss_rates=miss_rates)

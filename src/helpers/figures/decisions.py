@@ -13,20 +13,21 @@ _PERCENT = ".3~%"
 
 
 def reliability_chart(
-    tables: Mapping[str, pd.DataFrame], *, colours: Sequence[str] = ("cnn_deep", "fast", "svm"), height: int = 460
+    tables: Mapping[str, pd.DataFrame], *, colours: Sequence[str] = ("cnn_deep", "fast", "svm"), least: int = 20
 ) -> go.Figure:
     """Draw how often answers were wrong against how often they should be by their own account, on log axes.
 
     tables: name -> as from `calibration.reliability`; colours: palette keys, in order. On the dashed line doubt is
     true; below it the reader is too modest, above too bold. A group in which nothing was wrong is a hollow triangle
     at the upper limit of its interval: all that is known is that the truth lies below. Dots grow with the number of
-    answers.
+    answers; groups of fewer than `least` are left out.
     """
     _enough(tables, colours)
+    tables = {name: table[table["n"] >= least] for name, table in tables.items()}
     fig = go.Figure()
-    least = min(float(table["stated"].clip(lower=1e-5).min()) for table in tables.values()) / 2
+    start = min(float(table["stated"].clip(lower=1e-5).min()) for table in tables.values()) / 2
     fig.add_scatter(
-        x=[least, 1], y=[least, 1], mode="lines", line={"color": _QUIET, "dash": "dash"}, name="doubt that is true",
+        x=[start, 1], y=[start, 1], mode="lines", line={"color": _QUIET, "dash": "dash"}, name="doubt that is true",
         hoverinfo="skip",
     )  # fmt: skip
     most = max(int(table["n"].max()) for table in tables.values())
@@ -55,7 +56,7 @@ def reliability_chart(
             customdata=words,
             hovertemplate=f"{name}<br>stated chance of error %{{x:{_PERCENT}}}<br>%{{customdata}}<extra></extra>",
         )
-    figure_layout(fig, height=height)
+    figure_layout(fig, height=460)
     fig.update_xaxes(title_text="stated chance of error", type="log", tickformat=_PERCENT, dtick=1)
     fig.update_yaxes(title_text="share that was wrong", type="log", tickformat=_PERCENT, dtick=1)
     return fig
@@ -88,15 +89,13 @@ def trade_off_chart(
     return fig
 
 
-def cost_chart(
-    table: pd.DataFrame, *, chosen: pd.Series, most_human: float = 150, money: str = "euros", height: int = 400
-) -> go.Figure:
-    """Draw what 1,000 letters cost against how many of them a human reads, up to `most_human`.
+def cost_chart(table: pd.DataFrame, *, chosen: pd.Series, money: str = "euros", height: int = 400) -> go.Figure:
+    """Draw what 1,000 letters cost against how many of them a human reads, well past the chosen point.
 
     table: as from `decisions.letter_costs`; chosen: one row of it. The total is split into what misdelivered letters
     cost and what asking costs.
     """
-    part = _thinned(table[table["human"] <= most_human])
+    part = _thinned(table[table["human"] <= max(150, 1.8 * chosen["human"])])
     asking = part["cost"] - part["lost_cost"]
     fig = go.Figure()
     for name, values, key, dash in (

@@ -65,7 +65,7 @@ def damage_curves(table: pd.DataFrame, colours: Mapping[str, str], *, height: in
     """Draw accuracy over severity, one panel for each corruption, one line for each reader.
 
     table: as from `robustness.measure`; colours: reader -> palette key, in the order of the legend. Severity 0 is the
-    clean image.
+    clean image. Models that are no networks are dotted.
     """
     kinds = [kind for kind in table["corruption"].unique() if kind != "none"]
     rows = -(-len(kinds) // 3)
@@ -82,7 +82,7 @@ def damage_curves(table: pd.DataFrame, colours: Mapping[str, str], *, height: in
                 x=[0, *part["severity"]],
                 y=clean + part["accuracy"].tolist(),
                 mode="lines",
-                line={"color": PALETTE[key], "width": 2},
+                line={"color": PALETTE[key], "width": 2, "dash": "dot" if key in ("knn", "forest") else "solid"},
                 name=reader,
                 legendgroup=reader,
                 showlegend=place == 0,
