@@ -70,7 +70,7 @@ def test_no_addresses_of_package_indexes_and_no_machine_paths():
     address = re.compile(r"--(extra-)?index-url|pypi\.org/simple|https?://[^ ]*/simple\b|file:///")
     home = re.compile(r"(?<![\w.])/(home|root|Users)/\w|(?<![\w.])/work/")
     for path in tracked():
-        if path.suffix in {".gz", ".png", ".js"} or path == paths.ROOT / "tests" / "test_repository.py":
+        if path.suffix in {".gz", ".png", ".js", ".keras"} or path == paths.ROOT / "tests" / "test_repository.py":
             continue
         text = path.read_text(encoding="utf-8")
         found = address.search(text)
