@@ -30,6 +30,11 @@ def loaded_once(network, monkeypatch):
     monkeypatch.setattr(reader, "load", lambda directory=None: load(directory) if directory else network)
 
 
+@pytest.fixture(autouse=True)
+def no_processes(monkeypatch):
+    monkeypatch.setattr(command, "FEW", 1000)  # tests that are about processes set it back
+
+
 @pytest.fixture(scope="module")
 def mnist():
     return datasets.load_mnist().test
@@ -93,7 +98,8 @@ def test_the_table_says_what_the_network_says(network, mnist, tmp_path):
         assert row["send_to_human"] == ("yes" if expected[i].max() < 0.995 else "no")
 
 
-def test_bad_files_get_rows_and_stop_nothing(folder, tmp_path):
+def test_bad_files_get_rows_and_stop_nothing(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "FEW", 32)
     place = tmp_path / "scans"
     shutil.copytree(folder, place)
     for i, (data, _) in enumerate(BAD.values()):
@@ -117,9 +123,9 @@ def test_bad_files_get_rows_and_stop_nothing(folder, tmp_path):
 
 def test_processes_and_one_process_say_the_same(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "CHUNK", 7)
-    assert run(folder, "--output", tmp_path / "a.csv", "--processes", 1) == 0
-    monkeypatch.setattr(command, "FEW", 1000)
     assert run(folder, "--output", tmp_path / "b.csv") == 0
+    monkeypatch.setattr(command, "FEW", 3)
+    assert run(folder, "--output", tmp_path / "a.csv", "--processes", 1) == 0
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
