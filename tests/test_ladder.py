@@ -10,7 +10,7 @@ from statsmodels.stats.contingency_tables import mcnemar as exact_mcnemar
 from statsmodels.stats.multitest import multipletests
 from test_training import make_split
 
-from helpers import augmentation, comparisons, ladder, paths, training
+from helpers import augmentation, comparisons, ladder, models, paths, training
 from helpers.backend import keras
 
 EVERY = (*ladder.RUNGS, *ladder.TENSORFLOW)
@@ -114,8 +114,20 @@ def test_a_short_training_keeps_everything_but_length_and_rate(rung, split):
     long, short = (ladder.spec(rung, split, budget=budget, steps=40) for budget in ladder.BUDGETS)
     assert short.epochs * short.steps == 40
     assert short.schedule == "one_cycle"
-    kept = ("model", "batch_size", "optimizer", "loss", "weight_decay", "decay", "augmentation", "options", "seed")
+    kept = ("model", "batch_size", "optimizer", "loss", "weight_decay", "decay", "augmentation", "seed")
     assert all(getattr(long, name) == getattr(short, name) for name in kept)
+    faster = {"momentum": 0.95} if "BatchNorm" in models.describe(models.build(rung.model, rung.options)) else {}
+    assert dict(short.options) == {**long.options, **faster}
+
+
+def test_a_shorter_memory_changes_predictions_and_not_the_training(split, tmp_path):
+    base = replace(ladder.spec(ladder.find("hwd-recog-bn"), split, budget="short", steps=12), precision="float32")
+    slow = replace(base, options={"batch_norm": True})
+    runs = [training.run(spec, store=tmp_path) for spec in (base, slow)]
+    assert np.array_equal(runs[0].step_losses, runs[1].step_losses)
+    assert not np.array_equal(runs[0].val_logits, runs[1].val_logits)
+    weights = [[v.numpy() for v in run.load().trainable_variables] for run in runs]
+    assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
 
 
 def test_rungs_share_a_short_training_exactly_when_it_is_the_same(split):

@@ -79,30 +79,33 @@ def _dr_double_conv(x):
     return _mlp(x, units=(128,))
 
 
-def _stages(x, stages, *, batch_norm: bool, dropout: float):
-    """Stack stages of (filters, kernel size, number of convolutions), each ended by pooling and dropout."""
+def _stages(x, stages, *, batch_norm: bool, dropout: float, momentum: float):
+    """Stack stages of (filters, kernel size, number of convolutions), each ended by pooling and dropout.
+
+    momentum: of the moving averages that normalise when predicting; it does not touch the training.
+    """
     for filters, size, repeats in stages:
         for _ in range(repeats):
             x = layers.Conv2D(filters, size, padding="same", use_bias=not batch_norm)(x)
-            x = FusedBatchNormalization(momentum=0.99, epsilon=1e-3)(x) if batch_norm else x
+            x = FusedBatchNormalization(momentum=momentum, epsilon=1e-3)(x) if batch_norm else x
             x = layers.ReLU()(x)
         x = layers.MaxPooling2D()(x)
         x = layers.Dropout(dropout)(x) if dropout else x
     return x
 
 
-def _recog(x, *, batch_norm: bool = False, dropout: float = 0.0):
-    x = _stages(x, ((32, 5, 1), (64, 3, 1)), batch_norm=batch_norm, dropout=0.0)
+def _recog(x, *, batch_norm: bool = False, dropout: float = 0.0, momentum: float = 0.99):
+    x = _stages(x, ((32, 5, 1), (64, 3, 1)), batch_norm=batch_norm, dropout=0.0, momentum=momentum)
     return _mlp(x, units=(128,), dropout=dropout)
 
 
-def _new(x, *, dropout: float = 0.25):
-    x = _stages(x, ((32, 3, 2), (64, 3, 2)), batch_norm=True, dropout=dropout)
+def _new(x, *, dropout: float = 0.25, momentum: float = 0.99):
+    x = _stages(x, ((32, 3, 2), (64, 3, 2)), batch_norm=True, dropout=dropout, momentum=momentum)
     return _mlp(x, units=(256,), dropout=2 * dropout)
 
 
-def _big(x, *, dropout: float = 0.25):
-    x = _stages(x, ((64, 3, 2), (128, 3, 2), (256, 3, 2)), batch_norm=True, dropout=dropout)
+def _big(x, *, dropout: float = 0.25, momentum: float = 0.99):
+    x = _stages(x, ((64, 3, 2), (128, 3, 2), (256, 3, 2)), batch_norm=True, dropout=dropout, momentum=momentum)
     return _mlp(x, units=(512,), dropout=2 * dropout)
 
 
