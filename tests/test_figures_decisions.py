@@ -119,7 +119,7 @@ def test_tables_of_damage(damage):
     summary.index = ["best", "worst"]
     fig = wear.damage_table(summary)
     assert fig.layout.yaxis.ticktext == ("worst", "best")  # the first row of a heatmap is its lowest
-    assert fig.data[0].text[1][0] == f"{100 * summary.iloc[0, 0]:.1f}"
+    assert fig.data[0].text[1][0] == f"{100 * summary.iloc[0, 0]:.0f}"
     cells = wear.accepted_table(damage, "one").data[0]
     assert np.asarray(cells.text).shape == (9, 5)
     wrong = damage[damage["severity"] > 0]["accepted_error"].iloc[0]

@@ -146,3 +146,6 @@ def test_mending_brings_a_moved_digit_back_and_leaves_blanks():
 def test_the_shipped_network_is_introduced_only_where_it_took_part():
     assert outside.introduce(pd.DataFrame({"accuracy": ["x"]}, index=["other"])) == ""
     assert "**98%**" in outside.introduce(pd.DataFrame({"accuracy": ["98%"]}, index=["shipped network"]))
+    kept = pd.DataFrame({"all": [0.8, 0.9]}, index=["final network", "shipped network"])
+    assert "90.0%" in outside.hardened(kept)
+    assert outside.hardened(kept[:1]) == ""

@@ -88,13 +88,10 @@ def mending(
     mend: Callable[[np.ndarray], np.ndarray],
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Return `by_kind` with two rows a reader: images as they come, and after `mend`."""
-    parts = {"as it comes": None, "brought into form": mend}
-    tables = [
-        by_kind(measure(readers, images, y_true, mend=way, seed=seed)).rename(f"{{}}, {words}".format)
-        for words, way in parts.items()
-    ]
-    return pd.concat(tables).rename_axis("reader")
+    """Return `by_kind` with two rows a reader: images as they come, and, under "NAME, mended", after `mend`."""
+    plain, mended = (by_kind(measure(readers, images, y_true, mend=way, seed=seed)) for way in (None, mend))
+    both = pd.concat([plain, mended.rename("{}, mended".format)])
+    return both.loc[[row for name in readers for row in (name, f"{name}, mended")]].rename_axis("reader")
 
 
 def accepted_error(table: pd.DataFrame, reader: str) -> pd.DataFrame:

@@ -13,7 +13,7 @@ _PERCENT = ".3~%"
 
 
 def reliability_chart(
-    tables: Mapping[str, pd.DataFrame], *, colours: Sequence[str] = ("cnn_deep", "fast", "svm"), least: int = 20
+    tables: Mapping[str, pd.DataFrame], *, colours: Sequence[str] = ("cnn_deep", "fast", "svm"), least: int = 50
 ) -> go.Figure:
     """Draw how often answers were wrong against how often they should be by their own account, on log axes.
 

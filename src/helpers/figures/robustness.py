@@ -55,7 +55,7 @@ def latency_chart(table: pd.DataFrame, *, hollow: Sequence[str] = (), height: in
             )
     figure_layout(fig, height=height)
     fig.update_layout(margin={"t": 105}, legend={"y": 1.1})
-    fig.update_xaxes(title_text="milliseconds an image", type="log", dtick=1)
+    fig.update_xaxes(title_text="ms an image", type="log", dtick=1)
     fig.update_yaxes(type="log", tickformat=_PERCENT, tickvals=[d * 10.0**p for p in range(-5, 0) for d in (1, 2, 5)])
     fig.update_yaxes(title_text="error", col=1)
     return fig
@@ -102,7 +102,9 @@ def damage_table(summary: pd.DataFrame, *, floor: float = 0.3) -> go.Figure:
     """Draw accuracies by reader and corruption as coloured cells: `summary` as from `robustness.by_kind`."""
     upright = summary.iloc[::-1]  # the first row on top
     fig = surface(upright.to_numpy(), list(upright.columns), list(upright.index), x_title="", y_title="", floor=floor)
-    fig.update_xaxes(side="top", tickangle=-40)
+    # Whole percents: on a phone there is room for two digits a cell.
+    fig.data[0].update(text=[[f"{100 * value:.0f}" for value in row] for row in upright.to_numpy()], textfont_size=12)
+    fig.update_xaxes(side="top", tickangle=-60)
     return fig.update_layout(height=110 + 40 * len(summary))
 
 
