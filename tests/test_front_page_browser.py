@@ -188,7 +188,8 @@ def test_search_by_keyboard_alone(visit, folder):
     page.keyboard.press("ArrowUp")
     assert page.evaluate("document.activeElement.id") == "words"
     page.keyboard.press("Enter")
-    page.wait_for_url("**/02_specimen.html#*")
+    page.wait_for_url("**/02_specimen.html#*", wait_until="commit")
+    page.wait_for_selector("h1", state="attached")
     assert page.evaluate("document.querySelector(location.hash).tagName").startswith("H")
 
 
