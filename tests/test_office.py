@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import special
 
-from helpers import decisions, office, outside, systems
+from helpers import decisions, metrics, office, outside, systems
 from helpers.specs import TrainSpec
 from helpers.splits import Split
 
@@ -27,7 +27,7 @@ def make_run(seed, *, model="fast_e", fingerprint="toy", sharpness=2.0):
         spec = TrainSpec(model, split, precision="float32")
         val_logits, test_logits = sharpness * logits
         test_predictions = logits[1].argmax(axis=1)
-        seconds = 3.0
+        seconds, parameters = 3.0, 10
 
     return Made()
 
@@ -110,8 +110,15 @@ def test_tables_of_the_team(team):
     assert len(office.measured(team)) == 6
     lines = office.trade_offs(team, ["perceptron"])
     assert lines["perceptron"][2] == team["perceptron"].mark
-    rows = office.rows(team, claims={"final network": "hwd-new-100"}, split="toy")
-    assert [row.claim_id for row in rows] == [None, "hwd-new-100", None]
+    bill = pd.DataFrame({"p50": [1.0, 2.0, 3.0]}, index=list(team))
+    seeds = metrics.mean_over_seeds([0.9, 0.92])
+    rows = office.rows(team, bill=bill, seeds=seeds, claims={"final network": "hwd-new-100"}, split="toy")
+    scores, times = rows[::2], rows[1::2]
+    assert [row.claim_id for row in scores] == [None, "hwd-new-100", None]
+    assert [row.value for row in times] == [1.0, 2.0, 3.0]
+    assert [row.system for row in scores] == [row.system for row in times]
+    assert scores[0].system == "perceptron, 1 pass"
+    assert (scores[1].mean, scores[1].seeds, scores[2].parameters) == (seeds.mean, 2, 30)
     held = office.candidates({"e": [make_run(0), make_run(1)]})
     assert held["seconds"].tolist() == [3.0, 6.0]
     assert held.iloc[0]["least"] <= held.iloc[0]["accuracy"] <= held.iloc[0]["most"]

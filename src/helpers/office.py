@@ -107,21 +107,32 @@ def tallies(readers: Mapping[str, serving.Reader], images: np.ndarray, y_true) -
     return found
 
 
-def rows(team: Mapping[str, System], *, claims: Mapping[str, str], **about) -> list[results.Row]:
-    """Return the test accuracy of every system as a row of results; claims: name -> claim_id; about: fields of Row."""
-    models = {name: "fast" if name == "fast net b" else one.key for name, one in team.items()}
-    return [
-        results.interval_row(
-            name, one.test.score, claim_id=claims.get(name), model=models[name], seconds=one.seconds, **about
-        )
-        for name, one in team.items()
-    ]
+def rows(
+    team: Mapping[str, System],
+    *,
+    bill: pd.DataFrame,
+    seeds: metrics.SeedSummary,
+    claims: Mapping[str, str],
+    **about,
+) -> list[results.Row]:
+    """Return two rows of results for every system: its test accuracy, and the milliseconds of one answer (median).
 
-
-def seeds_row(name: str, seeds: metrics.SeedSummary, **about) -> results.Row:
-    """Return the mean over seeds on one test as a row of results; about: fields of Row, n and split among them."""
-    spread = {"mean": seeds.mean, "sd": seeds.sd, "seeds": seeds.n}
-    return results.Row(f"{name}, mean of seeds", metric="accuracy", value=seeds.mean, **spread, **about)
+    bill: as from `serving.price_list`; seeds: of the final network's accuracy; claims: name -> claim_id; about: fields
+    of Row for all of them.
+    """
+    found = []
+    for name, one in team.items():
+        final = name == "final network"
+        epochs = one.runs[0].spec.epochs
+        system = name if final else f"{name}, {epochs} pass{'es' if epochs != 1 else ''}"
+        system = f"{name} final networks" if len(one.runs) > 1 else system
+        fields = {"model": "fast" if name == "fast net b" else one.key, **about}
+        spread = {"mean": seeds.mean, "sd": seeds.sd, "seeds": seeds.n} if final else {}
+        cost = {"seconds": one.seconds, "parameters": sum(run.parameters for run in one.runs)}
+        score = {"claim_id": claims.get(name), **fields, **spread, **cost}
+        found.append(results.interval_row(system, one.test.score, **score))
+        found.append(results.Row(system, metric="milliseconds", value=bill.loc[name, "p50"], n=None, **fields))
+    return found
 
 
 def formats(table: pd.DataFrame) -> dict[str, str]:
