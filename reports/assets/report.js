@@ -209,10 +209,115 @@
     mark();
   };
 
+  // Atlases: cards that a page without scripts shows all open -------------------------------------------------
+  const wireAtlas = (atlas) => {
+    const tools = atlas.querySelector(".tools");
+    const list = atlas.querySelector("ol");
+    const status = atlas.querySelector('[role="status"]');
+    const quiz = atlas.querySelector('[data-act="quiz"]');
+    const cards = [...atlas.querySelectorAll("details")];
+    const filters = [...atlas.querySelectorAll("[data-filter]")];
+    const order = atlas.querySelector("[data-order]");
+    const playing = () => atlas.hasAttribute("data-quiz");
+    const group = `atlas-${all("figure.atlas").indexOf(atlas)}`;
+    const fold = () => cards.forEach((card) => { card.open = false; card.setAttribute("name", group); });
+
+    const fits = (card) => filters.every(({ dataset: { filter }, value }) => {
+      if (!value) return true;
+      if (filter !== "sure") return card.dataset[filter] === value;
+      const [low, high] = value.split(" ").map(Number);
+      return Number(card.dataset.sure) >= low && Number(card.dataset.sure) < high;
+    });
+    const shown = () => [...list.querySelectorAll("details")].filter((card) => !card.parentElement.hidden);
+    const tally = () => {
+      const tried = cards.filter((card) => card.dataset.guess !== undefined);
+      const right = tried.filter((card) => card.dataset.guess === card.dataset.label).length;
+      const misled = tried.filter((card) => card.dataset.guess === card.dataset.read && card.dataset.read !== card.dataset.label).length;
+      const score = playing() && tried.length
+        ? ` · you tried ${tried.length}: ${right} as labelled, ${misled} as the network` : "";
+      status.textContent = `${shown().length} of ${cards.length} shown${score}`;
+    };
+    const filter = () => {
+      cards.forEach((card) => { card.parentElement.hidden = !fits(card); });
+      tally();
+    };
+    const sort = () => {
+      const by = (card) => Number(card.dataset.index);
+      const sorted = order.value ? [...cards].sort((a, b) => by(a) - by(b)) : cards;
+      list.append(...sorted.map((card) => card.parentElement));
+    };
+
+    // Can you read it? Ten buttons stand before a card's answer until one of them is pressed.
+    const guess = (card, digit) => {
+      card.dataset.guess = digit;
+      card.querySelector(".yours").textContent = `You read ${digit}.`;
+      card.open = true;
+      tally();
+    };
+    const ask = (card) => {
+      const row = document.createElement("div");
+      row.className = "ask";
+      row.setAttribute("role", "group");
+      row.setAttribute("aria-label", "Your reading");
+      for (const digit of "0123456789") {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.textContent = digit;
+        button.addEventListener("click", () => { guess(card, digit); card.querySelector("summary").focus(); });
+        row.append(button);
+      }
+      const yours = document.createElement("p");
+      yours.className = "yours";
+      card.querySelector("summary").after(row);
+      card.querySelector(".more").prepend(yours);
+    };
+    quiz.addEventListener("click", () => {
+      atlas.toggleAttribute("data-quiz");
+      quiz.setAttribute("aria-pressed", String(playing()));
+      cards.forEach((card) => {
+        delete card.dataset.guess;
+        card.open = false;
+        if (!card.querySelector(".ask")) ask(card);
+        card.querySelector(".yours").textContent = "";
+      });
+      tally();
+    });
+    atlas.querySelector('[data-act="reset"]').addEventListener("click", () => {
+      filters.forEach((select) => { select.value = ""; });
+      order.value = "";
+      sort();
+      filter();
+    });
+    filters.forEach((select) => select.addEventListener("change", filter));
+    order.addEventListener("change", sort);
+    list.addEventListener("keydown", (event) => {
+      const card = event.target.closest("summary") && event.target.closest("details");
+      if (!card || event.ctrlKey || event.metaKey || event.altKey) return;
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (step) {
+        const visible = shown();
+        const next = visible[visible.indexOf(card) + step];
+        if (next) next.querySelector("summary").focus();
+        event.preventDefault();
+      } else if (playing() && card.dataset.guess === undefined && /^[0-9]$/.test(event.key)) {
+        guess(card, event.key);
+      }
+    });
+    window.addEventListener("beforeprint", () => cards.forEach((card) => { card.removeAttribute("name"); card.open = true; }));
+    window.addEventListener("afterprint", fold);
+
+    fold();
+    atlas.dataset.live = "";
+    tools.hidden = false;
+    filter(); // a browser may have kept choices over a reload
+    sort();
+  };
+
   document.addEventListener("DOMContentLoaded", () => {
     wireTheme();
     wireCode();
     wireContents();
+    all("figure.atlas").forEach(wireAtlas);
     watchFigures();
   });
 })();
