@@ -30,20 +30,22 @@ def imported_helpers(code: str) -> set[Path]:
 
     Imports inside functions count too. A notebook's line magics are not valid Python; they are refused elsewhere.
     """
+    found = set()
+    for name in _imported_names(code):
+        stem = PACKAGE.joinpath(*name.split(".")[1:])
+        found |= {path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()}
+    return found
+
+
+@functools.cache  # ten notebooks reach the same hundred modules; which files exist is asked anew
+def _imported_names(code: str) -> frozenset[str]:
     names = set()
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    found = set()
-    for name in names:
-        parts = name.split(".")
-        if parts[0] != "helpers":
-            continue
-        stem = PACKAGE.joinpath(*parts[1:])
-        found |= {path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()}
-    return found
+    return frozenset(name for name in names if name.split(".")[0] == "helpers")
 
 
 def helper_closure(code: str) -> list[Path]:
@@ -93,6 +95,7 @@ def of_parameters(parameters: dict) -> dict[str, str]:
     return found
 
 
+@functools.cache
 def loaded_results(code: str) -> list[str]:
     """Return the notebooks whose results some code loads by a literal name: `results.load("NN_name")`."""
     calls = (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call) and node.args)
