@@ -134,7 +134,8 @@ def test_it_runs_in_the_smoke_profile(path, tmp_path):
     if paths.RESULTS.is_dir():  # a later notebook may load what earlier ones found
         (tmp_path / "reports" / "results").symlink_to(paths.RESULTS)
     command = [sys.executable, "-m", "helpers.reporting", "build", "--profile", "smoke", "--notebook", path.stem]
-    environment = os.environ | {"DIGITS_ROOT": str(tmp_path)}
+    # One thread, and so no workers to start either: another test has the other core (tests/test_parallel.py has them).
+    environment = os.environ | {"DIGITS_ROOT": str(tmp_path), "DIGITS_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=390)
     log = tmp_path / "build" / "smoke" / "logs" / f"{path.stem}.log"
     assert done.returncode == 0, done.stdout + done.stderr + (log.read_text() if log.exists() else "")

@@ -120,14 +120,19 @@ def test_a_new_record_makes_its_readers_stale(run):
 
 def test_collect_trains_and_records_in_the_full_profile_only(run, monkeypatch):
     asked = []
-    monkeypatch.setattr(training, "run", lambda spec: asked.append(spec.seed) or replace(run, spec=spec))
+    monkeypatch.setattr(training, "run", lambda spec: asked.append((spec.seed, spec.epochs)) or replace(run, spec=spec))
     specs = {"a": run.spec, "b": replace(run.spec, seed=1)}
     assert run_records.collect(specs, profile="standard") == {}
     assert asked == []
     smoke = run_records.collect(specs, profile="smoke")
     assert np.array_equal(smoke["a"].test_predictions, run.test_predictions)
     assert not (paths.REPORTS / "runs").exists()
+    assert asked == [(run.spec.seed, 1), (1, 1)]  # a taste of each
+    asked.clear()
     run_records.collect({"a": run.spec}, profile="full")
+    assert asked == [(run.spec.seed, run.spec.epochs)]
+    run_records.collect({"a": run.spec}, profile="full")
+    assert len(asked) == 1  # a record answers for its training, on whatever machine it was made
     assert list(run_records.collect(specs, profile="standard")) == ["a"]
 
 

@@ -25,7 +25,8 @@ ASSUMED = (
     "ten epochs for bigModel, of which the account says only that they may have been too few",
 )
 _STRONGER = 1.5
-_PEAK = {"adam": 0.003, "rmsprop": 0.002}  # of a short one-cycle training; constant rates are 0.001, Keras's default
+RATE = 0.001  # Keras's default, which the account keeps
+_PEAK = 0.002  # of a short one-cycle training; at 0.003 strongly warped images are not learned in time
 # Batch normalisation predicts with moving averages, Keras's over some hundred batches. They begin at 0 and 1, and a
 # short training ends before they have forgotten that: networks that fit their batches well then read at random.
 # A shorter memory changes nothing in the training itself.
@@ -178,16 +179,15 @@ def spec(
     if budget == "short":
         normalised = rung.model in ("new", "big") or rung.options.get("batch_norm")
         common["options"] = {**rung.options, "momentum": _MEMORY} if normalised else rung.options
-        peak = _PEAK[rung.optimizer]
         return TrainSpec(
-            rung.model, split, epochs=1, steps_per_epoch=steps, learning_rate=peak, schedule="one_cycle", **common
+            rung.model, split, epochs=1, steps_per_epoch=steps, learning_rate=_PEAK, schedule="one_cycle", **common
         )
     if rung.minimum_rate is not None:
         common |= {"schedule": "plateau", "schedule_options": {"minimum": rung.minimum_rate}}
     per_epoch = max(1, len(split.x_train) // rung.steps_of) if rung.steps_of else rung.steps
     epochs = min(rung.epochs, trial or rung.epochs)
     per_epoch = min(trial, per_epoch or trial) if trial else per_epoch
-    return TrainSpec(rung.model, split, epochs=epochs, steps_per_epoch=per_epoch, learning_rate=0.001, **common)
+    return TrainSpec(rung.model, split, epochs=epochs, steps_per_epoch=per_epoch, learning_rate=RATE, **common)
 
 
 def find(claim_id: str) -> Rung:

@@ -17,6 +17,7 @@ NAMES = {  # architecture -> what the report calls it, palette key
     "fast_b": ("fast net b", "tree"),
     "fast_e": ("final network", "fast"),
 }
+OLDER = ("mlp", "nf264_shallow", "nf264_deep")  # trained the published way, for comparison
 _PERCENT = ("accuracy", "least", "most", "confidence", "ECE", "chance", "limit", "error", "error unaided",
             "low", "high", "right unaided", "sent", "right", "wrong")  # fmt: skip
 FORMATS = dict.fromkeys(_PERCENT, "{:.2%}") | {

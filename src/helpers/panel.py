@@ -68,13 +68,15 @@ def networks(*, seed: int, n: int, n_validation: int = 10_000, mlp_epochs: int, 
     n: training images, 0 for all. n_validation: held out from the first, whose run report 04 shares with the values it
     uses. The second learns from all of them.
     """
-    from helpers import datasets, recipes, training
+    from helpers import datasets, parallel, recipes
 
     part = datasets.make_split("standard", n_validation=n_validation, n_train=n or None, seed=seed)
     whole = datasets.make_split("standard", n_train=n or None, seed=seed)
-    dropout = {"dropout": 0.4}
-    mlp = training.run(recipes.published("mlp", part, epochs=mlp_epochs, options=dropout, seed=seed))
-    cnn = training.run(recipes.published("hdr_cnn", whole, epochs=cnn_epochs, seed=seed))
+    specs = [
+        recipes.published("mlp", part, epochs=mlp_epochs, options={"dropout": 0.4}, seed=seed),
+        recipes.published("hdr_cnn", whole, epochs=cnn_epochs, seed=seed),
+    ]
+    mlp, cnn = parallel.train(specs)
     return {"MLP": network(mlp, "mlp"), "CNN": network(cnn, "cnn")}
 
 

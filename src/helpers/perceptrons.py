@@ -3,14 +3,17 @@
 import time
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import sklearn
 from joblib import Parallel, delayed
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
+from helpers import paths, run_store
 from helpers.precision import available_threads
 from helpers.splits import Split
 
@@ -29,7 +32,6 @@ class Reading:
     n_train: int | None = None
     one_hot: bool = False
     scaled: bool = True
-    activation: str = "relu"
 
 
 def readings(passes: int = 200) -> list[Reading]:
@@ -54,35 +56,80 @@ def _columns(images: np.ndarray, scaled: bool) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A fitted reading: the network, how many images it saw, and the passes it took over them."""
+    """A fitted reading: its layers, how many images it saw, and the passes it took over them.
+
+    weights, biases: float32, one of each per layer. passes: until convergence or the limit. reused: it came from the
+    store.
+    """
 
     reading: Reading
-    network: MLPClassifier
+    weights: list[np.ndarray]
+    biases: list[np.ndarray]
     n_train: int
+    passes: int
     seconds: float
-
-    @property
-    def passes(self) -> int:
-        """Passes over the training images until convergence or the limit."""
-        return int(self.network.n_iter_)
+    reused: bool = False
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Return labels int64 (n,) for uint8 images (n, h, w); -1 where no single class is named."""
-        answers = self.network.predict(_columns(images, self.reading.scaled))
+        values = _columns(images, self.reading.scaled)
+        for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            values = np.maximum(values @ weights + bias, 0)
+        values = values @ self.weights[-1] + self.biases[-1]
         if not self.reading.one_hot:
-            return answers.astype(np.int64)
-        return np.where(answers.sum(axis=1) == 1, answers.argmax(axis=1), -1)
+            return values.argmax(axis=1)
+        said = values > 0  # a logit above zero is a probability above one half
+        return np.where(said.sum(axis=1) == 1, said.argmax(axis=1), -1)
 
 
 def fit(
-    reading: Reading, split: Split, *, hidden: tuple[int, ...] = (200, 200), alpha: float = 0.3, seed: int = 0
+    reading: Reading,
+    split: Split,
+    *,
+    hidden: tuple[int, ...] = (200, 200),
+    alpha: float = 0.3,
+    seed: int = 0,
+    store: Path | None = None,
 ) -> Fitted:
-    """Fit one reading. Stopping at `max_iter` before convergence is part of some readings and not warned about."""
+    """Fit one reading, or take it from the run store (`store`, or `paths.RUNS`), where what was fitted is kept.
+
+    Stopping at `max_iter` before convergence is part of some readings and not warned about.
+    """
     n = len(split.x_train) if reading.n_train is None else min(reading.n_train, len(split.x_train))
+    identity = {**asdict(reading), "hidden": hidden, "alpha": alpha, "seed": seed, "split": split.fingerprint, "n": n}
+    del identity["name"]  # what it is called decides nothing
+    identity |= {"kind": "MLPClassifier", "versions": {"scikit-learn": sklearn.__version__, "numpy": np.__version__}}
+    entry = run_store.Entry(Path(store or paths.RUNS), run_store.digest(run_store.canonical(identity))[:32])
+    with entry.lock():
+        try:
+            if found := _recall(entry, reading, n):
+                return found
+        except run_store.Corrupt:
+            run_store.discard(entry)
+        fitted = _fit(reading, split, n, hidden, alpha, seed)
+        layers = {f"w{i}": array for i, array in enumerate(fitted.weights)}
+        layers |= {f"b{i}": array for i, array in enumerate(fitted.biases)}
+        sha256 = run_store.write(entry.directory / "layers.npz", run_store.to_npz(layers))
+        record = {"identity": identity, "layers": sha256, "passes": fitted.passes, "seconds": fitted.seconds}
+        run_store.save_record(entry, record)
+        return fitted
+
+
+def _recall(entry: run_store.Entry, reading: Reading, n: int) -> Fitted | None:
+    record = run_store.load_record(entry)
+    if record is None:
+        return None
+    arrays = run_store.from_npz(run_store.read(entry.directory / "layers.npz", record["layers"]))
+    depth = range(len(arrays) // 2)
+    weights, biases = [arrays[f"w{i}"] for i in depth], [arrays[f"b{i}"] for i in depth]
+    return Fitted(reading, weights, biases, n, record["passes"], record["seconds"], reused=True)
+
+
+def _fit(reading: Reading, split: Split, n: int, hidden, alpha: float, seed: int) -> Fitted:
     labels = np.eye(10, dtype=int)[split.y_train[:n]] if reading.one_hot else split.y_train[:n]
     network = MLPClassifier(
         hidden,
-        activation=reading.activation,
+        activation="relu",
         solver=reading.solver,
         alpha=alpha,
         max_iter=reading.max_iter,
@@ -93,16 +140,17 @@ def fit(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         network.fit(_columns(split.x_train[:n], reading.scaled), labels)
-    return Fitted(reading, network, n, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Fitted(reading, network.coefs_, network.intercepts_, n, int(network.n_iter_), seconds)
 
 
 def compare(readings: Iterable[Reading], split: Split, *, seed: int = 0) -> tuple[pd.DataFrame, dict[str, Fitted]]:
-    """Fit every reading, in parallel; return (table, name -> fitted network).
+    """Fit every reading that is not stored, in parallel; return (table, name -> fitted network).
 
     The table, indexed by reading, has the accuracy on its own training images and on the validation part, the passes
     over the data, and seconds of fitting. One thread each: these products are too small to share between threads.
     """
-    jobs = [delayed(fit)(reading, split, seed=seed) for reading in readings]
+    jobs = [delayed(fit)(reading, split, seed=seed, store=paths.RUNS) for reading in readings]
     every = Parallel(n_jobs=available_threads())(jobs)
     rows = {
         fitted.reading.name: {

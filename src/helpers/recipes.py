@@ -1,5 +1,7 @@
 """Ready-made training specs: the fast recipe, and the published ones as far as their accounts give them."""
 
+from collections.abc import Mapping
+
 from helpers import augmentation
 from helpers.specs import TrainSpec
 from helpers.splits import Split
@@ -47,6 +49,11 @@ def final(split: Split, *, seed: int = 0, **changes) -> TrainSpec:
     return fast("fast_e", split, seed=seed, **{"epochs": 8, **changes})
 
 
+def finals(split: Split, n_seeds: int, *, seed: int = 0, **changes) -> list[TrainSpec]:
+    """Return the trainings of the final network from the seeds seed, seed + 1, ...: those that are averaged."""
+    return [final(split, seed=seed + i, **changes) for i in range(n_seeds)]
+
+
 def published(model: str, split: Split, *, seed: int = 0, **changes) -> TrainSpec:
     """Return the training as published for `model`; `changes` replace any field (say fewer epochs).
 
@@ -55,3 +62,15 @@ def published(model: str, split: Split, *, seed: int = 0, **changes) -> TrainSpe
     if model not in PUBLISHED:
         raise ValueError(f"model: got {model!r}; published recipes exist for {', '.join(PUBLISHED)}")
     return TrainSpec(model, split, seed=seed, **{**PUBLISHED[model], **changes})
+
+
+def both_ways(
+    models: Mapping[str, str], split: Split, *, published_epochs: int, fast_epochs: int, seed: int = 0
+) -> dict[str, TrainSpec]:
+    """Return each model's published training as "NAME, published", where there is one, and then each "NAME, fast".
+
+    models: NAME -> name in helpers.models.
+    """
+    known = {words: model for words, model in models.items() if model in PUBLISHED}
+    specs = {f"{w}, published": published(m, split, epochs=published_epochs, seed=seed) for w, m in known.items()}
+    return specs | {f"{w}, fast": fast(m, split, epochs=fast_epochs, seed=seed) for w, m in models.items()}

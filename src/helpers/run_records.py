@@ -13,7 +13,7 @@ import os
 import tempfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -164,14 +164,18 @@ def _read(document: dict, spec: TrainSpec) -> RunRecord:
 def collect(specs: Mapping[str, TrainSpec], *, profile: str) -> dict[str, RunRecord]:
     """Return the outcome of trainings that are too long for every day, by name; those not yet recorded are left out.
 
-    In the "full" profile each is trained (or taken from the run store) and recorded; in the "smoke" profile trained
-    and not recorded; in any other only what has been recorded is returned.
+    In the "full" profile each is trained (or taken from the run store) and recorded, unless a record is there already,
+    whatever machine left it; in the "smoke" profile trained for one epoch and not recorded; in any other only what has
+    been recorded is returned.
     """
     found = {}
     for name, spec in specs.items():
-        if profile == "full":
+        if profile == "full" and not path_of(spec).exists():
             record(training.run(spec))
-        found[name] = of_run(training.run(spec)) if profile == "smoke" else find(spec)
+        if profile == "smoke":
+            found[name] = of_run(training.run(replace(spec, epochs=min(1, spec.epochs))))
+        else:
+            found[name] = find(spec)
     return {name: one for name, one in found.items() if one is not None}
 
 

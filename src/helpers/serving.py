@@ -13,8 +13,11 @@ import numpy as np
 import pandas as pd
 
 from helpers import baselines, calibration, loops, metrics
+from helpers.precision import hardware
 from helpers.splits import Split
-from helpers.training import Run, _viewed
+from helpers.training import Run, viewed
+
+__all__ = ["Reader", "hardware"]
 
 MEGABYTE = 1e6
 
@@ -50,7 +53,7 @@ def network(
     views = views or runs[0].spec.views
 
     def probabilities(images: np.ndarray) -> np.ndarray:
-        logits = [_viewed(predictor, images, views) for predictor in predictors]
+        logits = [viewed(predictor, images, views) for predictor in predictors]
         whole = logits[0] if len(logits) == 1 else calibration.ensemble(logits)
         return calibration.softmax(whole, temperature=temperature)
 

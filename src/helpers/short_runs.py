@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from helpers import augmentation, comparisons, datasets, ladder, learning_curve, recipes, training
+from helpers import augmentation, comparisons, datasets, ladder, learning_curve, parallel, recipes, training
 from helpers.ladder import Rung
 from helpers.splits import Split
 from helpers.training import Run
@@ -96,18 +96,19 @@ def climb(
     """
     groups = ladder.shared(rungs, split, steps=steps)
     names = {first: group[0].name + (f" (+{len(group) - 1})" if group[1:] else "") for first, group in groups.items()}
-    runs = {}
+    specs = {}
     for first, group in groups.items():
         short = ladder.spec(group[0], split, budget="short", steps=steps)
-        runs[names[first]] = repeats(short, slow_seeds if short.model in SLOW else n_seeds, seed=seed)
+        specs[names[first]] = seeded(short, slow_seeds if short.model in SLOW else n_seeds, seed=seed)
+    runs = parallel.train_groups(specs)
     by_claim = {rung.claim_id: runs[names[first]] for first, group in groups.items() for rung in group}
     bases = {names[a]: names[b] for a, b in ladder.bases(groups).items()}
     return Climb(runs, bases, [group[0].colour for group in groups.values()]), by_claim
 
 
-def repeats(spec: training.TrainSpec, n_seeds: int, *, seed: int = 0) -> list[Run]:
-    """Train `spec` with the seeds seed, seed + 1, ..."""
-    return [training.run(replace(spec, seed=seed + i)) for i in range(n_seeds)]
+def seeded(spec: training.TrainSpec, n_seeds: int, *, seed: int = 0) -> list[training.TrainSpec]:
+    """Return `spec` with the seeds seed, seed + 1, ..."""
+    return [replace(spec, seed=seed + i) for i in range(n_seeds)]
 
 
 def exchange_loss(by_claim: Mapping[str, Sequence[Run]], claims: Sequence[str]) -> Climb:
@@ -115,27 +116,29 @@ def exchange_loss(by_claim: Mapping[str, Sequence[Run]], claims: Sequence[str]) 
 
     by_claim: as `climb` returns it.
     """
-    runs, bases = {}, {}
+    specs, bases = {}, {}
     for claim in claims:
         if claim in by_claim:
             name = ladder.find(claim).name
-            before = by_claim[claim]
-            runs[name] = list(before)
-            softer = replace(before[0].spec, loss="cross_entropy")
-            runs[f"{name}, cross-entropy"] = repeats(softer, len(before), seed=softer.seed)
+            specs[name] = [run.spec for run in by_claim[claim]]
+            specs[f"{name}, cross-entropy"] = [replace(spec, loss="cross_entropy") for spec in specs[name]]
             bases[f"{name}, cross-entropy"] = name
-    return Climb(runs, bases, ["recog", "fast"] * len(bases))
+    return Climb(parallel.train_groups(specs), bases, ["recog", "fast"] * len(bases))
 
 
 def anneal(split: Split, *, epochs: int, steps: int, n_seeds: int, seed: int = 0) -> Climb:
-    """Train the plateau rung with each of WAYS in turn: same peak, same number of epochs and of steps in them."""
+    """Train the plateau rung with each of WAYS in turn: same peak, same number of epochs and of steps in them.
+
+    The peak is the rate of the account. At three times that, a training that begins at its peak can stay for epochs
+    where it is surely wrong, as the squared error is flat there: that would compare beginnings, not endings.
+    """
     short = ladder.spec(ladder.find("hwd-recog-plateau"), split, budget="short")
-    runs = {}
+    specs = {}
     for way, options in WAYS.items():
         name = way.replace(" ", "_")
-        spec = replace(short, epochs=epochs, steps_per_epoch=steps, schedule=name, schedule_options=options)
-        runs[way] = repeats(spec, n_seeds, seed=seed)
-    return Climb(runs, dict.fromkeys([way for way in WAYS if way != "plateau"], "plateau"))
+        rate = {"learning_rate": ladder.RATE, "schedule": name, "schedule_options": options}
+        specs[way] = seeded(replace(short, epochs=epochs, steps_per_epoch=steps, **rate), n_seeds, seed=seed)
+    return Climb(parallel.train_groups(specs), dict.fromkeys([way for way in WAYS if way != "plateau"], "plateau"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,14 +178,14 @@ def warp_grid(
         )
     small = {"options": {"width": 0.5}, "steps_per_epoch": steps, "views": 1}
     wanted = [(n, s) for n in sizes for s in (0, 1)] + [(at, s) for s in strengths]
-    errors = {}
-    for n, strength in dict.fromkeys(wanted):
-        warp = augmentation.PUBLISHED.scaled(strength) if strength else None
-        runs = []
-        for one in range(seed, seed + n_seeds):
-            part = datasets.make_split("kaggle", n_train=n, n_test=1000, seed=one)
-            runs.append(training.run(recipes.fast("fast_b", part, seed=one, augmentation=warp, **small)))
-        errors[n, strength] = learning_curve.held_out_errors(runs)
+    seeds = range(seed, seed + n_seeds)
+    parts = {(n, one): datasets.make_split("kaggle", n_train=n, n_test=1000, seed=one) for n in sizes for one in seeds}
+    warps = {s: augmentation.PUBLISHED.scaled(s) if s else None for s in {0, 1, *strengths}}
+    specs = {
+        (n, s): [recipes.fast("fast_b", parts[n, one], seed=one, augmentation=warps[s], **small) for one in seeds]
+        for n, s in wanted
+    }
+    errors = {point: learning_curve.held_out_errors(runs) for point, runs in parallel.train_groups(specs).items()}
     return WarpGrid(
         at=at,
         by_strength=learning_curve.table({s: errors[at, s] for s in strengths}, name="strength"),

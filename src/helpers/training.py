@@ -21,7 +21,7 @@ from helpers import precision as precisions
 from helpers.backend import keras
 from helpers.specs import TrainSpec, identity, key
 
-__all__ = ["Diverged", "Run", "TrainSpec", "key", "load_model", "predict", "recall", "run", "summary"]
+__all__ = ["Diverged", "Run", "TrainSpec", "key", "load_model", "predict", "recall", "run", "summary", "viewed"]
 
 HISTORY = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
 _OURS = (layers.SpaceToDepth, layers.FusedBatchNormalization)  # importing them registers them for loading
@@ -310,7 +310,7 @@ def _predict_into(spec, entry, record, model):
     start = time.perf_counter()
     predictor = loops.make_predictor(model)
     parts = {"val": spec.split.x_val, "test": spec.split.x_test}
-    logits = {name: _viewed(predictor, images, spec.views) for name, images in parts.items()}
+    logits = {name: viewed(predictor, images, spec.views) for name, images in parts.items()}
     name, data = f"logits-{spec.views}.npz", run_store.to_npz(logits)
     seconds = {**record["predict_seconds"], name: time.perf_counter() - start}
     files = {**record["files"], name: run_store.write(entry.directory / name, data)}
@@ -319,8 +319,12 @@ def _predict_into(spec, entry, record, model):
     return data, record
 
 
-def _viewed(predictor, images: np.ndarray, views: int) -> np.ndarray:
-    """Average logits over views: the image itself twice and moved by one pixel in each of four directions."""
+def viewed(predictor, images: np.ndarray, views: int) -> np.ndarray:
+    """Return logits float32 (n, 10) of uint8 `images` (n, h, w), averaged over 1 or 5 views.
+
+    Five are the image itself, counted twice, and moved by one pixel in each of four directions. predictor: of
+    `loops.make_predictor`.
+    """
     if views == 1 or not len(images):
         return predictor(images)
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
@@ -353,7 +357,7 @@ def load_model(path: str | Path, *, sha256: str | None = None) -> keras.Model:
 def predict(network: Run | keras.Model, images: np.ndarray, *, views: int = 1) -> np.ndarray:
     """Return logits float32 (n, 10) for uint8 `images` (n, h, w), averaged over 1 or 5 views."""
     model = network.load() if isinstance(network, Run) else network
-    return _viewed(loops.make_predictor(model), images, views)
+    return viewed(loops.make_predictor(model), images, views)
 
 
 def summary(runs: Mapping[str, Run]) -> pd.DataFrame:

@@ -39,11 +39,27 @@ def available(threads: int = 1) -> int:
 
 def side_by_side(jobs, source, processes: int | None, threads: int, store: Path) -> Iterator[tuple]:
     """Run jobs in processes; joblib writes the images to a file once and every worker maps it."""
-    processes = min(len(jobs), processes or available(threads))
-    tasks = (
-        joblib.delayed(work)(position, recipe, fold, source.images, source.labels, threads, str(store), False)
-        for position, (recipe, fold) in enumerate(jobs)
+    yield from spread(
+        (
+            joblib.delayed(work)(position, recipe, fold, source.images, source.labels, threads, str(store), False)
+            for position, (recipe, fold) in enumerate(jobs)
+        ),
+        processes=min(len(jobs), processes or available(threads)),
+        threads=threads,
     )
+
+
+def spread(tasks, *, processes: int, threads: int) -> Iterator:
+    """Run joblib's delayed calls in `processes` processes of `threads` threads; yield what they return as they end.
+
+    One at a time needs no process of its own where this one works with as many threads.
+    """
+    if processes == 1:
+        from helpers import precision
+
+        if precision.threads() == threads:
+            yield from (function(*args, **kwargs) for function, args, kwargs in tasks)
+            return
     # With n_jobs=1 joblib would stay in this process, whose threads are pinned already: it gets two and feeds one.
     how = {"n_jobs": max(2, processes), "pre_dispatch": processes, "batch_size": 1}
     with joblib.parallel_config(backend="loky", inner_max_num_threads=threads):
@@ -92,22 +108,34 @@ def connect(address: str) -> Iterator:
 def work(position: int, recipe, fold: Fold, images, labels, threads: int, store: str | None, ship: bool) -> tuple:
     """Train in a worker; return (position, outcome, the run's files by name when they are to travel).
 
-    store None is the worker's own. Raises RuntimeError when the process already works with other threads.
+    store None is the worker's own.
+    """
+    with pinned(threads):
+        from helpers import training
+
+        run = training.run(recipe(folds.split_of(fold, images, labels)), store=Path(store) if store else None)
+    files = {path.name: path.read_bytes() for path in run.directory.iterdir() if path.is_file()} if ship else {}
+    return position, outcome(run), files
+
+
+@contextlib.contextmanager
+def pinned(threads: int) -> Iterator[None]:
+    """Hold this worker for one training on `threads` threads, silently.
+
+    Raises RuntimeError when the process already works with another number.
     """
     os.environ["DIGITS_THREADS"] = str(threads)  # read at TensorFlow's first operation, which is still to come
     with _ONE_AT_A_TIME:
-        from helpers import precision, training
+        from helpers import precision
         from helpers.backend import silenced_stderr
 
-        if (pinned := precision.threads()) != threads:
+        if (found := precision.threads()) != threads:
             raise RuntimeError(
-                f"threads = {threads}, but this worker's TensorFlow already works with {pinned}; start it anew, "
+                f"threads = {threads}, but this worker's TensorFlow already works with {found}; start it anew, "
                 f"with DIGITS_THREADS={threads} in its environment"
             )
         with silenced_stderr():  # a notebook would print a worker's progress into the page
-            run = training.run(recipe(folds.split_of(fold, images, labels)), store=Path(store) if store else None)
-    files = {path.name: path.read_bytes() for path in run.directory.iterdir() if path.is_file()} if ship else {}
-    return position, outcome(run), files
+            yield
 
 
 def outcome(run) -> dict:

@@ -1,0 +1,68 @@
+"""Several trainings side by side, each in a process of one thread: two of them beat one of two threads.
+
+The small networks of this series give a second thread too little to do (benchmarks/folds.py measures it). What is
+trained here is stored under the key of its own thread count, so it does not matter which of the reports that share a
+training asks for it first, or how many it asks for at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import joblib
+
+from helpers import paths, progress, training, workers
+from helpers.specs import TrainSpec, key
+from helpers.training import Run
+
+
+def train(
+    specs: Sequence[TrainSpec], *, processes: int | None = None, threads: int = 1, store: Path | None = None
+) -> list[Run]:
+    """Train every spec, or take it from the store, and return the runs in the order given.
+
+    processes: how many at a time; None is one for every `threads` cores, as far as memory allows. A spec that comes
+    twice is trained once. store: as in `training.run`. Raises ValueError for numbers below 1, and whatever a training
+    raises; what was finished before it stays in the store.
+    """
+    for name, value in (("threads", threads), ("processes", processes)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ValueError(f"{name} = {value!r}, expected a whole number from 1")
+    store = Path(store or paths.RUNS)
+    keys = [key(spec, threads=threads) for spec in specs]
+    by_key = dict(zip(keys, specs, strict=True))
+    runs = {name: training.recall(spec, run_key=name, store=store) for name, spec in by_key.items()}
+    missing = {name: spec for name, spec in by_key.items() if runs[name] is None}
+    if missing:
+        processes = min(len(missing), processes or workers.available(threads))
+        tasks = (joblib.delayed(_work)(name, spec, threads, str(store)) for name, spec in missing.items())
+        outcomes = workers.spread(tasks, processes=processes, threads=threads)
+        for number, (name, reused, resumed_from) in enumerate(outcomes, start=1):
+            run = training.recall(by_key[name], run_key=name, store=store)
+            if run is None:
+                raise RuntimeError(f"run {name[:8]} of {by_key[name].model} was trained but is not in {store}")
+            runs[name] = replace(run, reused=reused, resumed_from=resumed_from)
+            progress.say(
+                f"{run.spec.model} seed {run.spec.seed} · {run.spec.epochs} epochs in {progress.duration(run.seconds)}"
+                f" · {number} of {len(missing)} trainings done, {processes} at a time"
+            )
+    return [runs[name] for name in keys]
+
+
+def train_groups(groups: Mapping[str, Sequence[TrainSpec]], **how) -> dict[str, list[Run]]:
+    """Train groups of specs, say the seeds of each network, all side by side; `how` goes to `train`."""
+    runs = iter(train([spec for specs in groups.values() for spec in specs], **how))
+    return {name: [next(runs) for _ in specs] for name, specs in groups.items()}
+
+
+def train_named(specs: Mapping[str, TrainSpec], **how) -> dict[str, Run]:
+    """Train one spec for each name, all side by side; `how` goes to `train`."""
+    return dict(zip(specs, train(list(specs.values()), **how), strict=True))
+
+
+def _work(name: str, spec: TrainSpec, threads: int, store: str) -> tuple[str, bool, int]:
+    with workers.pinned(threads):
+        run = training.run(spec, store=Path(store))
+    if run.key != name:
+        raise RuntimeError(f"a worker of {threads} threads stores {spec.model} as {run.key[:8]}, expected {name[:8]}")
+    return name, run.reused, run.resumed_from
