@@ -50,7 +50,9 @@ def test_one_at_a_time_gives_the_same_bits(side_by_side, specs, tmp_path):
 
 def test_what_is_stored_starts_no_worker(side_by_side, specs, store, monkeypatch):
     monkeypatch.setattr(workers, "spread", lambda *_, **__: pytest.fail("a worker was started"))
-    groups = parallel.train_groups({"both": specs[:2], "first": specs[:1]}, store=store)
+    heard = []
+    groups = parallel.train_groups({"both": specs[:2], "first": specs[:1]}, store=store, finished=heard.append)
+    assert sorted(run.spec.seed for run in heard) == [0, 1]
     assert {name: [run.spec.seed for run in runs] for name, runs in groups.items()} == {"both": [0, 1], "first": [0]}
     assert all(run.reused for runs in groups.values() for run in runs)
     named = parallel.train_named({"b": specs[1], "a": specs[0]}, store=store)

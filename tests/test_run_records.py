@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from test_training import make_split, small
 
-from helpers import paths, run_records, training
+from helpers import parallel, paths, run_records, training
 from helpers.reporting import freshness
 
 
@@ -129,8 +129,16 @@ def test_collect_trains_and_records_in_the_full_profile_only(run, monkeypatch):
     assert not (paths.REPORTS / "runs").exists()
     assert asked == [(run.spec.seed, 1), (1, 1)]  # a taste of each
     asked.clear()
+
+    def train(specs, *, threads, finished):
+        asked.append(([spec.seed for spec in specs], threads))
+        for spec in specs:
+            finished(replace(run, spec=spec))
+
+    monkeypatch.setattr(parallel, "train", train)
+    monkeypatch.setattr(run_records, "available_threads", lambda: 8)
     run_records.collect({"a": run.spec}, profile="full")
-    assert asked == [(run.spec.seed, run.spec.epochs)]
+    assert asked == [([run.spec.seed], 8)]  # alone, it gets every core
     run_records.collect({"a": run.spec}, profile="full")
     assert len(asked) == 1  # a record answers for its training, on whatever machine it was made
     assert list(run_records.collect(specs, profile="standard")) == ["a"]

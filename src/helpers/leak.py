@@ -153,7 +153,12 @@ def examine(answers: Sequence, parts: Sequence[Fold], *, source: Dataset, origin
 
 
 def study(recipe: validation.Recipe, parts: Sequence[Fold], *, source: Dataset, record: bool = False) -> Leak:
-    """Train k folds and one network apart, and `examine` them; `record` leaves a record of each run."""
+    """Train k folds and one network apart, and `examine` them.
+
+    record: leave a record of each run, and train nothing where all are recorded already.
+    """
+    if record and (found := recorded(recipe, parts, source=source)):
+        return found
     trained = validation.cross_validate(recipe, parts, source=source)
     if record:
         for one in trained:

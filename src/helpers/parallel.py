@@ -5,7 +5,7 @@ trained here is stored under the key of its own thread count, so it does not mat
 training asks for it first, or how many it asks for at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +17,18 @@ from helpers.training import Run
 
 
 def train(
-    specs: Sequence[TrainSpec], *, processes: int | None = None, threads: int = 1, store: Path | None = None
+    specs: Sequence[TrainSpec],
+    *,
+    processes: int | None = None,
+    threads: int = 1,
+    store: Path | None = None,
+    finished: Callable[[Run], object] | None = None,
 ) -> list[Run]:
     """Train every spec, or take it from the store, and return the runs in the order given.
 
     processes: how many at a time; None is one for every `threads` cores, as far as memory allows. A spec that comes
-    twice is trained once. store: as in `training.run`. Raises ValueError for numbers below 1, and whatever a training
-    raises; what was finished before it stays in the store.
+    twice is trained once. store: as in `training.run`. finished: called with each run as it ends. Raises ValueError for
+    numbers below 1, and whatever a training raises; what was finished before it stays in the store.
     """
     for name, value in (("threads", threads), ("processes", processes)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
@@ -33,6 +38,9 @@ def train(
     by_key = dict(zip(keys, specs, strict=True))
     runs = {name: training.recall(spec, run_key=name, store=store) for name, spec in by_key.items()}
     missing = {name: spec for name, spec in by_key.items() if runs[name] is None}
+    finished = finished or (lambda run: None)
+    for run in filter(None, runs.values()):
+        finished(run)
     if missing:
         processes = min(len(missing), processes or workers.available(threads))
         tasks = (joblib.delayed(_work)(name, spec, threads, str(store)) for name, spec in missing.items())
@@ -42,6 +50,7 @@ def train(
             if run is None:
                 raise RuntimeError(f"run {name[:8]} of {by_key[name].model} was trained but is not in {store}")
             runs[name] = replace(run, reused=reused, resumed_from=resumed_from)
+            finished(runs[name])
             progress.say(
                 f"{run.spec.model} seed {run.spec.seed} · {run.spec.epochs} epochs in {progress.duration(run.seconds)}"
                 f" · {number} of {len(missing)} trainings done, {processes} at a time"

@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import paths, run_store, training
+from helpers import parallel, paths, run_store, training
+from helpers.precision import available_threads
 from helpers.specs import TrainSpec, identity
 
 SCHEMA = 1
@@ -164,14 +165,16 @@ def _read(document: dict, spec: TrainSpec) -> RunRecord:
 def collect(specs: Mapping[str, TrainSpec], *, profile: str) -> dict[str, RunRecord]:
     """Return the outcome of trainings that are too long for every day, by name; those not yet recorded are left out.
 
-    In the "full" profile each is trained (or taken from the run store) and recorded, unless a record is there already,
-    whatever machine left it; in the "smoke" profile trained for one epoch and not recorded; in any other only what has
-    been recorded is returned.
+    In the "full" profile each is trained (or taken from the run store), several side by side, and recorded as it ends,
+    unless a record is there already, whatever machine left it; in the "smoke" profile trained for one epoch and not
+    recorded; in any other only what has been recorded is returned.
     """
+    missing = [spec for spec in specs.values() if not path_of(spec).exists()]
+    if profile == "full" and missing:
+        # A single one gets every core.
+        parallel.train(missing, threads=1 if len(missing) > 1 else available_threads(), finished=record)
     found = {}
     for name, spec in specs.items():
-        if profile == "full" and not path_of(spec).exists():
-            record(training.run(spec))
         if profile == "smoke":
             found[name] = of_run(training.run(replace(spec, epochs=min(1, spec.epochs))))
         else:
