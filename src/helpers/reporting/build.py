@@ -14,7 +14,7 @@ import nbformat
 from filelock import FileLock, Timeout
 
 from helpers import paths
-from helpers.reporting import execute, freshness, provenance, site
+from helpers.reporting import execute, freshness, provenance, site, try_page
 from helpers.reporting.files import write_atomically
 from helpers.reporting.index import write_index
 from helpers.reporting.pages import render
@@ -23,7 +23,7 @@ from helpers.reporting.terminal import Terminal
 
 
 def build(profile: str, *, only: str | None, force: bool, limits: execute.Limits, terminal: Terminal) -> int:
-    """Bring every report of a profile up to date; return the exit status: 0, or 1 when a notebook failed.
+    """Bring every report of a profile up to date; return the exit status: 0, or 1 when a notebook or try.html failed.
 
     A failure leaves the last good report in place, its notebook as `NN.failed.ipynb`, a readable page under
     `failed/`, and does not stop the others.
@@ -55,13 +55,14 @@ def build(profile: str, *, only: str | None, force: bool, limits: execute.Limits
                 rendered += 1
                 if not why:
                     terminal.say(f"{job.slug}: rendered again, nothing executed")
+        drawable = try_page.refresh(places(profile).pages, say=terminal.say)
         index = write_index(jobs, profile)
         fresh = len(chosen) - executed - failures
         terminal.say(
             f"{executed} executed, {rendered} rendered, {fresh} already fresh, {failures} failed"
             + f"; read {index.relative_to(paths.ROOT)}"
         )
-    return 1 if failures else 0
+    return 0 if drawable and not failures else 1
 
 
 def _execute(job: Job, profile: str, why: list[str], limits: execute.Limits, terminal: Terminal) -> bool:
