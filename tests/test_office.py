@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import special
 
-from helpers import decisions, metrics, office, outside, systems
+from helpers import datasets, decisions, metrics, office, outside, systems
 from helpers.specs import TrainSpec
 from helpers.splits import Split
 
@@ -122,6 +122,35 @@ def test_tables_of_the_team(team):
     held = office.candidates({"e": [make_run(0), make_run(1)]})
     assert held["seconds"].tolist() == [3.0, 6.0]
     assert held.iloc[0]["least"] <= held.iloc[0]["accuracy"] <= held.iloc[0]["most"]
+
+
+def test_what_is_read_when_nothing_is_held_out(monkeypatch):
+    asked = {}
+
+    class Recorded:
+        cost, provenance = {"seconds": 9.0, "parameters": 10}, "recorded some day"
+
+        def __init__(self, spec):
+            labels = spec.split.y_test
+            self.test_predictions = np.where(np.arange(600) < 6 * spec.seed, (labels + 1) % 10, labels)
+
+    def collect(specs, *, profile):
+        asked[profile] = list(specs.values())
+        return {} if profile == "none" else {name: Recorded(spec) for name, spec in specs.items()}
+
+    monkeypatch.setattr(office.run_records, "collect", collect)
+    runs = [make_run(seed) for seed in range(2)]
+    for seed, run in enumerate(runs):
+        run.spec = replace(
+            run.spec, split=datasets.make_split("standard", n_train=40, n_validation=20, n_test=600), seed=seed
+        )
+    assert office.on_everything(runs, profile="none") == ("", [])
+    sentence, (row,) = office.on_everything(runs, profile="full")
+    split = asked["full"][0].split
+    assert (len(split.x_train), len(split.x_val), len(split.x_test)) == (60, 0, 600)
+    assert [(spec.model, spec.seed, spec.epochs) for spec in asked["full"]] == [("fast_e", 0, 1), ("fast_e", 1, 1)]
+    assert (row.value, row.mean, row.seeds, row.n) == (1.0, pytest.approx(0.995), 2, 600)
+    assert "99.50%** (2 seeds, from 99.00% to 100.00%; recorded some day)" in sentence
 
 
 def test_runs_of_different_splits_are_refused():

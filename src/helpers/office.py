@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from helpers import calibration, datasets, decisions, errors, metrics, results, serving, writers
+from helpers import calibration, datasets, decisions, errors, metrics, recipes, results, run_records, serving, writers
 from helpers.splits import Split
 from helpers.systems import Answers, System, build
 from helpers.training import Run
@@ -134,6 +134,31 @@ def rows(
         found.append(results.interval_row(system, one.test.score, **score))
         found.append(results.Row(system, metric="milliseconds", value=bill.loc[name, "p50"], n=None, **fields))
     return found
+
+
+def on_everything(finals: Sequence[Run], *, profile: str) -> tuple[str, list[results.Row]]:
+    """Return what the final networks read when nothing is held out: a sentence, and the results row for it.
+
+    The same seeds, trained on the training and the held-out images of `finals` together, as far as they are recorded
+    (see `run_records.collect`, which trains them in the full profile); an empty sentence and no row before there are
+    two of them.
+    """
+    first = finals[0].spec
+    sizes = {"n_train": len(first.split.x_train) + len(first.split.x_val), "n_test": len(first.split.x_test)}
+    split = datasets.make_split("standard", **sizes, seed=first.seed)
+    specs = recipes.finals(split, len(finals), seed=first.seed, epochs=first.epochs)
+    records = list(run_records.collect({f"{spec.seed}": spec for spec in specs}, profile=profile).values())
+    if len(records) < 2:
+        return "", []
+    each = [float(np.mean(record.test_predictions == split.y_test)) for record in records]
+    seeds, name = metrics.mean_over_seeds(each), f"final network, all {sizes['n_train']:,} training images"
+    about = {"model": "fast", "mean": seeds.mean, "sd": seeds.sd, "seeds": seeds.n, "note": records[0].provenance}
+    about |= {"split": "standard test", "section": "the-held-out-test", **records[0].cost}
+    sentence = (
+        f"Holding images out has its price: trained on all {sizes['n_train']:,}, the same recipe reads on average "
+        f"**{seeds.mean:.2%}** ({seeds.n} seeds, from {min(each):.2%} to {max(each):.2%}; {records[0].provenance})."
+    )
+    return sentence, [results.accuracy_row(name, split.y_test, records[0].test_predictions, **about)]
 
 
 def formats(table: pd.DataFrame) -> dict[str, str]:
