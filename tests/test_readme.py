@@ -1,5 +1,6 @@
 """The README's table and picture are made, not typed, and they are of this state."""
 
+import json
 import re
 
 import nbformat
@@ -14,11 +15,12 @@ TEXT = (paths.ROOT / "README.md").read_text(encoding="utf-8")
 
 def test_the_table_says_what_the_results_say():
     made = readme.updated(TEXT, readme.table())
-    assert made == TEXT, "run `make readme`"
+    assert readme.updated(made, readme.times(), "times") == TEXT, "run `make readme`"
 
 
 def test_every_report_with_results_is_in_the_readme_with_its_answer():
-    block = TEXT.partition(readme.START)[2].partition(readme.END)[0]
+    start, end = readme.MARKERS["reports"]
+    block = TEXT.partition(start)[2].partition(end)[0]
     for found in results.load_all():
         line = next(line for line in block.splitlines() if f"(reports/{found.notebook}.html)" in line)
         assert " ".join(found.answer.split()).replace("|", "\\|") in line
@@ -45,9 +47,22 @@ def test_a_table_is_made_from_notebooks_and_results(tmp_path):
     assert made.splitlines()[-1] == ("| [3. A title \\| with a bar](reports/03_three.html) |  | not executed yet |")
 
 
-def test_only_what_stands_between_the_markers_is_replaced():
-    text = f"before\n{readme.START}\nold\n{readme.END}\nafter\n"
-    assert readme.updated(text, "new") == f"before\n{readme.START}\nnew\n{readme.END}\nafter\n"
-    for broken in ("no markers", f"{readme.START} only", f"{readme.END} only"):
+def test_times_are_told_as_they_were_measured(tmp_path):
+    assert "Not measured yet" in readme.times(tmp_path / "times.json")
+    rows = {"reports": {"what": "`make reports`", "seconds": 125.4, "load": 0.31}}
+    (tmp_path / "times.json").write_text(
+        json.dumps({"machine": "2 cores of X", "measured": "2020-01-02", "rows": rows})
+    )
+    made = readme.times(tmp_path / "times.json").splitlines()
+    assert made[0] == "Measured 2020-01-02 in a fresh clone, on 2 cores of X:"
+    assert made[-1] == "| `make reports` | 2 min 05 s | 0.3 |"
+
+
+@pytest.mark.parametrize("part", readme.MARKERS)
+def test_only_what_stands_between_the_markers_is_replaced(part):
+    start, end = readme.MARKERS[part]
+    text = f"before\n{start}\nold\n{end}\nafter\n"
+    assert readme.updated(text, "new", part) == f"before\n{start}\nnew\n{end}\nafter\n"
+    for broken in ("no markers", f"{start} only", f"{end} only"):
         with pytest.raises(ValueError, match=r"README\.md needs"):
-            readme.updated(broken, "new")
+            readme.updated(broken, "new", part)

@@ -1,4 +1,4 @@
-"""Keep the README true: its table of reports from their results, its picture of the front page from the page.
+"""Keep the README true: its tables from results and measured times, its picture of the front page from the page.
 
     python -m helpers.reporting.readme
 
@@ -6,6 +6,7 @@ is what `make readme` runs. The picture needs playwright and a Chromium, and is 
 """
 
 import io
+import json
 import os
 import shutil
 import sys
@@ -16,8 +17,12 @@ import nbformat
 from helpers import paths
 from helpers.reporting import render, wording
 from helpers.reporting.files import write_atomically
+from helpers.reporting.terminal import duration
 
-START, END = "<!-- reports: made by `make readme` -->", "<!-- end of reports -->"
+MARKERS = {
+    part: (f"<!-- {part}: made by `make readme` -->", f"<!-- end of {part} -->") for part in ("reports", "times")
+}
+TIMES = Path("docs") / "times.json"  # written by benchmarks/series.py
 PICTURE = Path("docs") / "front-page.png"
 WINDOW = {"width": 1280, "height": 1080}  # CSS pixels
 LARGEST = 200_000  # bytes of the picture
@@ -44,13 +49,25 @@ def table(notebooks: Path | None = None, results: Path | None = None) -> str:
     return "\n".join(lines)
 
 
-def updated(text: str, made: str) -> str:
-    """Return a README with what stands between the two markers replaced. Raises ValueError without the markers."""
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
+def times(path: Path | None = None) -> str:
+    """Return the table of measured times as Markdown, from what benchmarks/series.py wrote; a word where it did not."""
+    try:
+        found = json.loads((path or paths.ROOT / TIMES).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return "Not measured yet: `benchmarks/series.py` does it."
+    lines = ["| what | time | load of the machine before |", "| --- | --- | --- |"]
+    lines += [f"| {row['what']} | {duration(row['seconds'])} | {row['load']:.1f} |" for row in found["rows"].values()]
+    return "\n".join([f"Measured {found['measured']} in a fresh clone, on {found['machine']}:", "", *lines])
+
+
+def updated(text: str, made: str, part: str = "reports") -> str:
+    """Return a README with what stands between a part's two markers replaced. Raises ValueError without them."""
+    opening, closing = MARKERS[part]
+    before, start, rest = text.partition(opening)
+    _, end, after = rest.partition(closing)
     if not start or not end:
-        raise ValueError(f"README.md needs the lines {START!r} and {END!r}")
-    return f"{before}{START}\n{made}\n{END}{after}"
+        raise ValueError(f"README.md needs the lines {opening!r} and {closing!r}")
+    return f"{before}{opening}\n{made}\n{closing}{after}"
 
 
 def picture(page: Path, target: Path) -> str:
@@ -80,11 +97,12 @@ def main() -> int:
     """Bring README.md and its picture up to date; return 0, or 2 when the README lacks its markers."""
     readme = paths.ROOT / "README.md"
     try:
-        write_atomically(readme, updated(readme.read_text(encoding="utf-8"), table()))
+        text = updated(readme.read_text(encoding="utf-8"), table())
+        write_atomically(readme, updated(text, times(), "times"))
     except (OSError, ValueError) as error:
         print(f"error: {error}")
         return 2
-    print("README.md: table of reports made again")
+    print("README.md: tables made again")
     print(picture(paths.REPORTS / "index.html", paths.ROOT / PICTURE))
     return 0
 
