@@ -124,14 +124,13 @@ def test_every_way_to_fail_is_named_and_leaves_no_report(root):
     failures = {
         "01_killed": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "kernel died in cell 2"),
         "02_exit": ("import sys; sys.exit(0)", "SystemExit|did not finish"),
-        "03_slow_cell": ("import time; time.sleep(60)", "cell 2 ran longer than its time limit"),
-        "04_memory": (WITHOUT_BOUND, "GiB of memory in cell 2; the limit is 1.5 GiB"),
-        "05_flood": ("for i in range(100_000): print('x' * 1000)", "printed more than"),
+        "03_memory": (WITHOUT_BOUND, "GiB of memory in cell 2; the limit is 0.7 GiB"),
+        "04_flood": ("for i in range(100_000): print('x' * 1000)", "printed more than"),
     }
     for slug, (source, _) in failures.items():
         write_notebook(root, slug, source)
-    write_notebook(root, "07_fine")
-    done = reporting(root, "build", "--cell-timeout", "6", "--memory", "1.5")
+    write_notebook(root, "05_fine")
+    done = reporting(root, "build", "--memory", "0.7")
     assert done.returncode == 1, done.stdout + done.stderr
     lines = {line.split(":")[0]: line for line in done.stdout.splitlines() if "FAILED" in line}
     for slug, (_, message) in failures.items():
@@ -139,16 +138,30 @@ def test_every_way_to_fail_is_named_and_leaves_no_report(root):
         assert not (root / f"reports/{slug}.html").exists()
         assert not (root / f"reports/results/{slug}.json").exists()
         assert (root / f"build/failed/{slug}.html").exists()
-    assert (root / "reports/07_fine.html").exists()
+    assert (root / "reports/05_fine.html").exists()
 
 
-def test_a_notebook_that_never_ends_is_stopped_at_its_time_limit(root):
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--timeout", "stopped after {} s, the notebook's time limit, in cell 2"),
+        ("--cell-timeout", "cell 2 ran longer than its time limit"),
+    ],
+)
+def test_a_notebook_that_never_ends_is_stopped_at_its_time_limit(root, option, message):
     write_notebook(root, "01_one", "while True: pass")
-    started = time.monotonic()
-    done = reporting(root, "build", "--timeout", "12")
-    assert done.returncode == 1
-    assert "the notebook's time limit, in cell 2" in done.stdout
-    assert time.monotonic() - started < 40
+    for seconds in (4, 16, 64):  # the shorter is enough where the kernel is up and in cell 2 by then
+        started = time.monotonic()
+        done = reporting(root, "build", option, str(seconds))
+        assert done.returncode == 1
+        assert time.monotonic() - started >= seconds
+        assert "time limit" in done.stdout
+        if message.format(seconds) in done.stdout:
+            break
+    else:
+        pytest.fail(done.stdout)
+    assert not (root / "reports/01_one.html").exists()
+    assert (root / "build/failed/01_one.html").exists()
 
 
 def test_wrong_requests_are_refused_before_anything_runs(root):
@@ -178,24 +191,35 @@ def test_interrupt_leaves_nothing_half_written_and_no_process(root):
     write_notebook(root, "01_one", "print('good')")
     assert reporting(root, "build").returncode == 0
     good = (root / "reports/01_one.html").read_bytes()
-    write_notebook(root, "01_one", "import time; time.sleep(100)")
-    build = subprocess.Popen(
-        command("build"), env=os.environ | {"DIGITS_ROOT": str(root)}, stdout=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 60
+    write_notebook(root, "01_one", "import time; time.sleep(3600)")
+    build = start_heeding_interrupts(command("build"), root)
+    deadline = time.monotonic() + 200
     while not any("ipykernel" in " ".join(p.cmdline()) for p in descendants(build.pid)):
         assert time.monotonic() < deadline, "no kernel started"
         time.sleep(0.2)
     children = descendants(build.pid)
     build.send_signal(signal.SIGINT)
-    output, _ = build.communicate(timeout=30)
+    output, _ = build.communicate(timeout=200)
     assert build.returncode == 130
     assert "interrupted" in output
     assert (root / "reports/01_one.html").read_bytes() == good
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
     assert not list(root.rglob("*.part"))
     assert not list((root / "build/staging").iterdir())
+
+
+def start_heeding_interrupts(command, root):
+    """Start a build that SIGINT interrupts, even where these tests were told to ignore it.
+
+    A shell without job control starts `make test &` with SIGINT ignored, every process of it inherits that, and
+    Python then installs no handler of its own. What has a handler here, though, is back to normal in a new program.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(command, env=os.environ | {"DIGITS_ROOT": str(root)}, stdout=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def descendants(pid):
