@@ -88,7 +88,7 @@ def test_it_is_made_once_and_again_only_when_something_changed(tmp_path, model, 
         (lambda model: (model / "digits.keras").write_bytes(b"PK"), "not the file that digits.json describes"),
         (
             lambda model: rewritten(model, lambda layers: layers[2].update(class_name="AveragePooling2D")),
-            "is a AveragePooling2D; known are",
+            "is of kind AveragePooling2D; known are",
         ),
         (
             lambda model: rewritten(model, lambda layers: layers[1]["config"].update(strides=[2, 2])),

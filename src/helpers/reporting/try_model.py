@@ -72,7 +72,7 @@ def _chain(layers: list[dict], stored) -> tuple[list[dict], np.ndarray]:
             raise ValueError(f"model: layer {config['name']} follows {_inputs(layer)}; only a chain can be exported")
         before = config["name"]
         if kind not in _STEPS:
-            raise ValueError(f"model: layer {before} is a {kind}; known are {', '.join(_STEPS)}")
+            raise ValueError(f"model: layer {before} is of kind {kind}; known are {', '.join(_STEPS)}")
         # Keras stores by class and position among its kind: conv2d, conv2d_1, ...
         name, count = _SNAKE[kind], seen.get(kind, 0)
         seen[kind] = count + 1

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup
 
 from helpers import paths
 from helpers.reporting import freshness, site
@@ -108,7 +109,7 @@ def render(model: Path, *, sources: str = "") -> str:
             rotation=exported.card["run"]["spec"]["augmentation"]["rotation"],
             known=len(known["labels"]),
             # base64 and short texts: nothing here could end the element, and "<" is escaped all the same
-            model=jinja2.utils.markupsafe.Markup(json.dumps(carried, separators=(",", ":")).replace("<", "\\u003c")),
+            model=Markup(json.dumps(carried, separators=(",", ":")).replace("<", "\\u003c")),
         )
     )
     return text.replace(_EMPTY, f'<meta name="made-from" content="{sources} {freshness.digest(text)}">', 1)
