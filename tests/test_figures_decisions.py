@@ -57,7 +57,9 @@ def test_the_cost_is_split_into_its_parts(answers):
     whole, lost, asking, point = fig.data
     assert np.allclose(np.add(lost.y, asking.y), whole.y)
     assert point.y[0] == pytest.approx(table["cost"].min())
-    assert min(whole.x) <= point.x[0] <= max(whole.x)
+    assert (point.x[0], point.y[0]) in zip(whole.x, whole.y, strict=True)  # though most rows are left out
+    assert len(whole.x) < len(table[table["human"] <= max(whole.x)])
+    assert list(whole.x) == sorted(whole.x)
     assert np.allclose(asking.y, np.array(asking.x) * prices.asking)
 
 
