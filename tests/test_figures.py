@@ -153,6 +153,11 @@ def test_which_text_counts_as_a_number(text, numeric):
     assert style._is_numeric(text, "") is numeric
 
 
+def test_negative_numbers_in_prose_have_a_true_minus(shown):
+    style.say("By -56%, (-3), at 1e-05 on 2026-11-21, pages 3-4, `-1`\n\n- 5 items")
+    assert shown[-1][0]["text/markdown"] == "By −56%, (−3), at 1e-05 on 2026-11-21, pages 3-4, `-1`\n\n- 5 items"
+
+
 def test_say_shows_markdown_and_refuses_nothing(shown):
     style.say(
         """

@@ -92,8 +92,8 @@ def trade_off_chart(
 def cost_chart(table: pd.DataFrame, *, chosen: pd.Series, money: str = "euros", height: int = 400) -> go.Figure:
     """Draw what 1,000 letters cost against how many of them a human reads, well past the chosen point.
 
-    table: as from `decisions.letter_costs`; chosen: one row of it (`table.loc[i]`). The total is split into what misdelivered letters
-    cost and what asking costs.
+    table: as from `decisions.letter_costs`; chosen: one row of it (`table.loc[i]`). The total is split into what
+    misdelivered letters cost and what asking costs.
     """
     part = table[table["human"] <= max(150, 1.8 * chosen["human"])]
     part = part.loc[_thinned(part).index.union([chosen.name])]  # the line passes through the chosen point

@@ -162,10 +162,12 @@ def _show_matplotlib(fig: MatplotlibFigure, *, alt: str, caption: str, invert: b
 
 
 def say(text: str) -> None:
-    """Display computed Markdown prose: a reading whose numbers come from variables."""
+    """Display computed Markdown prose: a reading whose numbers come from variables, negative ones with a true minus."""
     if not isinstance(text, str) or not text.strip():
         raise ValueError("text must be a non-empty string")
-    display(Markdown(inspect.cleandoc(text)))
+    parts = re.split(r"(`[^`]*`)", inspect.cleandoc(text))  # code stays as it is
+    parts[::2] = [re.sub(r"(?<![\w.,–-])-(?=\d)", "−", part) for part in parts[::2]]
+    display(Markdown("".join(parts)))
 
 
 def table(frame: pd.DataFrame, *, caption: str = "", formats: dict[str, str] | None = None, index: bool = True) -> None:
