@@ -1,9 +1,47 @@
-"""Fixtures that several test files share: a headless Chromium where one is installed."""
+"""What all test files share: a headless Chromium where one is installed, and how `make test` divides the work."""
 
 import os
 import shutil
 
 import pytest
+
+# nbformat would otherwise compile a grammar that nobody needs, for over a second in every process (see there).
+import helpers.reporting  # noqa: F401
+
+# Several workers share the cores: each computes with its part of them, as do the processes that it starts. Set before
+# NumPy and TensorFlow are imported, which read it once.
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    _cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    _threads = max(1, _cores // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+    for _name in ("DIGITS_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(_name, str(_threads))
+
+# Seconds that whole files take, roughly; whatever is not named takes less. Workers begin with the longest, so that
+# none is left alone with one at the end.
+LONG_FILES = {
+    "tests/faults/test_kills.py": 60,
+    "tests/test_validation.py": 50,
+    "tests/test_build.py": 40,
+    "tests/test_training.py": 40,
+    "tests/test_residual.py": 30,
+    "tests/test_short_runs.py": 30,
+    "tests/test_parallel.py": 25,
+    "tests/test_try_page_browser.py": 25,
+    "tests/test_predict.py": 20,
+    "tests/test_front_page_browser.py": 20,
+    "tests/test_browser.py": 20,
+    "tests/test_atlas.py": 15,
+    "tests/test_study.py": 12,
+    "tests/test_run_records.py": 12,
+    "tests/faults/test_disk.py": 10,
+    "tests/test_sweeps.py": 10,
+    "tests/test_corruptions.py": 10,
+    "tests/test_models.py": 8,
+    "tests/test_predict_ship.py": 8,
+    "tests/test_ladder.py": 8,
+}
+# Long tests that share nothing with one another: any worker may take any of them, the first ones first.
+APART = "test_it_runs_in_the_smoke_profile"
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
@@ -29,3 +67,29 @@ def browser():
 def pytest_make_parametrize_id(val):
     """Name bytes by their length: their content can hold a time stamp, and then no two workers agree on the name."""
     return f"{len(val)} bytes" if isinstance(val, bytes) else None
+
+
+def _unit(nodeid: str) -> str:
+    """Return what one worker does as a whole: a file, whose tests share what they prepare, or a test that is apart."""
+    return nodeid if f"::{APART}[" in nodeid else nodeid.split("::", 1)[0]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: -(1000 if APART in item.nodeid else LONG_FILES.get(_unit(item.nodeid), 0)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Divide as `--dist loadfile` does, but for the tests that are apart, and in the order above."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class LongestFirst(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return _unit(nodeid)
+
+    config.option.loadscopereorder = False  # it would be by number of tests
+    return LongestFirst(config, log)

@@ -47,6 +47,7 @@ RESTLESS = {
     "precision": "float32",
     "seed": 7,
 }
+forks = pytest.mark.skipif(sys.platform != "linux", reason="forks as Linux does")
 MODEL = "recog"
 OPTIONS = {"batch_norm": True, "dropout": 0.3}
 
@@ -167,35 +168,48 @@ def test_every_change_that_matters_changes_the_key(split):
     assert training.key(small(split, views=5)) == keys[0]
 
 
-KILLED = (
+# TensorFlow is imported once, and each training is a fork of that process, which has computed nothing itself.
+FORKING = (
     MAKE_SPLIT
     + """
-import sys
+import json, os, sys
 from pathlib import Path
 from helpers import training
 from helpers.augmentation import Warp
-training.run(training.TrainSpec(split=make_split(), **RECIPE), store=Path(sys.argv[1]))
+spec = training.TrainSpec(split=make_split(), **RECIPE)
+children = []
+for store in sys.argv[1:]:
+    children.append(os.fork())
+    if children[-1] == 0:
+        training.run(spec, store=Path(store))
+        os._exit(0)
+print(*children, flush=True)
+print(*[os.waitpid(child, 0)[1] for child in children])
 """
 )
 
 
-def start(store, **environment):
-    script = KILLED.replace("RECIPE", repr({**RESTLESS, "model": MODEL, "options": OPTIONS}))
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **environment}
-    return subprocess.Popen([sys.executable, "-c", script, str(store)], env=environment, stderr=subprocess.PIPE)
+def start(*stores):
+    """Start a process that trains RESTLESS into each store at once; it prints their process ids, then their statuses."""
+    script = FORKING.replace("RECIPE", repr({**RESTLESS, "model": MODEL, "options": OPTIONS}))
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    how = {"env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", script, *map(str, stores)], **how)
 
 
+@forks
 @pytest.mark.slow
 def test_killed_after_an_epoch_it_ends_with_the_very_same_bits(undisturbed, split, tmp_path):
     process = start(tmp_path)
-    deadline = time.monotonic() + 200
+    pid = int(process.stdout.readline())
+    deadline = time.monotonic() + 250
     while not list(tmp_path.glob("*/epoch-*.npz")):
-        assert process.poll() is None, process.stderr.read().decode()
+        assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stderr.close()
+    os.kill(pid, signal.SIGKILL)
+    statuses, log = process.communicate(timeout=250)
+    assert [int(status) for status in statuses.split()] == [signal.SIGKILL], log
     assert not list(tmp_path.glob("*/run.json"))
     run = training.run(restless(split), store=tmp_path)
     assert run.resumed_from >= 1
@@ -264,12 +278,12 @@ def test_a_corrupt_entry_is_trained_again(name, damage, split, tmp_path, capsys)
         assert "training it again" in capsys.readouterr().err
 
 
+@forks
 @pytest.mark.slow
 def test_two_processes_train_it_once(tmp_path, split):
-    processes = [start(tmp_path) for _ in range(2)]
-    logs = [process.communicate(timeout=250)[1].decode() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], logs
-    assert sorted("epoch 4/4" in log for log in logs) == [False, True]
+    statuses, log = start(tmp_path, tmp_path).communicate(timeout=250)
+    assert statuses.splitlines()[1] == "0 0", log
+    assert [log.count(f"epoch {epoch}/4") for epoch in range(1, 5)] == [1, 1, 1, 1], log
     assert training.run(restless(split), store=tmp_path).reused
 
 
