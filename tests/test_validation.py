@@ -127,7 +127,7 @@ def test_folds_of_one_repeat_make_one_prediction_for_every_row(parallel, source)
 def test_an_error_in_a_worker_reaches_the_caller(parts, source, tmp_path):
     wild = partial(RECIPE, learning_rate=1e30, epochs=1)
     with pytest.raises(training.Diverged, match="not finite"):
-        validation.cross_validate(wild, parts[:1], source=source, store=tmp_path)
+        validation.cross_validate(wild, parts[:2], source=source, processes=2, store=tmp_path)
 
 
 def test_bad_arguments_are_named(parts, source):
