@@ -17,7 +17,7 @@ from helpers.predict import conditions, decoding, preparing, reader
 pytestmark = pytest.mark.browser
 
 PAGE = paths.REPORTS / "try.html"
-EACH = 120  # MNIST test images under each of nine conditions: 1,080 in all
+PLAIN, CHANGED = 500, 65  # MNIST test images as they are, and under each of eight conditions: 1,020 in all
 TIE = 0.002  # probabilities closer than twice the tolerance may swap places
 
 
@@ -32,12 +32,10 @@ def visit(browser):
 def pictures() -> list[np.ndarray]:
     """Grey values 0..255 of all kinds and sizes: float32 (h, w)."""
     test, small = datasets.load_mnist().test.images, datasets.load_digits_8x8().images
-    found = [
-        conditions.picture(test[number * EACH + i], name, seed=i)
-        for number, name in enumerate(conditions.CONDITIONS)
-        for i in range(EACH)
-    ]
-    found += [image * np.float32(255 / 16) for image in small[:200]]
+    kinds = [name for name in conditions.CONDITIONS for _ in range(PLAIN if name == "as MNIST" else CHANGED)]
+    assert len(kinds) >= 1000
+    found = [conditions.picture(test[i], name, seed=i) for i, name in enumerate(kinds)]
+    found += [image * np.float32(255 / 16) for image in small[:150]]
     rng = np.random.default_rng(0)
     for image in test[5000:5020].astype(np.float32):
         shadow = np.add.outer(*np.linspace(-1, 1, 2 * 112).reshape(2, 112) * rng.uniform(-50, 50, (2, 1)))
@@ -79,7 +77,7 @@ def test_it_prepares_and_answers_as_python_does(visit):
     given = pictures()
     batch = [[*image.shape, base64.b64encode(image.tobytes()).decode("ascii")] for image in given]
     answers = [answer for i in range(0, len(batch), 100) for answer in visit.page.evaluate(ANSWERS, batch[i : i + 100])]
-    images, chances, read = [], [], []
+    images, chances = [], []
     for i, (image, (seen, words, chance)) in enumerate(zip(given, answers, strict=True)):
         expected = prepared(image)
         if isinstance(expected, str):
@@ -91,9 +89,7 @@ def test_it_prepares_and_answers_as_python_does(visit):
         assert off <= 1, f"image {i} differs by {off} grey levels"
         images.append(expected.image)
         chances.append(chance)
-        read.append(i)
-    assert sum(i < EACH * len(conditions.CONDITIONS) for i in read) >= 1000
-    assert len(given) - len(read) >= 4, "blank sheets are refused"
+    assert len(given) - 12 <= len(images) <= len(given) - 4, "blank sheets are refused, and hardly anything else"
     expected, found = reader.load().probabilities(np.stack(images)), np.array(chances)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
     first, second = np.sort(expected, axis=1)[:, :-3:-1].T
