@@ -61,7 +61,7 @@ def command(*arguments):
 def reporting(root, *arguments):
     environment = os.environ | {"DIGITS_ROOT": str(root)}
     return subprocess.run(
-        command(*arguments), env=environment, capture_output=True, text=True, timeout=200, stdin=subprocess.DEVNULL
+        command(*arguments), env=environment, capture_output=True, text=True, timeout=900, stdin=subprocess.DEVNULL
     )
 
 
@@ -193,13 +193,13 @@ def test_interrupt_leaves_nothing_half_written_and_no_process(root):
     good = (root / "reports/01_one.html").read_bytes()
     write_notebook(root, "01_one", "import time; time.sleep(3600)")
     build = start_heeding_interrupts(command("build"), root)
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 600
     while not any("ipykernel" in " ".join(p.cmdline()) for p in descendants(build.pid)):
         assert time.monotonic() < deadline, "no kernel started"
         time.sleep(0.2)
     children = descendants(build.pid)
     build.send_signal(signal.SIGINT)
-    output, _ = build.communicate(timeout=200)
+    output, _ = build.communicate(timeout=600)
     assert build.returncode == 130
     assert "interrupted" in output
     assert (root / "reports/01_one.html").read_bytes() == good

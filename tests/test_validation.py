@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from helpers import folds, recipes, run_store, training, validation, workers
+from helpers import folds, precision, recipes, run_store, training, validation, workers
 from helpers.records import build_dataset
 
 pytestmark = [pytest.mark.slow]
@@ -152,6 +152,9 @@ def test_workers_fit_cores_and_memory(monkeypatch):
     assert workers.available(1) == 5
     assert workers.available(2) == 4
     assert workers.available(100) == 1
+    monkeypatch.delenv("DIGITS_THREADS")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 4}, raising=False)
+    assert precision.available_threads() == 3
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert workers.available(1) == 1
 
@@ -232,8 +235,6 @@ def test_a_file_that_came_by_value_cannot_leave_its_directory(tmp_path):
 
 
 def test_a_worker_with_other_threads_says_so(parts, source, monkeypatch):
-    from helpers import precision
-
     monkeypatch.setenv("DIGITS_THREADS", os.environ.get("DIGITS_THREADS", "1"))
     monkeypatch.setattr(precision, "threads", lambda: 7)
     with pytest.raises(RuntimeError, match=r"threads = 1, but this worker's TensorFlow already works with 7"):
