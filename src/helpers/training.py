@@ -79,11 +79,12 @@ class Run:
 
     @property
     def provenance(self) -> str:
-        """Say in words whether it was trained just now."""
+        """Say in words whether it was trained just now, how long it took and on how many threads."""
+        threads = f"{self.hardware['threads']} thread" + ("s" if self.hardware["threads"] != 1 else "")
         if self.reused:
-            return f"reused, trained in {self.seconds:.0f} s"
+            return f"reused, trained in {self.seconds:.0f} s on {threads}"
         resumed = f", {self.resumed_from} epochs of it earlier" if self.resumed_from else ""
-        return f"trained here in {self.seconds:.0f} s{resumed}"
+        return f"trained here in {self.seconds:.0f} s on {threads}{resumed}"
 
     def load(self) -> keras.Model:
         """Load the trained network, after verifying its hash."""
