@@ -228,6 +228,60 @@ def test_a_real_kernel_and_a_real_build_killed(project):
     assert not list((project.root / "build/staging").iterdir())
 
 
+def making(root: Path) -> subprocess.Popen:
+    """Start `make reports` in a scratch project, in a process group of its own."""
+    environment = os.environ | {"DIGITS_ROOT": str(root)}
+    how = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL, "text": True}
+    return subprocess.Popen(["make", "-s", "reports"], cwd=root, env=environment, start_new_session=True, **how)
+
+
+@linux
+@pytest.mark.slow
+@pytest.mark.skipif(not Path(sys.prefix, "pyvenv.cfg").exists(), reason="make works in a virtual environment")
+def test_make_itself_killed(project):
+    """Without its make a build goes on by itself and the next make waits for it; killed with all it started, the
+    next begins again. Either way the numbers are those of an undisturbed build."""
+    from conftest import RECORD, TRAINING
+
+    held = "import time\nfrom pathlib import Path\nfrom helpers import paths\n(paths.BUILD / 'begun').touch()\n"
+    held += "while not (paths.BUILD / 'go').exists(): time.sleep(0.05)\n"
+    project.write_notebook(held + TRAINING, RECORD)
+    root, begun = project.root, project.root / "build" / "begun"
+    shutil.copy(TESTS.parent / "Makefile", root)
+    (root / ".venv").mkdir()
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        (root / ".venv" / name).symlink_to(Path(sys.prefix, name))
+    checksum = subprocess.run(["cksum", "requirements.lock"], cwd=root, capture_output=True, text=True).stdout.split()
+    (root / ".venv" / f".ready-{checksum[0]}").touch()
+
+    first = making(root)
+    until(begun.exists)
+    everything = [psutil.Process(first.pid), *psutil.Process(first.pid).children(recursive=True)]
+    os.killpg(first.pid, signal.SIGKILL)  # make and the builder; the kernel has a group of its own
+    first.communicate(timeout=300)
+    _, alive = psutil.wait_procs(everything, timeout=60)
+    assert alive == []
+    assert not project.page.exists()
+
+    begun.unlink()
+    second = making(root)
+    until(begun.exists)
+    builder = next(each for each in psutil.Process(second.pid).children() if "build" in each.cmdline())
+    second.kill()  # make alone
+    second.wait(timeout=300)
+    third = making(root)
+    until(lambda: len(psutil.Process(third.pid).children()) == 1)
+    assert builder.is_running()
+    (root / "build" / "go").touch()
+    said, _ = third.communicate(timeout=300)
+    assert third.returncode == 0, said
+    psutil.wait_procs([builder], timeout=60)
+    real = outcome(project)
+    pid = fork(lambda: project.build(force=True))
+    assert os.waitpid(pid, 0)[1] == 0
+    assert outcome(project) == real
+
+
 @pytest.mark.skipif(not (paths.ROOT / "Makefile").exists(), reason="no Makefile")
 def test_a_lock_from_the_future_does_not_set_up_again(tmp_path):
     """make compares times; the environment's stamp goes by the lock's checksum, so a wrong clock does no harm."""
