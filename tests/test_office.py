@@ -151,6 +151,8 @@ def test_what_is_read_when_nothing_is_held_out(monkeypatch):
     assert [(spec.model, spec.seed, spec.epochs) for spec in asked["full"]] == [("fast_e", 0, 1), ("fast_e", 1, 1)]
     assert (row.value, row.mean, row.seeds, row.n) == (1.0, pytest.approx(0.995), 2, 600)
     assert "99.50%** (2 seeds, from 99.00% to 100.00%; recorded some day)" in sentence
+    before = np.mean([run.test_predictions == split.y_test for run in runs])
+    assert f"a difference of {100 * (0.995 - before):+.2f} points" in sentence
 
 
 def test_runs_of_different_splits_are_refused():

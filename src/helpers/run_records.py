@@ -61,7 +61,8 @@ class RunRecord:
     @property
     def provenance(self) -> str:
         """Say in words when and where it was trained."""
-        where = f"{self.hardware['threads']} threads of {self.hardware['processor']}, {self.hardware['precision']}"
+        threads = f"{self.hardware['threads']} thread" + ("s" if self.hardware["threads"] != 1 else "")
+        where = f"{threads} of {self.hardware['processor']}, {self.hardware['precision']}"
         return f"recorded {self.finished}, trained in {self.seconds:,.0f} s on {where}"
 
 
