@@ -157,8 +157,8 @@ def on_everything(finals: Sequence[Run], *, profile: str) -> tuple[str, list[res
     held = float(np.mean([np.mean(run.test_predictions == split.y_test) for run in finals]))
     sentence = (
         f"And what does it cost to hold images out? Trained on all {sizes['n_train']:,}, the same recipe reads on "
-        f"average **{seeds.mean:.2%}** ({seeds.n} seeds, from {min(each):.2%} to {max(each):.2%}; {records[0].provenance}): a "
-        f"difference of {100 * (seeds.mean - held):+.2f} points."
+        f"average **{seeds.mean:.2%}** ({seeds.n} seeds, from {min(each):.2%} to {max(each):.2%}; "
+        f"{records[0].provenance}): a difference of {100 * (seeds.mean - held):+.2f} points."
     )
     return sentence, [results.accuracy_row(name, split.y_test, records[0].test_predictions, **about)]
 
