@@ -134,12 +134,8 @@ def bill(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "accuracy": [f"{value:.2%}" for value in table["estimate"]],
-            "ms for 1": [
-                f"{_short(a)}\u00a0/\u00a0{_short(b)}" for a, b in zip(table["p50"], table["p95"], strict=True)
-            ],
-            "for 256": [
-                f"{_short(a)}\u00a0/\u00a0{_short(b)}" for a, b in zip(table["p50_256"], table["p95_256"], strict=True)
-            ],
+            "ms for 1": _pairs(table["p50"], table["p95"]),
+            "for 256": _pairs(table["p50_256"], table["p95_256"]),
             "images/s": [f"{value:,.0f}" for value in table["throughput"]],
             "MB": [_short(value) for value in table["megabytes"]],
         },
