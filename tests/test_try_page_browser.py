@@ -182,7 +182,7 @@ def test_it_answers_while_the_stroke_is_drawn(visit):
         visit.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
         if not i:
             visit.page.mouse.down()
-    visit.page.wait_for_function("document.querySelector('#digit').textContent === '0'")
+    visit.page.locator("#digit", has_text="0").wait_for()
     assert visit.page.text_content("#said") == said, "a screen reader is told at the end of the stroke"
     visit.page.mouse.up()
     assert visit.page.text_content("#said").startswith("0. ")
@@ -277,7 +277,7 @@ def test_files_are_chosen_dropped_and_pasted(visit):
     two = datasets.load_mnist().test.images[1]
     scan = encoded(Image.fromarray(255 - np.kron(two, np.ones((5, 5), np.uint8))))
     page.set_input_files("#file", {"name": "two.png", "mimeType": "image/png", "buffer": scan})
-    page.wait_for_function("document.querySelector('#digit').textContent === '2'")
+    page.locator("#digit", has_text="2").wait_for()
     for event, carrier in (("drop", "dataTransfer"), ("paste", "clipboardData")):
         page.click("#clear")
         page.evaluate(
@@ -290,7 +290,7 @@ def test_files_are_chosen_dropped_and_pasted(visit):
             }""",
             [event, carrier, base64.b64encode(scan).decode("ascii")],
         )
-        page.wait_for_function("document.querySelector('#digit').textContent === '2'")
+        page.locator("#digit", has_text="2").wait_for()
 
 
 @pytest.mark.parametrize(
@@ -305,9 +305,7 @@ def test_files_are_chosen_dropped_and_pasted(visit):
 )
 def test_what_cannot_be_read_goes_to_a_human_in_words(visit, content, words):
     visit.page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": content})
-    visit.page.wait_for_function(
-        "words => document.querySelector('#detail').textContent.includes(words)", arg=words, timeout=5000
-    )
+    visit.page.locator("#detail", has_text=words).wait_for()
     assert shown(visit)["headline"] == "Send to a human"
     assert words in visit.page.text_content("#said")
     stroke(visit, ONE)
