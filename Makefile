@@ -23,7 +23,7 @@ help: ## list the targets
 	@printf 'Handwritten digits: a report series\n\n'
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1|\2/' | column -t -s '|'
 	@printf '\nOptions: NOTEBOOK=02 (one notebook, by number or name), FORCE=1 (run even if fresh), TIMEOUT=seconds (per notebook), PYTHON=python3.12,\n'
-	@printf '  JOBS=2 (points of a study side by side), DASK_SCHEDULER=tcp://host:8786 (the folds of report 07, or the points of a study, on that Dask cluster)\n'
+	@printf '  JOBS=2 (notebooks of a build or points of a study side by side), DASK_SCHEDULER=tcp://host:8786 (the folds of report 07, or the points of a study, on that Dask cluster)\n'
 
 setup: $(STAMP) ## make .venv from requirements.lock (other targets do it by themselves)
 
@@ -42,10 +42,10 @@ extras: $(STAMP) ## fetch who wrote which digit (QMNIST's label files, 0.9 MB) f
 	@$(BIN)/python -m helpers.writers $(if $(FILE),--file "$(FILE)")
 
 reports: $(STAMP) ## execute every stale notebook and render reports/*.html
-	@$(BIN)/python -m helpers.reporting build --profile $(PROFILE) $(if $(NOTEBOOK),--notebook $(NOTEBOOK)) $(if $(FORCE),--force) $(if $(TIMEOUT),--timeout $(TIMEOUT))
+	@$(BIN)/python -m helpers.reporting build --profile $(PROFILE) $(if $(JOBS),--jobs $(JOBS)) $(if $(NOTEBOOK),--notebook $(NOTEBOOK)) $(if $(FORCE),--force) $(if $(TIMEOUT),--timeout $(TIMEOUT))
 
 smoke: $(STAMP) ## run every notebook on a tiny budget into build/smoke/ (seconds, not science)
-	@$(BIN)/python -m helpers.reporting build --profile smoke $(if $(NOTEBOOK),--notebook $(NOTEBOOK)) $(if $(FORCE),--force) $(if $(TIMEOUT),--timeout $(TIMEOUT))
+	@$(BIN)/python -m helpers.reporting build --profile smoke $(if $(JOBS),--jobs $(JOBS)) $(if $(NOTEBOOK),--notebook $(NOTEBOOK)) $(if $(FORCE),--force) $(if $(TIMEOUT),--timeout $(TIMEOUT))
 
 # No limit on time that a published schedule could reach: interrupted, it goes on from the last finished epoch.
 full: $(STAMP) ## run every published training to its end (hours, in as many sittings as you like) into build/full/

@@ -187,14 +187,36 @@ def test_smoke_writes_elsewhere_with_a_banner(root):
     assert not list((root / "reports").iterdir())
 
 
-def test_interrupt_leaves_nothing_half_written_and_no_process(root):
+def test_side_by_side_notebooks_wait_only_for_what_they_load(root):
+    """The first waits for a sign of the third, so they do run at once; the second needs what the first found."""
+    sign = "from helpers import paths; sign = paths.BUILD / 'sign'\n"
+    wait = sign + "import os, time\nwhile not sign.exists(): time.sleep(0.05)\nprint('threads', os.environ['{}'])"
+    write_notebook(root, "01_one", wait.format("DIGITS_THREADS"))
+    load = "from helpers import paths\nif False: results.load('01_one')\n"
+    write_notebook(root, "02_two", load + "assert (paths.RESULTS / '01_one.json').exists()")
+    write_notebook(root, "03_three", sign + "sign.touch()")
+    done = reporting(root, "build", "--jobs", "3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 executed, 3 rendered" in done.stdout
+    assert sorted(json.loads((root / "reports/manifest.json").read_text())) == ["01_one", "02_two", "03_three"]
+    assert "threads 1" in (root / "reports/01_one.html").read_text()
+    status = reporting(root, "status").stdout
+    assert status.count("from these very sources") == 3, status
+    refused = reporting(root, "build", "--jobs", "0")
+    assert refused.returncode == 2
+    assert "JOBS=0: at least 1 is needed" in refused.stdout
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_interrupt_leaves_nothing_half_written_and_no_process(root, jobs):
     write_notebook(root, "01_one", "print('good')")
     assert reporting(root, "build").returncode == 0
     good = (root / "reports/01_one.html").read_bytes()
-    write_notebook(root, "01_one", "import time; time.sleep(3600)")
-    build = start_heeding_interrupts(command("build"), root)
+    for slug in ("01_one", "02_two"):
+        write_notebook(root, slug, "import time; time.sleep(3600)")
+    build = start_heeding_interrupts(command("build", "--jobs", str(jobs)), root)
     deadline = time.monotonic() + 600
-    while not any("ipykernel" in " ".join(p.cmdline()) for p in descendants(build.pid)):
+    while sum("ipykernel" in " ".join(p.cmdline()) for p in descendants(build.pid)) < jobs:
         assert time.monotonic() < deadline, "no kernel started"
         time.sleep(0.2)
     children = descendants(build.pid)

@@ -16,6 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     builder = commands.add_parser("build", help="execute what is stale, render what changed")
     builder.add_argument("--notebook", help="one notebook, by number or name")
     builder.add_argument("--force", action="store_true", help="execute even what is fresh")
+    builder.add_argument("--jobs", type=int, help="notebooks at a time; one for each core in smoke, else one")
     status = commands.add_parser("status", help="say what is fresh and what is stale, and why")
     for command in (builder, status):
         command.add_argument("--profile", default="standard", choices=plan.PROFILES)
@@ -47,9 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
 
             how = {"jobs": options.jobs, "force": options.force, "limits": limits, "terminal": terminal}
             return study_run.study(Path(options.file), **how)
-        return build.build(
-            options.profile, only=options.notebook, force=options.force, limits=limits, terminal=terminal
-        )
+        how = {"jobs": options.jobs, "limits": limits, "terminal": terminal}
+        return build.build(options.profile, only=options.notebook, force=options.force, **how)
     except (ValueError, OSError, RuntimeError) as error:
         terminal.say(f"error: {explain(error)}")
         return 2

@@ -2,11 +2,15 @@
 
 import contextlib
 import json
+import os
 import shlex
 import shutil
 import tempfile
+import threading
 import time
-from dataclasses import replace
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +18,7 @@ import nbformat
 from filelock import FileLock, Timeout
 
 from helpers import paths
-from helpers.reporting import execute, freshness, provenance, site, try_page
+from helpers.reporting import execute, freshness, points, provenance, site, try_page
 from helpers.reporting.files import write_atomically
 from helpers.reporting.index import write_index
 from helpers.reporting.pages import render
@@ -22,14 +26,41 @@ from helpers.reporting.plan import Job, places, plan, reasons, render_reasons
 from helpers.reporting.terminal import Terminal
 
 
-def build(profile: str, *, only: str | None, force: bool, limits: execute.Limits, terminal: Terminal) -> int:
+@dataclass(frozen=True)
+class _How:
+    """What every notebook of a build has in common. stop: set when it is to end. environment: of the kernels."""
+
+    profile: str
+    force: bool
+    limits: execute.Limits
+    terminal: Terminal
+    stop: threading.Event
+    environment: dict[str, str]
+
+
+def build(
+    profile: str,
+    *,
+    only: str | None,
+    force: bool,
+    limits: execute.Limits,
+    terminal: Terminal,
+    jobs: int | None = None,
+) -> int:
     """Bring every report of a profile up to date; return the exit status: 0, or 1 when a notebook or try.html failed.
 
-    A failure leaves the last good report in place, its notebook as `NN.failed.ipynb`, a readable page under
-    `failed/`, and does not stop the others.
+    jobs: notebooks executed at a time, which share the cores; None is one for each core in the smoke profile, else one,
+    as trainings make use of every core by themselves. A failure leaves the last good report in place, its notebook as
+    `NN.failed.ipynb`, a readable page under `failed/`, and does not stop the others.
     """
-    jobs = plan(profile)
-    chosen = _choose(jobs, only)
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"JOBS={jobs}: at least 1 is needed")
+    every = plan(profile)
+    chosen = _choose(every, only)
+    jobs = min(jobs or (points.cores() if profile == "smoke" else 1), len(chosen))
+    threads = os.environ.get("DIGITS_THREADS") or max(1, points.cores() // jobs)
+    environment = execute.pinned(threads) if jobs > 1 else {}
+    how = _How(profile, force, limits, terminal, threading.Event(), environment)
     paths.BUILD.mkdir(parents=True, exist_ok=True)
     lock = FileLock(paths.BUILD / ".lock")
     try:
@@ -40,23 +71,16 @@ def build(profile: str, *, only: str | None, force: bool, limits: execute.Limits
     with lock:
         _sweep(paths.BUILD)
         failures = executed = rendered = 0
-        for job in chosen:
-            # A notebook may load results that one before it has just written.
-            job = replace(job, components=freshness.components(job.notebook, job.resolved))
-            why = ["FORCE=1"] if force else reasons(job, profile)
-            if why:
-                failed = not _execute(job, profile, why, limits, terminal)
-                failures += failed
-                executed += not failed
-                if failed:
-                    continue
-            if why or render_reasons(job, profile):
+        for job, why, failed in _outcomes(chosen, jobs, how):
+            failures += failed
+            executed += bool(why) and not failed
+            if not failed and (why or render_reasons(job, profile)):
                 render(job, profile)
                 rendered += 1
                 if not why:
                     terminal.say(f"{job.slug}: rendered again, nothing executed")
         drawable = try_page.refresh(places(profile).pages, say=terminal.say)
-        index = write_index(jobs, profile)
+        index = write_index(every, profile)
         fresh = len(chosen) - executed - failures
         terminal.say(
             f"{executed} executed, {rendered} rendered, {fresh} already fresh, {failures} failed"
@@ -65,9 +89,49 @@ def build(profile: str, *, only: str | None, force: bool, limits: execute.Limits
     return 0 if drawable and not failures else 1
 
 
-def _execute(job: Job, profile: str, why: list[str], limits: execute.Limits, terminal: Terminal) -> bool:
+def _outcomes(chosen: list[Job], jobs: int, how: _How) -> Iterator[tuple[Job, list[str], bool]]:
+    """Execute what is stale, `jobs` at a time; yield (job, why it was executed, whether it failed) as they end."""
+    if jobs == 1:
+        yield from (_bring(job, how) for job in chosen)
+        return
+    futures = {}
+
+    def bring(job: Job):
+        for name in job.components:  # those before it have started already, so nobody waits in a circle
+            if before := futures.get(name.removeprefix("results of ")):
+                before.exception()
+        return _bring(job, how)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            for job in chosen:
+                futures[job.slug] = pool.submit(bring, job)
+            for future in as_completed(futures.values()):
+                yield future.result()
+        finally:  # Ctrl-C, a full disk: end what runs and start nothing more
+            how.stop.set()
+            for future in futures.values():
+                future.cancel()
+
+
+def _bring(job: Job, how: _How) -> tuple[Job, list[str], bool]:
+    """Execute a job if it is stale."""
+    # A notebook may load results that one before it has just written.
+    job = replace(job, components=freshness.components(job.notebook, job.resolved))
+    why = ["FORCE=1"] if how.force else reasons(job, how.profile)
+    return job, why, bool(why) and not _execute(job, why, how)
+
+
+def _execute(job: Job, why: list[str], how: _How) -> bool:
     """Execute one job and move its products into place; return whether it succeeded."""
+    profile, terminal = how.profile, how.terminal
     where = places(profile)
+
+    def progress(now: execute.Progress) -> None:
+        if how.stop.is_set():
+            raise KeyboardInterrupt
+        terminal.progress(job.slug, now)
+
     (paths.BUILD / "staging").mkdir(exist_ok=True)
     # A name of its own: what a killed build's notebook may still write cannot be taken for this one's.
     staging = Path(tempfile.mkdtemp(prefix=f"{profile}-{job.slug}-", dir=paths.BUILD / "staging"))
@@ -82,8 +146,9 @@ def _execute(job: Job, profile: str, why: list[str], limits: execute.Limits, ter
             output,
             parameters=job.overrides,
             results=staging / "results",
-            limits=limits,
-            progress=terminal.progress,
+            limits=how.limits,
+            progress=progress,
+            environment=how.environment,
         )
         write_atomically(where.logs / f"{job.slug}.log", "\n".join(outcome.log) + "\n")
         recorded = staging / "results" / f"{job.slug}.json"

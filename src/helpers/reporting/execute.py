@@ -27,6 +27,11 @@ KERNEL_ENVIRONMENT = {
 }
 
 
+def pinned(threads: int | str) -> dict[str, str]:
+    """Return what a kernel's environment says when it is to compute with so many threads."""
+    return dict.fromkeys(("DIGITS_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+
+
 @dataclass(frozen=True)
 class Limits:
     """Wall-clock seconds for a notebook and for one cell, and bytes of memory for its whole process tree."""

@@ -51,7 +51,6 @@ def run_point(
         if stop is not None and stop.is_set():
             raise Stopped
 
-    pinned = {name: str(threads) for name in ("DIGITS_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     with tempfile.TemporaryDirectory(prefix="point-", dir=scratch, ignore_cleanup_errors=True) as home:
         path, output, results = Path(home, "source.ipynb"), Path(home, "executed.ipynb"), Path(home, "results")
         path.write_text(source, encoding="utf-8")
@@ -62,7 +61,7 @@ def run_point(
             results=results,
             limits=execute.Limits(**limits),
             progress=look,
-            environment=pinned | {"DASK_SCHEDULER": ""},  # a cluster that runs points has no workers for folds
+            environment=execute.pinned(threads) | {"DASK_SCHEDULER": ""},  # a cluster that runs points has no workers for folds
         )
         recorded = results / f"{slug}.json"
         error = outcome.error

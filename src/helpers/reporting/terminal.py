@@ -8,13 +8,13 @@ from helpers.reporting.execute import Progress
 
 
 class Terminal:
-    """One moving line on a terminal; elsewhere one line per notebook and no carriage returns."""
+    """One moving line on a terminal for whatever runs; elsewhere one line per notebook and no carriage returns."""
 
-    def __init__(self, stream=None, *, notebooks: int = 0):
+    def __init__(self, stream=None):
         self.stream = stream or sys.stdout
         self.live = self.stream.isatty()
-        self.notebooks = notebooks
-        self.slug, self.expected = "", None
+        self.expected: dict[str, float | None] = {}  # of the notebooks that run
+        self.moving: dict[str, str] = {}
 
     def say(self, text: str) -> None:
         """Write a line that stays."""
@@ -23,30 +23,35 @@ class Terminal:
 
     def start(self, slug: str, why: list[str], expected: float | None) -> None:
         """Note which notebook starts, why, and how long it took last time (seconds)."""
-        self.slug, self.expected = slug, expected
+        self.expected[slug] = expected
         if self.live:
             more = f" and {len(why) - 1} more" if len(why) > 1 else ""
             self.say(f"{slug}: {why[0]}{more}")
 
-    def progress(self, progress: Progress) -> None:
+    def progress(self, slug: str, progress: Progress) -> None:
         """Show the cell, the time so far, what is left by the last run's time, and the kernel's last line."""
         if not self.live:
             return
-        text = f"{self.slug}  cell {progress.cell}/{progress.cells or '?'}  {duration(progress.seconds)}"
-        if self.expected and self.expected > progress.seconds:
-            text += f", about {duration(self.expected - progress.seconds)} left"
-        if progress.line:
-            text += f"  {progress.line}"
+        text = f"{slug}  cell {progress.cell}/{progress.cells or '?'}  {duration(progress.seconds)}"
+        expected = self.expected.get(slug)
+        if expected and expected > progress.seconds:
+            text += f", about {duration(expected - progress.seconds)} left"
+        self.moving[slug] = text
+        line = " | ".join(self.moving.copy().values())
+        if progress.line and len(self.moving) == 1:
+            line += f"  {progress.line}"
         width = shutil.get_terminal_size().columns - 1
-        self.stream.write("\r\x1b[2K" + text[:width])
+        self.stream.write("\r\x1b[2K" + line[:width])
         self.stream.flush()
 
     def done(self, slug: str, seconds: float) -> None:
         """Say that a notebook ran to its end."""
+        self.moving.pop(slug, None)
         self.say(f"{slug}: executed in {duration(seconds)}")
 
     def failed(self, slug: str, seconds: float, error: str, page: Path) -> None:
         """Say that a notebook failed, with the last line of its error and where to read the rest."""
+        self.moving.pop(slug, None)
         last = [line for line in error.splitlines() if line.strip()][-1]
         self.say(
             f"{slug}: FAILED after {duration(seconds)}: {last}\n  read {page}; the last good report stays in place"
