@@ -3,6 +3,7 @@
 import nbformat
 import pytest
 
+from helpers import imports
 from helpers.reporting import freshness
 
 
@@ -22,7 +23,7 @@ def package(tmp_path, monkeypatch):
     (root / "c.py").write_text("x = 1\n")
     (root / "d" / "__init__.py").write_text("")
     (root / "d" / "e.py").write_text("y = 1\n")
-    monkeypatch.setattr(freshness, "PACKAGE", root)
+    monkeypatch.setattr(imports, "PACKAGE", root)
     return root
 
 
@@ -32,7 +33,7 @@ def changed(before, after):
 
 @pytest.mark.parametrize("code", ["from helpers import a", "import helpers.a", "from helpers.a import f"])
 def test_helpers_are_found_transitively_and_only_those_used(package, code):
-    found = {path.relative_to(package).as_posix() for path in freshness.helper_closure(code)}
+    found = {path.relative_to(package).as_posix() for path in imports.closure(code)}
     assert found >= {"a.py", "b.py", "d/e.py"}
     assert "c.py" not in found
 

@@ -8,54 +8,15 @@ the renderer, its neighbours' titles.
 
 import ast
 import functools
-import hashlib
 import json
 from pathlib import Path
 
 import nbformat
 
-from helpers import paths
+from helpers import imports, paths
+from helpers.imports import digest, file_digest
 
-PACKAGE = Path(__file__).resolve().parents[1]
 RENDERER = Path(__file__).resolve().parent
-
-
-def digest(content: bytes | str) -> str:
-    """Return the first 16 hex digits of the SHA-256 of some content."""
-    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()[:16]
-
-
-def imported_helpers(code: str) -> set[Path]:
-    """Return the files of the helper modules that some code imports, not following them further.
-
-    Imports inside functions count too. A notebook's line magics are not valid Python; they are refused elsewhere.
-    """
-    found = set()
-    for name in _imported_names(code):
-        stem = PACKAGE.joinpath(*name.split(".")[1:])
-        found |= {path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()}
-    return found
-
-
-@functools.cache  # ten notebooks reach the same hundred modules; which files exist is asked anew
-def _imported_names(code: str) -> frozenset[str]:
-    names = set()
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return frozenset(name for name in names if name.split(".")[0] == "helpers")
-
-
-def helper_closure(code: str) -> list[Path]:
-    """Return every helper file that some code reaches through imports, sorted."""
-    seen: set[Path] = set()
-    queue = imported_helpers(code)
-    while queue:
-        seen |= queue
-        queue = {found for path in queue for found in _imports_of(path)} - seen
-    return sorted(seen)
 
 
 def components(notebook: nbformat.NotebookNode, parameters: dict) -> dict[str, str]:
@@ -68,16 +29,16 @@ def components(notebook: nbformat.NotebookNode, parameters: dict) -> dict[str, s
     code = "\n".join(cells)
     found = {f"code cell {i + 1}": digest(source) for i, source in enumerate(cells)}
     found |= of_parameters(parameters)
-    for path in helper_closure(code):
-        found[f"helper {path.relative_to(PACKAGE).as_posix()}"] = _file_digest(path)
+    for path in imports.closure(code):
+        found[f"helper {path.relative_to(imports.PACKAGE).as_posix()}"] = file_digest(path)
     for path in sorted([*paths.MNIST.glob("*"), paths.CLAIMS]):
         if path.is_file():
-            found[f"data {path.relative_to(paths.DATA).as_posix()}"] = _file_digest(path)
+            found[f"data {path.relative_to(paths.DATA).as_posix()}"] = file_digest(path)
     for slug in loaded_results(code):
         path = paths.RESULTS / f"{slug}.json"
         found[f"results of {slug}"] = _result_digest(path) if path.exists() else "absent"
     found |= recorded_runs(code)
-    found["requirements.lock"] = _file_digest(paths.ROOT / "requirements.lock")
+    found["requirements.lock"] = file_digest(paths.ROOT / "requirements.lock")
     return found
 
 
@@ -91,7 +52,7 @@ def of_parameters(parameters: dict) -> dict[str, str]:
                 files = sorted(path for path in [target, *target.glob("*")] if path.is_file())
             except (OSError, ValueError):  # text that no file could be called
                 continue
-            found |= {f"data of parameter {name}: {path.name}": _file_digest(path) for path in files}
+            found |= {f"data of parameter {name}: {path.name}": file_digest(path) for path in files}
     return found
 
 
@@ -110,9 +71,9 @@ def loaded_results(code: str) -> list[str]:
 
 def recorded_runs(code: str) -> dict[str, str]:
     """Return the committed run records as components, for code that reads them: through `run_records`."""
-    if PACKAGE / "run_records.py" not in helper_closure(code):
+    if imports.PACKAGE / "run_records.py" not in imports.closure(code):
         return {}
-    return {f"run record {path.name}": _file_digest(path) for path in sorted((paths.REPORTS / "runs").glob("*.json"))}
+    return {f"run record {path.name}": file_digest(path) for path in sorted((paths.REPORTS / "runs").glob("*.json"))}
 
 
 def page_digest(notebook: nbformat.NotebookNode, neighbours: tuple) -> str:
@@ -127,7 +88,7 @@ def renderer_digest() -> str:
     """Return the digest of the renderer and its template."""
     names = ("render", "outputs", "prose", "site", "wording", "atlas")
     files = [RENDERER / f"{name}.py" for name in names] + sorted((RENDERER / "template").rglob("*"))
-    return digest("".join(_file_digest(path) for path in files if path.is_file()))
+    return digest("".join(file_digest(path) for path in files if path.is_file()))
 
 
 def why_stale(then: dict[str, str] | None, now: dict[str, str]) -> list[str]:
@@ -149,10 +110,6 @@ def read_state(path: Path) -> dict | None:
     return content if isinstance(content, dict) else None
 
 
-def _file_digest(path: Path) -> str:
-    return digest(path.read_bytes())
-
-
 def _result_digest(path: Path) -> str:
     """Digest what a result says, not when or how fast: seconds differ between runs, findings need not."""
     try:
@@ -161,7 +118,3 @@ def _result_digest(path: Path) -> str:
     except (ValueError, TypeError, KeyError, AttributeError):
         return "damaged"
     return digest(json.dumps(told, sort_keys=True))
-
-
-def _imports_of(path: Path) -> set[Path]:
-    return imported_helpers(path.read_text(encoding="utf-8"))
