@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from helpers import baselines, metrics, sweeps
+from helpers import baselines, metrics, paths, sweeps
 from helpers.figures import sweeps as figures
 from helpers.figures.style import PALETTE
 
@@ -144,3 +144,28 @@ def test_luck_and_the_best_tree_of_a_sweep_by_hand():
 )
 def test_half_of_all_importance(importances, n):
     assert baselines.half_of(np.array(importances)) == n
+
+
+def test_what_is_kept_is_what_was_found(small, tmp_path, monkeypatch):
+    """Sweeps that are read from the store, and trees that are grown again for it, equal those made on the spot."""
+    monkeypatch.setattr(paths, "RUNS", tmp_path)
+    x_train, y_train, x, y = small
+    grow = {"x": x, "depths": (2, 9), "seeds": (3, 4)}
+    plain, first, second = (sweeps.tree_sweep(x_train, y_train, **grow, keep=keep) for keep in (False, True, True))
+    for found in (first, second):
+        np.testing.assert_array_equal(found.predictions, plain.predictions)
+    assert second.seconds == first.seconds
+    trees = [one.model("entropy", 4).tree_ for one in (plain, second)]
+    np.testing.assert_array_equal(trees[0].threshold, trees[1].threshold)
+    assert second.trees == 4
+    assert len(list(tmp_path.glob("*/run.json"))) == 1
+    sweeps.tree_sweep(x_train, y_train, **grow | {"seeds": (3, 5)}, keep=True)
+    assert len(list(tmp_path.glob("*/run.json"))) == 2
+
+    for _ in range(2):
+        left_out = baselines.leave_one_out(x_train, y_train, ks=(1, 3))
+        np.testing.assert_array_equal(left_out.predictions, sweeps.knn_sweep(x_train, y_train, ks=(1, 3)).predictions)
+    narrow = {"x": x, "y": y, "components": [2, 8], "ks": [1, 3]}
+    tables = [baselines.component_sweep(x_train, y_train, **narrow, keep=keep) for keep in (False, True, True)]
+    for table in tables[1:]:
+        pd.testing.assert_frame_equal(table, tables[0], check_dtype=False)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import ndimage
 
-from helpers import corruptions, robustness, serving
+from helpers import corruptions, kept, outside, robustness, serving
 from helpers.corruptions import CORRUPTIONS, corrupt
 
 every_kind = pytest.mark.parametrize("name", CORRUPTIONS)
@@ -233,3 +233,45 @@ def test_networks_and_classical_models_become_readers(tmp_path):
     bare = serving.classical(baselines.knn(split.x_train, split.y_train, k=1))
     assert np.array_equal(bare.probabilities(split.x_train[:9]).argmax(axis=1), split.y_train[:9])
     assert bare.threshold is None
+
+
+def test_networks_that_several_readers_share_are_asked_once():
+    asked = []
+
+    def network(images):
+        asked.append(len(images))
+        return images.reshape(len(images), -1)[:, :2].astype(float)
+
+    mean = serving.Reader("mlp", None, 1.0, networks={"a": network, "b": network}, combine=lambda x: sum(x) / 2)
+    alone = serving.Reader("mlp", None, 1.0, networks={"a": network}, combine=lambda x: x[0])
+    images, answered = np.arange(12, dtype=np.uint8).reshape(3, 2, 2), {}
+    np.testing.assert_array_equal(mean.ask(images, answered), images.reshape(3, 4)[:, :2])
+    np.testing.assert_array_equal(alone.ask(images, answered), images.reshape(3, 4)[:, :2])
+    assert asked == [3, 3]
+    alone.ask(images, {})
+    assert asked == [3, 3, 3]
+
+
+def test_kept_readings_are_those_of_the_same_readers_and_images(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept.paths, "RUNS", tmp_path)
+    images, labels, asked = np.full((2, 28, 28), 9, np.uint8), np.array([0, 1]), []
+
+    def guess(x):
+        asked.append(1)
+        return np.tile([0.9, 0.1], (len(x), 1))
+
+    def measure(*identity, images=images, **more):
+        reader = serving.Reader("chance", guess, 0.0, 0.5, list(identity))
+        return robustness.measure({"guesses": reader}, images, labels, severities=[1], keep=True, **more)
+
+    first = measure("a")
+    n = len(asked)
+    pd.testing.assert_frame_equal(measure("a"), first, check_dtype=False)
+    assert len(asked) == n
+    for number, more in enumerate([{"images": images + 1}, {"seed": 1}, {"mend": outside.mended}], start=2):
+        measure("a", **more)
+        assert len(asked) == number * n, more
+    measure("b")
+    assert len(asked) == 5 * n
+    with pytest.raises(ValueError, match="readers: guesses cannot be kept"):
+        robustness.measure({"guesses": serving.Reader("chance", guess, 0.0)}, images, labels, keep=True)

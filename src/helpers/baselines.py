@@ -16,7 +16,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
-from helpers import metrics, neighbours, sweeps, trees
+from helpers import kept, metrics, neighbours, sweeps, trees
 from helpers.neighbours import as_rows, check_k
 
 MEGABYTE = 1e6
@@ -128,19 +128,50 @@ def project(pca: PCA, x) -> np.ndarray:
     return pca.transform(as_rows(x, "x", n_features=pca.n_features_in_)).astype(np.float32)
 
 
-def component_sweep(x_train, y_train, *, x, y, components: Sequence[int], ks: Sequence[int]) -> pd.DataFrame:
-    """Repeat the kNN sweep on ever more principal components, and keep the best k of each.
+def component_sweep(
+    x_train, y_train, *, x, y, components: Sequence[int], ks: Sequence[int], keep: bool = False
+) -> pd.DataFrame:
+    """Repeat the kNN sweep on ever more principal components, and take the best k of each.
 
-    Returns a table with one row per number of components: estimate, low, high (fractions), k.
+    keep: what is found, for the next time (see `kept`). Returns a table with one row per number of components:
+    estimate, low, high (fractions), k.
     """
-    pca = fit_components(x_train, n=max(components))
-    z_train, z = project(pca, x_train), project(pca, x)
-    lines = []
-    for n in components:
-        scores = accuracies(y, sweeps.knn_sweep(z_train[:, :n], y_train, x=z[:, :n], ks=ks).predictions, index=ks)
-        best = scores["estimate"].idxmax()
-        lines.append({**scores.loc[best], "k": int(best)})
-    return pd.DataFrame(lines, index=list(components))
+
+    def compute() -> pd.DataFrame:
+        pca = fit_components(x_train, n=max(components))
+        z_train, z = project(pca, x_train), project(pca, x)
+        lines = []
+        for n in components:
+            scores = accuracies(y, sweeps.knn_sweep(z_train[:, :n], y_train, x=z[:, :n], ks=ks).predictions, index=ks)
+            best = scores["estimate"].idxmax()
+            lines.append({**scores.loc[best], "k": int(best)})
+        return pd.DataFrame(lines)
+
+    inputs = {"train": x_train, "labels": y_train, "x": x, "y": y, "components": list(components), "ks": list(ks)}
+    found = kept.frame(compute, inputs=inputs, modules=[__name__]) if keep else compute()
+    return found.set_axis(list(components))
+
+
+@dataclass(frozen=True, eq=False)
+class LeaveOneOut:
+    """What kNN says of each image, asked of all others: predictions int64 (len(ks), n), seconds it took."""
+
+    ks: tuple[int, ...]
+    predictions: np.ndarray
+    seconds: float
+
+
+def leave_one_out(x, y, *, ks: Sequence[int]) -> LeaveOneOut:
+    """Name each of the images x (n, ...), labels y (n,), by its k nearest among the others, for every k; kept.
+
+    One exact search answers for all: `sweeps.knn_sweep`.
+    """
+    found = kept.arrays(
+        lambda: {"predictions": sweeps.knn_sweep(x, y, ks=ks).predictions},
+        inputs={"x": x, "y": y, "ks": [int(k) for k in ks]},
+        modules=[__name__],
+    )
+    return LeaveOneOut(tuple(ks), found.arrays["predictions"], found.seconds)
 
 
 def pruning_sweep(fitted: DecisionTreeClassifier, *, x, y, n: int = 80) -> pd.DataFrame:

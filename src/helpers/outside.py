@@ -46,7 +46,8 @@ def shipped() -> Reader | None:
         return None
     network = reader.load()
     size = (reader.DIRECTORY / reader.WEIGHTS).stat().st_size
-    return Reader("resnet", network.probabilities, size / MEGABYTE, network.threshold)
+    identity = ["shipped", network.card["sha256"], network.temperature, network.threshold]
+    return Reader("resnet", network.probabilities, size / MEGABYTE, network.threshold, identity)
 
 
 def with_shipped(readers: dict[str, Reader]) -> dict[str, Reader]:

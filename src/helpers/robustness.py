@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from helpers import corruptions, metrics
+from helpers import corruptions, kept, metrics, precision
 from helpers.serving import Reader
 
 
@@ -17,22 +17,40 @@ def measure(
     severities: Sequence[int] = corruptions.SEVERITIES,
     mend: Callable[[np.ndarray], np.ndarray] | None = None,
     seed: int = 0,
+    keep: bool = False,
 ) -> pd.DataFrame:
     """Read every corruption at every severity, and the clean images as severity 0 of a kind named "none".
 
-    images: uint8 (n, h, w), labels (n,). mend: applied to the damaged images before anyone reads them. All readers see
-    the same damaged images.
+    images: uint8 (n, h, w), labels (n,). mend: a function of this project, applied to the damaged images before anyone
+    reads them. All readers see the same damaged images. keep: what is found, for the next time (see `kept`).
 
     Returns one row for each reader, corruption and severity: reader, corruption, severity, n, accuracy, and, where
     the reader has a threshold, sent (share left to a human), accepted and accepted_wrong (images), and accepted_error.
+    Raises ValueError when a reader whose answers are to be kept does not say what decides them.
     """
-    y_true, rows = np.asarray(y_true), []
+    y_true = np.asarray(y_true)
+
+    def compute() -> pd.DataFrame:
+        return _measure(readers, images, y_true, severities, mend, seed)
+
+    if not keep:
+        return compute()
+    identities = {name: reader.identity for name, reader in readers.items()}
+    if unknown := [name for name, identity in identities.items() if identity is None]:
+        raise ValueError(f"readers: {', '.join(unknown)} cannot be kept; each needs an identity")
+    inputs = {"images": images, "labels": y_true, "severities": list(severities), "seed": seed, "readers": identities}
+    inputs |= {"mend": mend and mend.__qualname__, "threads": precision.threads()}
+    return kept.frame(compute, inputs=inputs, modules=[__name__, *([mend.__module__] if mend else [])])
+
+
+def _measure(readers, images, y_true, severities, mend, seed) -> pd.DataFrame:
+    rows = []
     cases = [("none", 0), *((name, severity) for name in corruptions.CORRUPTIONS for severity in severities)]
     for name, severity in cases:
         damaged = images if name == "none" else corruptions.corrupt(images, name, severity=severity, seed=seed)
-        damaged = mend(damaged) if mend else damaged
+        damaged, answered = mend(damaged) if mend else damaged, {}
         for reader_name, reader in readers.items():
-            probabilities = reader.probabilities(damaged)
+            probabilities = reader.ask(damaged, answered)
             correct = probabilities.argmax(axis=1) == y_true
             row = {"reader": reader_name, "corruption": name, "severity": severity, "n": len(y_true)}
             row["accuracy"] = correct.mean()
@@ -86,10 +104,13 @@ def mending(
     y_true,
     *,
     mend: Callable[[np.ndarray], np.ndarray],
-    seed: int = 0,
+    **how,
 ) -> pd.DataFrame:
-    """Return `by_kind` with two rows a reader: images as they come, and, under "NAME, mended", after `mend`."""
-    plain, mended = (by_kind(measure(readers, images, y_true, mend=way, seed=seed)) for way in (None, mend))
+    """Return `by_kind` with two rows a reader: images as they come, and, under "NAME, mended", after `mend`.
+
+    `how` goes to `measure`.
+    """
+    plain, mended = (by_kind(measure(readers, images, y_true, mend=way, **how)) for way in (None, mend))
     both = pd.concat([plain, mended.rename("{}, mended".format)])
     return both.loc[[row for name in readers for row in (name, f"{name}, mended")]].rename_axis("reader")
 

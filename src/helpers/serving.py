@@ -28,12 +28,30 @@ class Reader:
 
     megabytes: of the file, or of what a classical model keeps. threshold: the confidence from which an answer is
     accepted; None for models that answer with a bare label (probability 1), where there is no confidence to go by.
+    identity: JSON values that decide its answers, None where nobody wrote them down. networks: those that it asks,
+    name -> logits(images), and combine: what makes their answers, in this order, its own; models that share a network
+    can share what it answers (`ask`).
     """
 
     key: str
     probabilities: Callable[[np.ndarray], np.ndarray]
     megabytes: float
     threshold: float | None = None
+    identity: list | None = None
+    networks: Mapping[str, Callable[[np.ndarray], np.ndarray]] | None = None
+    combine: Callable[[list[np.ndarray]], np.ndarray] | None = None
+
+    def ask(self, images: np.ndarray, answered: dict[str, np.ndarray]) -> np.ndarray:
+        """Return `probabilities(images)`; each network's logits are taken from `answered`, or left there.
+
+        answered: what networks have answered to these very images, by name.
+        """
+        if not self.networks:
+            return self.probabilities(images)
+        for name, network in self.networks.items():
+            if name not in answered:
+                answered[name] = network(images)
+        return self.combine([answered[name] for name in self.networks])
 
 
 def network(
@@ -49,21 +67,32 @@ def network(
     temperature divides the logits (of an ensemble: the logarithms of the mean probabilities). views: 1 or 5, as the
     spec says by default.
     """
-    predictors = [loops.make_predictor(run.load()) for run in runs]
     views = views or runs[0].spec.views
+    networks = {f"{run.key}, views: {views}": _looks(run, views) for run in runs}
 
-    def probabilities(images: np.ndarray) -> np.ndarray:
-        logits = [viewed(predictor, images, views) for predictor in predictors]
+    def combine(logits: list[np.ndarray]) -> np.ndarray:
         whole = logits[0] if len(logits) == 1 else calibration.ensemble(logits)
         return calibration.softmax(whole, temperature=temperature)
 
-    size = sum(os.path.getsize(run.directory / "model.keras") for run in runs)
-    return Reader(key, probabilities, size / MEGABYTE, threshold)
+    return Reader(
+        key,
+        lambda images: combine([look(images) for look in networks.values()]),
+        sum(os.path.getsize(run.directory / "model.keras") for run in runs) / MEGABYTE,
+        threshold,
+        [*networks, temperature, threshold],
+        networks,
+        combine,
+    )
 
 
-def classical(model: baselines.Model, *, n_classes: int = 10) -> Reader:
+def _looks(run: Run, views: int) -> Callable[[np.ndarray], np.ndarray]:
+    predictor = loops.make_predictor(run.load())
+    return lambda images: viewed(predictor, images, views)
+
+
+def classical(model: baselines.Model, *, n_classes: int = 10, identity: list | None = None) -> Reader:
     """Let a classical model, which answers with labels, answer with probabilities of 0 and 1."""
-    return Reader(model.key, lambda x: np.eye(n_classes)[model.answer(x)], model.megabytes)
+    return Reader(model.key, lambda x: np.eye(n_classes)[model.answer(x)], model.megabytes, identity=identity)
 
 
 def classics(split: Split, *, n_trees: int, n_components: int = 40, seed: int = 0) -> dict[str, Reader]:
@@ -74,7 +103,8 @@ def classics(split: Split, *, n_trees: int, n_components: int = 40, seed: int = 
     with warnings.catch_warnings():
         forest = baselines.forest(*data, n_trees=n_trees, seed=seed)
     forest.kept.set_params(n_jobs=1)  # for one image, starting threads takes longer than asking the trees
-    return {f"kNN, {n_components} components": classical(near), f"forest of {n_trees}": classical(forest)}
+    made = {f"kNN, {n_components} components": near, f"forest of {n_trees}": forest}
+    return {name: classical(model, identity=[name, split.fingerprint, seed]) for name, model in made.items()}
 
 
 @dataclass(frozen=True)
@@ -105,14 +135,14 @@ def latency(answer: Callable, images: np.ndarray, *, batch: int, seconds: float 
 
 
 def price_list(readers: Mapping[str, Reader], images, y_true, *, seconds: float = 1.0) -> pd.DataFrame:
-    """Score and time every reader on images (n, h, w) with labels (n,).
+    """Score and time every reader on images (n, h, w) with labels (n,); what networks share is asked once to be scored.
 
     Columns: model (palette key), estimate, low, high (accuracy, Wilson 95%), p50 and p95 (ms for one image), p50_256
     and p95_256 (ms for 256), throughput (images a second, 256 at a time), megabytes. `seconds`: for each timing.
     """
-    rows = {}
+    rows, answered = {}, {}
     for name, reader in readers.items():
-        score = metrics.accuracy(y_true, reader.probabilities(images).argmax(axis=1))
+        score = metrics.accuracy(y_true, reader.ask(images, answered).argmax(axis=1))
         one, many = (latency(reader.probabilities, images, batch=n, seconds=seconds) for n in (1, 256))
         rows[name] = {
             "model": reader.key,

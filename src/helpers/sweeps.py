@@ -5,15 +5,16 @@ in which ten yes/no votes are scored by exact match. `neighbours` does the searc
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from time import perf_counter
 
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 
-from helpers import neighbours, trees
+from helpers import kept, neighbours, trees
 from helpers.neighbours import Neighbours, as_rows, check_k
 
 KS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 30)
@@ -36,15 +37,25 @@ class TreeSweep:
     """What a tree predicts at every depth, for each criterion and seed.
 
     predictions: int64 (len(criteria), len(seeds), len(depths), n_queries), NO_LABEL where a tree fitted to
-    one-hot labels does not say 'yes' exactly once; models[criterion, seed]: the full trees; seconds: all of it.
+    one-hot labels does not say 'yes' exactly once; seconds: all of it, whenever that was. grow: fits a full tree,
+    (criterion, seed) -> the tree, or returns it where it has been fitted.
     """
 
     criteria: tuple[str, ...]
     seeds: tuple[int, ...]
     depths: tuple[int, ...]
     predictions: np.ndarray
-    models: dict[tuple[str, int], DecisionTreeClassifier]
     seconds: float
+    grow: Callable[[tuple[str, int]], DecisionTreeClassifier]
+
+    def model(self, criterion: str, seed: int) -> DecisionTreeClassifier:
+        """Return a full tree; a sweep that was kept grows it again, which gives the same one."""
+        return self.grow((criterion, seed))
+
+    @property
+    def trees(self) -> int:
+        """How many full trees it took."""
+        return len(self.criteria) * len(self.seeds)
 
 
 def knn_sweep(
@@ -106,12 +117,14 @@ def tree_sweep(
     criteria: Sequence[str] = CRITERIA,
     seeds: Sequence[int] = (0,),
     one_hot: bool = False,
+    keep: bool = False,
 ) -> TreeSweep:
     """Predict with decision trees of every depth, from one full fit per criterion and seed.
 
     x_train: (n_train, ...), y_train: int (n_train,) from 0; x: (n, ...). one_hot: fit one tree to ten yes/no
-    columns, as scikit-learn does when it is given them. Fits run in parallel threads. Raises ValueError for a
-    depth that is not a whole number >= 1, an unknown criterion, and features that are not finite or differ in number.
+    columns, as scikit-learn does when it is given them. keep: what the trees predict, for the next time (see `kept`).
+    Fits run in parallel threads. Raises ValueError for a depth that is not a whole number >= 1, an unknown criterion,
+    and features that are not finite or differ in number.
     """
     begin = perf_counter()
     train = as_rows(x_train, "x_train").astype(np.float32, copy=False)
@@ -124,17 +137,27 @@ def tree_sweep(
     if one_hot:
         target = np.eye(int(target.max()) + 1, dtype=np.int64)[target]
 
-    def fit(key: tuple[str, int]) -> tuple[DecisionTreeClassifier, np.ndarray]:
-        model = DecisionTreeClassifier(criterion=key[0], random_state=key[1]).fit(train, target)
-        return model, trees.predict_at_depths(model, query, depths=depths)
+    @cache
+    def grow(key: tuple[str, int]) -> DecisionTreeClassifier:
+        return DecisionTreeClassifier(criterion=key[0], random_state=key[1]).fit(train, target)
 
-    keys = list(itertools.product(criteria, seeds))
-    with ThreadPoolExecutor(neighbours.n_processors()) as pool:  # the fit releases Python's lock
-        fitted = list(pool.map(fit, keys))
-    shape = (len(criteria), len(seeds), len(depths), len(query))
-    predictions = np.stack([answer for _, answer in fitted]).reshape(shape)
-    models = {key: model for key, (model, _) in zip(keys, fitted, strict=True)}
-    return TreeSweep(tuple(criteria), tuple(seeds), depths, predictions, models, perf_counter() - begin)
+    def answers() -> dict[str, np.ndarray]:
+        with ThreadPoolExecutor(neighbours.n_processors()) as pool:  # the fit releases Python's lock
+            found = pool.map(
+                lambda key: trees.predict_at_depths(grow(key), query, depths=depths),
+                itertools.product(criteria, seeds),
+            )
+            return {"predictions": np.stack(list(found)).astype(np.int32)}
+
+    if keep:
+        inputs = {"train": train, "target": target, "query": query, "depths": depths}
+        inputs |= {"criteria": list(criteria), "seeds": [int(seed) for seed in seeds]}
+        found = kept.arrays(answers, inputs=inputs, modules=[__name__])
+        predictions, seconds = found.arrays["predictions"], found.seconds
+    else:
+        predictions, seconds = answers()["predictions"], perf_counter() - begin
+    predictions = predictions.reshape(len(criteria), len(seeds), len(depths), len(query)).astype(np.int64)
+    return TreeSweep(tuple(criteria), tuple(seeds), depths, predictions, seconds, grow)
 
 
 def one_standard_error(accuracies, *, n: int) -> int:
