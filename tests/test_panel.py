@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_training import make_split
 
-from helpers import panel
+from helpers import panel, recipes
 from helpers.records import build_dataset
 
 
@@ -80,3 +80,34 @@ def test_out_of_fold_asks_networks_that_have_not_seen_the_image(tmp_path, monkey
     assert len(np.unique(rows)) == len(rows) == 200
     assert np.array_equal(held.argmax(axis=1), source.labels[rows]), "put back in the order of rows"
     assert np.allclose(held.sum(axis=1), 1)
+
+
+def test_all_that_later_sections_ask_for_is_trained_at_once(monkeypatch):
+    from helpers import datasets, parallel, specs, validation
+
+    calls, asked = [], []
+
+    def train(wanted):
+        calls.append([specs.key(spec, threads=1) for spec in wanted])
+        return [SimpleNamespace(test_predictions=spec.model, seconds=0) for spec in wanted]
+
+    def cross_validate(recipe, parts, *, source):
+        asked.extend(specs.key(recipe(part.cut(source)), threads=1) for part in parts)
+        raise InterruptedError
+
+    monkeypatch.setattr(parallel, "train", train)
+    monkeypatch.setattr(validation, "cross_validate", cross_validate)
+    source = datasets.load_mnist().train
+    final = recipes.fast("fast_e", datasets.make_split("standard", n_train=300, seed=1), epochs=2)
+    epochs = {"seed": 1, "n": 300, "mlp_epochs": 2, "cnn_epochs": 1}
+    runs = panel.train_all([final], source, **epochs, n_folds=3, fold_epochs=1)
+    assert [run.test_predictions for run in runs] == ["fast_e"]
+    panel.networks(**epochs)
+    with pytest.raises(InterruptedError):
+        panel.out_of_fold(source, source.images[:2], n=300, n_folds=3, epochs=1, seed=1)
+    everything, networks = calls
+    assert len(everything) == 1 + 2 + 3
+    assert set(networks) | set(asked) == set(everything[1:])
+    monkeypatch.setenv("DASK_SCHEDULER", "tcp://host:1")
+    panel.train_all([final], source, **epochs, n_folds=3, fold_epochs=1)
+    assert len(calls[-1]) == 3, "folds go to the cluster"

@@ -1,7 +1,8 @@
 """Other readers of the same images, to see whose mistakes a network's mistakes are, and what to compare them with."""
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -68,16 +69,20 @@ def networks(*, seed: int, n: int, n_validation: int = 10_000, mlp_epochs: int, 
     n: training images, 0 for all. n_validation: held out from the first, whose run report 04 shares with the values it
     uses. The second learns from all of them.
     """
-    from helpers import datasets, parallel, recipes
+    from helpers import parallel
+
+    mlp, cnn = parallel.train(_published(seed, n, n_validation, mlp_epochs, cnn_epochs))
+    return {"MLP": network(mlp, "mlp"), "CNN": network(cnn, "cnn")}
+
+
+def _published(seed: int, n: int, n_validation: int, mlp_epochs: int, cnn_epochs: int) -> list:
+    """Return the trainings behind `networks`, as specs."""
+    from helpers import datasets, recipes
 
     part = datasets.make_split("standard", n_validation=n_validation, n_train=n or None, seed=seed)
     whole = datasets.make_split("standard", n_train=n or None, seed=seed)
-    specs = [
-        recipes.published("mlp", part, epochs=mlp_epochs, options={"dropout": 0.4}, seed=seed),
-        recipes.published("hdr_cnn", whole, epochs=cnn_epochs, seed=seed),
-    ]
-    mlp, cnn = parallel.train(specs)
-    return {"MLP": network(mlp, "mlp"), "CNN": network(cnn, "cnn")}
+    mlp = recipes.published("mlp", part, epochs=mlp_epochs, options={"dropout": 0.4}, seed=seed)
+    return [mlp, recipes.published("hdr_cnn", whole, epochs=cnn_epochs, seed=seed)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,11 +163,45 @@ def out_of_fold(
     n: so many images, the classes in proportion; 0 is all. Each fold trains `model` by the fast recipe, but without
     softened labels: those would keep every probability below a bound, and with it every doubt.
     """
-    from helpers import recipes, validation
+    from helpers import validation
 
-    sampled, rows = folds.sample(source, n, seed=seed)
-    recipe = partial(recipes.fast, model, epochs=epochs, seed=seed, label_smoothing=0.0)
-    trained = validation.cross_validate(recipe, folds.k_folds(sampled, n_folds, seed=seed), source=sampled)
+    sampled, rows, recipe, parts = _held_out_parts(source, n, n_folds, model, epochs, seed)
+    trained = validation.cross_validate(recipe, parts, source=sampled)
     runs = [validation.full_run(recipe, one, source=sampled) for one in trained]
     held = errors.out_of_fold([(run.spec.split.val_index, run.val_logits) for run in runs], len(sampled))
     return OutOfFold(rows, held, np.mean([errors.softmax(asker(run)(elsewhere)) for run in runs], axis=0))
+
+
+def _held_out_parts(source: Dataset, n: int, n_folds: int, model: str, epochs: int, seed: int) -> tuple:
+    """Return what `out_of_fold` trains on: the sample of `source`, its rows, the recipe and the folds."""
+    from helpers import recipes
+
+    sampled, rows = folds.sample(source, n, seed=seed)
+    recipe = partial(recipes.fast, model, epochs=epochs, seed=seed, label_smoothing=0.0)
+    return sampled, rows, recipe, folds.k_folds(sampled, n_folds, seed=seed)
+
+
+def train_all(
+    finals: Sequence,
+    source: Dataset,
+    *,
+    seed: int,
+    n: int,
+    mlp_epochs: int,
+    cnn_epochs: int,
+    n_folds: int,
+    fold_epochs: int,
+    n_validation: int = 10_000,
+) -> list:
+    """Train `finals` (specs), and beside them what `networks` and `out_of_fold` will ask the store for.
+
+    One call for all, the longest first, leaves no core waiting for the last of each kind. The arguments are theirs.
+    Returns the runs of `finals`.
+    """
+    from helpers import parallel
+
+    sampled, _, recipe, parts = _held_out_parts(source, n, n_folds, "fast_b", fold_epochs, seed)
+    # A cluster, where one is named, trains the folds.
+    elsewhere = [] if os.environ.get("DASK_SCHEDULER") else [recipe(part.cut(sampled)) for part in parts]
+    others = _published(seed, n, n_validation, mlp_epochs, cnn_epochs)
+    return parallel.train([*finals, *others[::-1], *elsewhere])[: len(finals)]
