@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import calibration, conformal, decisions, robustness, serving
+from helpers import calibration, conformal, decisions, metrics, robustness, serving
 from helpers.figures import decisions as charts
 from helpers.figures import robustness as wear
 from helpers.figures.style import PALETTE
@@ -94,6 +94,15 @@ def test_latency_is_drawn_an_image_in_both_panels(bill):
     assert [trace.marker.symbol for trace in fig.data] == ["circle", "circle", "circle-open", "circle-open"]
     words = serving.bill(bill)
     assert words.loc["mlp", "accuracy"] == "97.50%"
+
+
+def test_what_is_known_is_not_measured_again():
+    asked = []
+    reader = serving.Reader("mlp", lambda x: asked.append(len(x)) or np.eye(10)[np.zeros(len(x), int)], 2.0)
+    known = {"mlp": metrics.wilson(3, 4)}
+    bill = serving.price_list({"mlp": reader}, np.zeros((7, 28, 28), np.uint8), np.zeros(7), known=known, seconds=0)
+    assert bill.loc["mlp", "estimate"] == 0.75
+    assert set(asked) == {1, 256}, "only the timings"
 
 
 @pytest.fixture

@@ -102,12 +102,17 @@ def test_holes_in_paper_are_filled_with_paper(tmp_path):
     np.testing.assert_allclose(read_image(save(tmp_path / "x.png", Image.fromarray(pixels))), digit(), atol=1)
 
 
-def test_ink_that_differs_in_colour_only_is_seen(tmp_path):
+@pytest.mark.parametrize(
+    ("paper", "ink", "least"),
+    [((0, 130, 0), (255, 0, 0), 120), ((200, 0, 200), (0, 141, 0), 120)],  # the same luminance, to 0.2
+    ids=["red on green", "green on purple"],
+)
+def test_ink_that_differs_in_colour_only_is_seen(tmp_path, paper, ink, least):
     pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    pixels[...] = (0, 130, 0)
-    pixels[digit() < 128] = (255, 0, 0)  # the same luminance, to 0.1
+    pixels[...] = paper
+    pixels[digit() < 128] = ink
     grey = read_image(save(tmp_path / "x.png", Image.fromarray(pixels)))
-    assert abs(grey[6, 10] - grey[0, 0]) > 120
+    assert abs(grey[6, 10] - grey[0, 0]) > least
 
 
 def png(width, height, *, rows=0):

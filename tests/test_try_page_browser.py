@@ -109,11 +109,14 @@ def painted(mode: str, size: tuple[int, int]) -> Image.Image:
     rows, columns = np.indices((size[1], size[0])) / max(size)
     waves = [127 + 120 * np.sin(20 * rows * k + 9 * columns / k) for k in (1, 2, 3)]
     alpha = np.where((rows - 0.3) ** 2 + (columns - 0.3) ** 2 < 0.09, 255, 0 if mode == "RGBA" else 255)
+    if mode == "purple":  # red is as blue everywhere, and luminance hides what green and red show
+        red = np.where(waves[0] > 127, 200, 0)
+        return Image.fromarray(np.dstack([red, np.where(red, 0, 141), red]).astype(np.uint8), "RGB")
     whole = Image.fromarray(np.dstack([*waves, alpha]).astype(np.uint8), "RGBA")
     return whole if mode == "RGBA" else whole.convert(mode)
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "purple"])
 @pytest.mark.parametrize("size", [(90, 60), (1300, 1101)])
 def test_it_decodes_files_as_python_does(visit, tmp_path, mode, size):
     path = tmp_path / "picture.png"
@@ -130,9 +133,8 @@ def test_it_decodes_files_as_python_does(visit, tmp_path, mode, size):
     )
     found = np.reshape(values, (height, width))
     assert found.shape == expected.shape
-    off = np.abs(found - expected)
-    # A canvas forgets the colour of what cannot be seen, and a block at the rim averages it in.
-    assert (np.quantile(off, 0.98) if mode == "RGBA" else off.max()) <= 1.01
+    # Pillow rounds colours that were multiplied by their opacity.
+    assert np.abs(found - expected).max() <= (2.01 if mode == "RGBA" else 1.01)
 
 
 def stroke(visit, points) -> None:

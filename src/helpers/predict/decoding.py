@@ -125,7 +125,7 @@ def _wide(values: np.ndarray) -> np.ndarray:
 def _best_grey(colours: np.ndarray) -> np.ndarray:
     """Return luminance (ITU-R BT.601), or the one of red, green and blue that shows clearly more than it does."""
     grey = colours @ np.array([0.299, 0.587, 0.114], np.float32)
-    if np.array_equal(colours[..., 0], colours[..., 2]):
+    if (colours == colours[..., :1]).all():
         return grey
     spread = colours.std(axis=(0, 1))
     best = int(np.argmax(spread))
