@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from helpers import baselines, metrics, paths, sweeps
+from helpers import baselines, metrics, paths, sweeps, trees
 from helpers.figures import sweeps as figures
 from helpers.figures.style import PALETTE
 
@@ -47,7 +47,7 @@ def test_component_sweep_keeps_the_best_k(small):
 def test_trees_and_forests_answer_as_scikit_learn(small):
     x_train, y_train, x, _ = small
     fitted = DecisionTreeClassifier(random_state=3).fit(flat(x_train), y_train)
-    assert np.array_equal(baselines.tree(fitted).answer(x), fitted.predict(flat(x)))
+    assert np.array_equal(baselines.tree(trees.plain(fitted)).answer(x), fitted.predict(flat(x)))
     forest = RandomForestClassifier(7, random_state=3).fit(flat(x_train), y_train)
     assert np.array_equal(baselines.forest(x_train, y_train, n_trees=7, seed=3).answer(x), forest.predict(flat(x)))
 
@@ -78,7 +78,7 @@ def test_over_seeds_by_hand():
 def test_pruning_sweep_runs_from_the_root_to_the_full_tree(small):
     x_train, y_train, x, y = small
     fitted = DecisionTreeClassifier(random_state=0).fit(flat(x_train), y_train)
-    table = baselines.pruning_sweep(fitted, x=x, y=y, n=20)
+    table = baselines.pruning_sweep(trees.plain(fitted), x=x, y=y, n=20)
     assert table.index[0] == 1
     assert table.index[-1] == fitted.get_n_leaves()
     assert table.index.is_monotonic_increasing
@@ -147,7 +147,7 @@ def test_half_of_all_importance(importances, n):
 
 
 def test_what_is_kept_is_what_was_found(small, tmp_path, monkeypatch):
-    """Sweeps that are read from the store, and trees that are grown again for it, equal those made on the spot."""
+    """Sweeps that are read from the store, with their trees, equal those made on the spot."""
     monkeypatch.setattr(paths, "RUNS", tmp_path)
     x_train, y_train, x, y = small
     grow = {"x": x, "depths": (2, 9), "seeds": (3, 4)}
@@ -155,9 +155,11 @@ def test_what_is_kept_is_what_was_found(small, tmp_path, monkeypatch):
     for found in (first, second):
         np.testing.assert_array_equal(found.predictions, plain.predictions)
     assert second.seconds == first.seconds
-    trees = [one.model("entropy", 4).tree_ for one in (plain, second)]
-    np.testing.assert_array_equal(trees[0].threshold, trees[1].threshold)
-    assert second.trees == 4
+    model = DecisionTreeClassifier(criterion="entropy", random_state=4).fit(flat(x_train), y_train)
+    for found in (plain, second):
+        assert len(found.models) == 4
+        np.testing.assert_array_equal(found.models["entropy", 4].threshold, model.tree_.threshold)
+        np.testing.assert_array_equal(found.models["entropy", 4].importances, model.feature_importances_)
     assert len(list(tmp_path.glob("*/run.json"))) == 1
     sweeps.tree_sweep(x_train, y_train, **grow | {"seeds": (3, 5)}, keep=True)
     assert len(list(tmp_path.glob("*/run.json"))) == 2
@@ -169,3 +171,15 @@ def test_what_is_kept_is_what_was_found(small, tmp_path, monkeypatch):
     tables = [baselines.component_sweep(x_train, y_train, **narrow, keep=keep) for keep in (False, True, True)]
     for table in tables[1:]:
         pd.testing.assert_frame_equal(table, tables[0], check_dtype=False)
+
+
+def test_one_hot_trees_in_plain_arrays(small):
+    x_train, y_train, x, _ = small
+    fitted = DecisionTreeClassifier(random_state=1).fit(flat(x_train), np.eye(10, dtype=int)[y_train])
+    yes = fitted.predict(flat(x))
+    wanted = np.where(yes.sum(axis=1) == 1, yes.argmax(axis=1), trees.NO_LABEL)
+    full = trees.plain(fitted)
+    np.testing.assert_array_equal(baselines.tree(full).answer(x), wanted)
+    assert baselines.tree(full).megabytes == full.nbytes / 1e6
+    with pytest.raises(ValueError, match="classes differ"):
+        trees.plain(DecisionTreeClassifier().fit(flat(x_train), np.stack([y_train, y_train % 2], axis=1)))

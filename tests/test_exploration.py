@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import ndimage, stats
 
-from helpers import exploration
+from helpers import exploration, kept
 
 RNG = np.random.default_rng(5)
 
@@ -87,7 +87,7 @@ def test_pca_agrees_with_the_singular_values():
     assert np.abs(points) == pytest.approx(np.abs(left[:, :3] * values[:3]))
 
 
-def test_tsne_parts_what_is_apart_and_repeats_itself():
+def test_tsne_parts_what_is_apart_and_repeats_itself(tmp_path, monkeypatch):
     prototypes = pictures(3, rng=np.random.default_rng(9))
     noise = np.random.default_rng(2).integers(0, 12, (60, 9, 7))
     labels = np.arange(60) % 3
@@ -96,6 +96,10 @@ def test_tsne_parts_what_is_apart_and_repeats_itself():
     assert points.shape == (60, 2)
     assert exploration.neighbour_agreement(points, labels).estimate == 1
     assert np.array_equal(points, exploration.map_tsne(images, perplexity=10, seed=3))
+    monkeypatch.setattr(kept.paths, "RUNS", tmp_path)
+    for _ in range(2):
+        assert np.array_equal(points, exploration.map_tsne(images, perplexity=10, seed=3, keep=True))
+    assert len(list(tmp_path.glob("*/run.json"))) == 1
 
 
 def test_neighbour_agreement_by_hand():

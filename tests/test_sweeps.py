@@ -191,14 +191,15 @@ def test_uncut_tree_is_scikit_learns_own(small):
 def test_pruned_trees_equal_refitted_ones(small):
     x_train, y_train, x, _ = small
     model = DecisionTreeClassifier(random_state=0).fit(x_train, y_train)
-    pruning = trees.prune(model)
+    full = trees.plain(model)
+    pruning = trees.prune(full)
     path = model.cost_complexity_pruning_path(x_train, y_train).ccp_alphas
     assert np.allclose(np.unique(path.round(12)), np.unique(pruning.alphas.round(12)))
     assert pruning.n_leaves[0] == model.get_n_leaves()
     assert pruning.n_leaves[-1] == 1
     between = (pruning.alphas[:-1] + pruning.alphas[1:])[np.diff(pruning.alphas) > 1e-9] / 2  # off the ties
     picked = between[:: max(1, len(between) // 12)]
-    predicted = trees.predict_at_alphas(model, x.astype(np.float32), alphas=picked, pruning=pruning)
+    predicted = trees.predict_at_alphas(full, x.astype(np.float32), alphas=picked, pruning=pruning)
     for alpha, ours in zip(picked, predicted, strict=True):
         refit = DecisionTreeClassifier(random_state=0, ccp_alpha=alpha).fit(x_train, y_train)
         assert np.array_equal(ours, refit.predict(x)), alpha

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from helpers import kept, metrics, neighbours, sweeps, trees
 from helpers.neighbours import as_rows, check_k
+from helpers.trees import Tree
 
 MEGABYTE = 1e6
 WHOLE = 2**30  # a depth that cuts nothing
@@ -29,11 +29,11 @@ class Model:
 
     key: str
     answer: Callable[[np.ndarray], np.ndarray]
-    kept: object  # an array, or something that pickles
+    kept: object  # something that knows its bytes, as an array does, or that pickles
 
     @property
     def megabytes(self) -> float:
-        size = self.kept.nbytes if isinstance(self.kept, np.ndarray) else len(pickle.dumps(self.kept))
+        size = self.kept.nbytes if hasattr(self.kept, "nbytes") else len(pickle.dumps(self.kept))
         return size / MEGABYTE
 
 
@@ -50,7 +50,7 @@ def knn(x_train, y_train, *, k: int, weights: str = "uniform", n_components: int
     return Model("knn", answer, kept)
 
 
-def tree(fitted: DecisionTreeClassifier, *, depth: int = WHOLE) -> Model:
+def tree(fitted: Tree, *, depth: int = WHOLE) -> Model:
     """Answer by a fitted tree, cut at a depth."""
     return Model(
         "tree", lambda x: trees.predict_at_depths(fitted, as_rows(x, "x").astype(np.float32), depths=[depth])[0], fitted
@@ -174,7 +174,7 @@ def leave_one_out(x, y, *, ks: Sequence[int]) -> LeaveOneOut:
     return LeaveOneOut(tuple(ks), found.arrays["predictions"], found.seconds)
 
 
-def pruning_sweep(fitted: DecisionTreeClassifier, *, x, y, n: int = 80) -> pd.DataFrame:
+def pruning_sweep(fitted: Tree, *, x, y, n: int = 80) -> pd.DataFrame:
     """Score up to n of the trees that cost-complexity pruning leaves, from the root alone to the full tree.
 
     Returns a table whose index is the number of leaves: estimate, low, high (fractions), alpha.

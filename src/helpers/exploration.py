@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from helpers import metrics, neighbours
+from helpers import kept, metrics, neighbours
 from helpers.duplicates import require_uint8
 
 INK = 128  # grey level from which a pixel counts as ink when strokes are measured
@@ -93,13 +93,20 @@ def map_pca(images: np.ndarray, *, n_components: int = 2, seed: int = 0) -> tupl
     ), pca.explained_variance_ratio_
 
 
-def map_tsne(images: np.ndarray, *, seed: int = 0, perplexity: float = 30.0, n_components: int = 30) -> np.ndarray:
+def map_tsne(
+    images: np.ndarray, *, seed: int = 0, perplexity: float = 30.0, n_components: int = 30, keep: bool = False
+) -> np.ndarray:
     """Lay images out in the plane so that near neighbours stay near: t-SNE on leading principal components.
 
     Returns float64 (n, 2) without unit: only who is close to whom means anything, not the distance between
     clusters or their size. perplexity is about the number of neighbours each point tries to keep, below n.
+    keep: the map, for the next time (see `kept`).
     Source: van der Maaten and Hinton (2008), J. Mach. Learn. Res. 9, 2579-2605.
     """
+    if keep:
+        how = {"seed": seed, "perplexity": perplexity, "n_components": n_components}
+        inputs = how | {"images": images}
+        return kept.arrays(lambda: {"map": map_tsne(images, **how)}, inputs=inputs, modules=[__name__]).arrays["map"]
     points, _ = map_pca(images, n_components=min(n_components, len(images) - 1, images[0].size), seed=seed)
     tsne = TSNE(2, perplexity=perplexity, init="pca", random_state=seed, max_iter=750)
     # Its threads meet after each of hundreds of short steps: on a busy machine two are far slower than one.

@@ -95,8 +95,8 @@ def measured(team: Mapping[str, System], *, seed: int = 0) -> pd.DataFrame:
 
 
 def readers(team: Mapping[str, System], split: Split, *, seed: int = 0) -> dict[str, serving.Reader]:
-    """Load every system, and fit the neighbours and the forest of the earlier reports beside them."""
-    return {name: one.reader() for name, one in team.items()} | serving.classics(split, n_trees=100, seed=seed)
+    """Load every system, and fit the neighbours and a forest, half that of the earlier report, beside them."""
+    return {name: one.reader() for name, one in team.items()} | serving.classics(split, n_trees=50, seed=seed)
 
 
 def tallies(readers: Mapping[str, serving.Reader], images: np.ndarray, y_true) -> dict[str, dict[str, int]]:

@@ -5,10 +5,9 @@ in which ten yes/no votes are scored by exact match. `neighbours` does the searc
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, fields
 from time import perf_counter
 
 import numpy as np
@@ -16,6 +15,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from helpers import kept, neighbours, trees
 from helpers.neighbours import Neighbours, as_rows, check_k
+from helpers.trees import Tree
 
 KS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 30)
 DEPTHS = tuple(range(3, 31))
@@ -37,25 +37,16 @@ class TreeSweep:
     """What a tree predicts at every depth, for each criterion and seed.
 
     predictions: int64 (len(criteria), len(seeds), len(depths), n_queries), NO_LABEL where a tree fitted to
-    one-hot labels does not say 'yes' exactly once; seconds: all of it, whenever that was. grow: fits a full tree,
-    (criterion, seed) -> the tree, or returns it where it has been fitted.
+    one-hot labels does not say 'yes' exactly once; models[criterion, seed]: the full trees; seconds: all of it,
+    whenever that was.
     """
 
     criteria: tuple[str, ...]
     seeds: tuple[int, ...]
     depths: tuple[int, ...]
     predictions: np.ndarray
+    models: dict[tuple[str, int], Tree]
     seconds: float
-    grow: Callable[[tuple[str, int]], DecisionTreeClassifier]
-
-    def model(self, criterion: str, seed: int) -> DecisionTreeClassifier:
-        """Return a full tree; a sweep that was kept grows it again, which gives the same one."""
-        return self.grow((criterion, seed))
-
-    @property
-    def trees(self) -> int:
-        """How many full trees it took."""
-        return len(self.criteria) * len(self.seeds)
 
 
 def knn_sweep(
@@ -137,27 +128,28 @@ def tree_sweep(
     if one_hot:
         target = np.eye(int(target.max()) + 1, dtype=np.int64)[target]
 
-    @cache
-    def grow(key: tuple[str, int]) -> DecisionTreeClassifier:
-        return DecisionTreeClassifier(criterion=key[0], random_state=key[1]).fit(train, target)
+    keys = list(itertools.product(criteria, (int(seed) for seed in seeds)))
 
-    def answers() -> dict[str, np.ndarray]:
+    def grow(key: tuple[str, int]) -> tuple[Tree, np.ndarray]:
+        full = trees.plain(DecisionTreeClassifier(criterion=key[0], random_state=key[1]).fit(train, target))
+        return full, trees.predict_at_depths(full, query, depths=depths)
+
+    def compute() -> dict[str, np.ndarray]:
         with ThreadPoolExecutor(neighbours.n_processors()) as pool:  # the fit releases Python's lock
-            found = pool.map(
-                lambda key: trees.predict_at_depths(grow(key), query, depths=depths),
-                itertools.product(criteria, seeds),
-            )
-            return {"predictions": np.stack(list(found)).astype(np.int32)}
+            grown = list(pool.map(grow, keys))
+        found = {f"{i} {name}": part for i, (full, _) in enumerate(grown) for name, part in vars(full).items()}
+        return {"predictions": np.stack([answer for _, answer in grown])} | found
 
     if keep:
-        inputs = {"train": train, "target": target, "query": query, "depths": depths}
-        inputs |= {"criteria": list(criteria), "seeds": [int(seed) for seed in seeds]}
-        found = kept.arrays(answers, inputs=inputs, modules=[__name__])
-        predictions, seconds = found.arrays["predictions"], found.seconds
+        inputs = {"train": train, "target": target, "query": query, "depths": depths, "keys": keys}
+        found = kept.arrays(compute, inputs=inputs, modules=[__name__])
+        arrays, seconds = found.arrays, found.seconds
     else:
-        predictions, seconds = answers()["predictions"], perf_counter() - begin
-    predictions = predictions.reshape(len(criteria), len(seeds), len(depths), len(query)).astype(np.int64)
-    return TreeSweep(tuple(criteria), tuple(seeds), depths, predictions, seconds, grow)
+        arrays, seconds = compute(), perf_counter() - begin
+    names = [field.name for field in fields(Tree)]
+    models = {key: Tree(**{name: arrays[f"{i} {name}"] for name in names}) for i, key in enumerate(keys)}
+    shape = (len(criteria), len(seeds), len(depths), len(query))
+    return TreeSweep(tuple(criteria), tuple(seeds), depths, arrays["predictions"].reshape(shape), models, seconds)
 
 
 def one_standard_error(accuracies, *, n: int) -> int:

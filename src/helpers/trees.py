@@ -16,6 +16,51 @@ NO_LABEL = -1  # one-hot answers that are not exactly one 'yes'
 
 
 @dataclass(frozen=True, eq=False)
+class Tree:
+    """A fitted tree as plain arrays, one entry a node, the root first; the names are scikit-learn's.
+
+    left, right: children, int64, -1 for a leaf. feature: int64, negative for a leaf. threshold: float64; at most that
+    goes left. impurity, weight: float64, and the weighted number of training rows. value: float64 (n_nodes, n_outputs,
+    n_classes), shares of the classes. classes: int64 (n_classes,), the same for each output. importances: float64, of
+    the features.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    feature: np.ndarray
+    threshold: np.ndarray
+    impurity: np.ndarray
+    weight: np.ndarray
+    value: np.ndarray
+    classes: np.ndarray
+    importances: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what it takes to answer."""
+        return sum(part.nbytes for part in (self.left, self.right, self.feature, self.threshold, self.value))
+
+
+def plain(model: DecisionTreeClassifier) -> Tree:
+    """Return a fitted scikit-learn tree as arrays. Raises ValueError for outputs that are not all of one kind."""
+    found = model.tree_
+    every = [model.classes_] if model.n_outputs_ == 1 else model.classes_
+    if not all(np.array_equal(classes, every[0]) for classes in every):
+        raise ValueError("model: fitted to columns whose classes differ; the same ones in each are needed")
+    return Tree(
+        left=found.children_left.copy(),
+        right=found.children_right.copy(),
+        feature=found.feature.copy(),
+        threshold=found.threshold.copy(),
+        impurity=found.impurity.copy(),
+        weight=found.weighted_n_node_samples.copy(),
+        value=found.value.copy(),
+        classes=np.asarray(every[0]).astype(np.int64),
+        importances=model.feature_importances_,
+    )
+
+
+@dataclass(frozen=True, eq=False)
 class Pruning:
     """The nested trees of minimal cost-complexity pruning.
 
@@ -29,35 +74,40 @@ class Pruning:
     collapse: np.ndarray
 
 
-def node_paths(model: DecisionTreeClassifier, x: np.ndarray) -> np.ndarray:
+def node_paths(tree: Tree, x: np.ndarray) -> np.ndarray:
     """Return the node of every row at every level: int (depth + 1, n); a row that met its leaf stays there.
 
     x: float32 (n, n_features), as scikit-learn compares it with the thresholds.
     """
-    tree, row = model.tree_, np.arange(len(x))
-    at = np.zeros(len(x), np.intp)
+    row, at = np.arange(len(x)), np.zeros(len(x), np.intp)
     levels = [at]
-    for _ in range(tree.max_depth):
+    for _ in range(_depth(tree)):
         feature = tree.feature[at]
         left = x[row, np.maximum(feature, 0)] <= tree.threshold[at]
-        child = np.where(left, tree.children_left[at], tree.children_right[at])
-        at = np.where(feature < 0, at, child)
+        at = np.where(feature < 0, at, np.where(left, tree.left[at], tree.right[at]))
         levels.append(at)
     return np.stack(levels)
 
 
-def node_labels(model: DecisionTreeClassifier) -> np.ndarray:
+def _depth(tree: Tree) -> int:
+    """Return the number of questions on the longest way down."""
+    depth, level = 0, np.zeros(1, np.intp)
+    while len(level := np.concatenate([side[level[tree.left[level] >= 0]] for side in (tree.left, tree.right)])):
+        depth += 1
+    return depth
+
+
+def node_labels(tree: Tree) -> np.ndarray:
     """Return what each node would answer as a leaf: int64 (n_nodes,).
 
     The lowest of the most frequent classes, as scikit-learn. Of a tree fitted to one-hot labels, the class of
     the only column that says 'yes' (half the votes is a 'no'), else NO_LABEL.
     """
-    value = model.tree_.value
-    if model.n_outputs_ == 1:
-        return np.asarray(model.classes_)[value[:, 0, :].argmax(axis=1)]
-    if not all(np.array_equal(classes, [0, 1]) for classes in model.classes_):
-        raise ValueError("model: fitted to columns that are not all both 0 and 1; one-hot labels are needed")
-    return one_hot_answer(value[:, :, 1] > value[:, :, 0])
+    if tree.value.shape[1] == 1:
+        return tree.classes[tree.value[:, 0, :].argmax(axis=1)]
+    if not np.array_equal(tree.classes, [0, 1]):
+        raise ValueError("tree: fitted to columns that are not all both 0 and 1; one-hot labels are needed")
+    return one_hot_answer(tree.value[:, :, 1] > tree.value[:, :, 0])
 
 
 def one_hot_answer(yes: np.ndarray) -> np.ndarray:
@@ -65,26 +115,24 @@ def one_hot_answer(yes: np.ndarray) -> np.ndarray:
     return np.where(yes.sum(axis=1) == 1, yes.argmax(axis=1), NO_LABEL)
 
 
-def predict_at_depths(model: DecisionTreeClassifier, x, *, depths) -> np.ndarray:
+def predict_at_depths(tree: Tree, x, *, depths) -> np.ndarray:
     """Return what the tree cut at each depth predicts: int64 (len(depths), n). The root has depth 0."""
-    paths, labels = node_paths(model, x), node_labels(model)
+    paths, labels = node_paths(tree, x), node_labels(tree)
     return np.stack([labels[paths[min(depth, len(paths) - 1)]] for depth in depths])
 
 
-def prune(model: DecisionTreeClassifier) -> Pruning:
+def prune(tree: Tree) -> Pruning:
     """Find at which alpha each node collapses: the weakest branch first, the whole path from one fit.
 
     A branch's strength is (impurity as a leaf - impurity of its leaves) / (leaves - 1), impurities weighted by
     the share of samples. The same rule, hence the same trees, as scikit-learn's `ccp_alpha`.
     Source: Breiman, Friedman, Olshen, Stone (1984), chapter 3.
     """
-    tree = model.tree_
-    left, right = tree.children_left, tree.children_right
-    n = tree.node_count
+    left, right, n = tree.left, tree.right, len(tree.left)
     parent = np.full(n, -1)
     inner = np.flatnonzero(left >= 0)
     parent[left[inner]] = parent[right[inner]] = inner
-    as_leaf = tree.impurity * tree.weighted_n_node_samples / tree.weighted_n_node_samples[0]
+    as_leaf = tree.impurity * tree.weight / tree.weight[0]
     below, leaves = as_leaf.copy(), np.ones(n, np.int64)
     for node in inner[::-1]:  # children are numbered after their parent
         below[node] = below[left[node]] + below[right[node]]
@@ -126,9 +174,9 @@ def prune(model: DecisionTreeClassifier) -> Pruning:
     return Pruning(alphas=np.array(alphas), n_leaves=np.array(n_leaves), collapse=collapse)
 
 
-def predict_at_alphas(model: DecisionTreeClassifier, x, *, alphas, pruning: Pruning) -> np.ndarray:
+def predict_at_alphas(tree: Tree, x, *, alphas, pruning: Pruning) -> np.ndarray:
     """Return what the tree pruned at each alpha predicts: int64 (len(alphas), n)."""
-    paths, labels = node_paths(model, x), node_labels(model)
+    paths, labels = node_paths(tree, x), node_labels(tree)
     answers = []
     for alpha in alphas:
         level = (pruning.collapse[paths] <= alpha).argmax(axis=0)  # the first collapsed node from the root

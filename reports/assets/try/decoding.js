@@ -7,7 +7,8 @@
   const MOST_PIXELS = 50e6;
   const CANVAS_PIXELS = 16e6; // phones have no larger canvas
 
-  // Averages blocks of pixels, rounded half up: {height, width, pixels: RGBA}.
+  // Averages blocks of pixels, colours weighted by how far they can be seen, rounded half up: {height, width, pixels:
+  // RGBA}.
   const reduced = ({ height, width, pixels }) => {
     const factor = Math.ceil(Math.max(height, width) / WORKING_SIDE);
     if (factor <= 1) return { height, width, pixels };
@@ -17,13 +18,18 @@
       for (let x = 0; x < columns; x++) {
         const [bottom, right] = [Math.min((y + 1) * factor, height), Math.min((x + 1) * factor, width)];
         const n = (bottom - y * factor) * (right - x * factor);
-        for (let c = 0; c < 4; c++) {
-          let sum = 0;
-          for (let v = y * factor; v < bottom; v++) {
-            for (let u = x * factor; u < right; u++) sum += pixels[(v * width + u) * 4 + c];
+        const sums = [0, 0, 0, 0];
+        for (let v = y * factor; v < bottom; v++) {
+          for (let u = x * factor; u < right; u++) {
+            const at = (v * width + u) * 4;
+            const alpha = pixels[at + 3];
+            for (let c = 0; c < 3; c++) sums[c] += pixels[at + c] * alpha;
+            sums[3] += alpha;
           }
-          small[(y * columns + x) * 4 + c] = Math.floor(sum / n + 0.5);
         }
+        const at = (y * columns + x) * 4;
+        for (let c = 0; c < 3; c++) small[at + c] = sums[3] && Math.floor(sums[c] / sums[3] + 0.5);
+        small[at + 3] = Math.floor(sums[3] / n + 0.5);
       }
     }
     return { height: rows, width: columns, pixels: small };
@@ -38,7 +44,6 @@
   const bestGrey = ([red, green, blue]) => {
     if (red.every((value, i) => value === green[i] && value === blue[i])) return red;
     const grey = red.map((value, i) => 0.299 * value + 0.587 * green[i] + 0.114 * blue[i]);
-    if (red.every((value, i) => value === blue[i])) return grey;
     const spread = [red, green, blue].map(deviation);
     const best = spread.indexOf(Math.max(...spread));
     return spread[best] > 2 * deviation(grey) ? [red, green, blue][best] : grey;
