@@ -156,6 +156,9 @@ def test_label_issues_follow_the_definition():
     assert found.suspects.tolist() == [i for _, i, _ in suspects]
     assert found.suggested.tolist() == [j for _, _, j in suspects]
     assert np.all(np.diff(found.margin) >= 0)
+    pairs = [(int(labels[i]), int(j)) for i, j in zip(found.suspects, found.suggested, strict=True)]
+    *pair, often = found.commonest
+    assert pairs.count(tuple(pair)) == often == max(map(pairs.count, pairs))
 
 
 def test_planted_label_errors_are_found_by_a_model_that_never_saw_them():

@@ -167,6 +167,13 @@ class LabelIssues:
     suggested: np.ndarray
     margin: np.ndarray
 
+    @property
+    def commonest(self) -> tuple[int, int, int]:
+        """The most frequent doubt: label, what it looks like, how often."""
+        off = self.joint - np.diag(self.joint.diagonal())
+        label, looks_like = np.unravel_index(off.argmax(), off.shape)
+        return int(label), int(looks_like), int(off.max())
+
 
 def label_issues(probabilities, labels) -> LabelIssues:
     """Find labels to doubt, by confident learning.

@@ -99,6 +99,15 @@ def readers(team: Mapping[str, System], split: Split, *, seed: int = 0) -> dict[
     return {name: one.reader() for name, one in team.items()} | serving.classics(split, n_trees=50, seed=seed)
 
 
+def price_list(
+    readers: Mapping[str, serving.Reader], team: Mapping[str, System], split: Split, *, seconds: float
+) -> pd.DataFrame:
+    """Time every reader, and the final network with one look at each digit beside it: see `serving.price_list`."""
+    asked = {**readers, "final network, one look": team["final network"].reader(views=1)}
+    known = {name: one.test.score for name, one in team.items()}
+    return serving.price_list(asked, split.x_test, split.y_test, known=known, seconds=seconds)
+
+
 def tallies(readers: Mapping[str, serving.Reader], images: np.ndarray, y_true) -> dict[str, dict[str, int]]:
     """Let readers answer images (n, h, w), and count: see `decisions.tally`; without a threshold all is accepted."""
     found = {}
