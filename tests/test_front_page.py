@@ -1,10 +1,8 @@
 """The front page says what the results say: claims, models and headline checked against other ways to count."""
 
-import base64
 import itertools
 import json
 import re
-import zlib
 
 import numpy as np
 import pytest
@@ -12,8 +10,8 @@ import specimen
 from scipy import stats
 from test_render import everything_inert, read
 
-from helpers import metrics, paths, results
-from helpers.reporting import headline, leaderboard, recorded, render, scoreboard, search, sections, site, wording
+from helpers import metrics, paths, results, rows
+from helpers.reporting import headline, leaderboard, render, scoreboard, search, sections, site, wording
 from helpers.results import Report, Row
 
 
@@ -186,48 +184,19 @@ def test_an_average_over_runs_is_not_tested():
     assert board.standings[1].against == "unknown"
 
 
-def record_file(folder, name, right, *, parameters=100, seconds=2.0):
-    steps = np.where(right, 0, 3).astype(np.uint8)
-    packed = base64.b85encode(zlib.compress(steps.tobytes() + bytes(len(right)))).decode()
-    text = {"schema": 1, "parameters": parameters, "seconds": seconds, "test": packed, "validation": ""}
-    (folder / f"{name}.json").write_text(json.dumps(text))
-
-
-def test_stored_predictions_decide_where_both_have_them(tmp_path):
-    rng = np.random.default_rng(0)
+def test_what_was_read_rightly_decides_where_both_rows_say_it():
+    rng, labels = np.random.default_rng(0), np.arange(10_000) % 10
     wrong_a, wrong_b = rng.choice(10_000, 32, replace=False), rng.choice(10_000, 45, replace=False)
     right = [~np.isin(np.arange(10_000), wrong) for wrong in (wrong_a, wrong_b)]
-    record_file(tmp_path, "a", right[0], seconds=2.0)
-    record_file(tmp_path, "b", right[1], seconds=3.0)
-    (tmp_path / "broken.json").write_text("{")
-    records = recorded.load_all(tmp_path)
-    assert [each.name for each in records] == ["a", "b"]
-    rows = [row(0.9968, system="a", parameters=100, seconds=2.0), row(0.9955, system="b", parameters=100, seconds=3.0)]
-    (board,) = leaderboard.boards([report(*rows)], records=records)
+    said = [rows.misread(labels, np.where(one, labels, labels + 1)) for one in right]
+    both = [row(0.9968, system="a", misread=said[0]), row(0.9955, system="b", misread=said[1])]
+    (board,) = leaderboard.boards([report(*both)])
     p = metrics.mcnemar(*right).p_value
-    assert board.standings[1].because.startswith(wording.p_value(p))
+    assert board.standings[1].because == f"McNemar, {wording.p_value(p)}"
     assert board.standings[1].against == ("behind" if p < 0.05 else "indistinguishable")
-
-
-def test_a_record_that_does_not_fit_or_fits_twice_is_not_used(tmp_path):
-    right = np.arange(100) >= 10
-    record_file(tmp_path, "a", right)
-    records = recorded.load_all(tmp_path)
-    about = {"value": 0.9, "n": 100, "parameters": 100, "seconds": 2.0}
-    assert recorded.match(records, **about).sum() == 90
-    for change in ({"value": 0.91}, {"n": 99}, {"parameters": 99}, {"seconds": 2.1}, {"seconds": None}):
-        assert recorded.match(records, **about | change) is None
-    record_file(tmp_path, "b", right[::-1])
-    assert recorded.match(recorded.load_all(tmp_path), **about) is None
-
-
-def test_the_reader_of_records_agrees_with_their_writer(tmp_path):
-    run_records = pytest.importorskip("helpers.run_records")
-    labels = np.arange(50) % 10
-    logits = np.eye(10)[np.where(np.arange(50) < 6, (labels + 1) % 10, labels)] * 9.0
-    packed = run_records._pack(logits, labels)
-    assert run_records.SCHEMA == recorded.SCHEMA
-    assert recorded._right(packed).tolist() == [False] * 6 + [True] * 44
+    elsewhere = rows.misread(labels[::-1], np.where(right[1], labels, labels + 1)[::-1])
+    (board,) = leaderboard.boards([report(both[0], row(0.9955, system="b", misread=elsewhere))])
+    assert board.standings[1].against == "unknown", "positions in another order say nothing"
 
 
 # Headline -----------------------------------------------------------------------------------------------------

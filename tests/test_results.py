@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import paths, results
+from helpers import paths, results, rows
 from helpers.results import Row
 
 ROW = Row("SVC", "70/30", "accuracy", 0.97, 540, claim_id="hwd-svm-70-30", model="svm", seconds=0.2)
@@ -220,3 +220,27 @@ def test_numbers_in_the_notes_of_claims():
     assert (printed[2], printed[30]) == (0.9461, 0.9411)
     with pytest.raises(ValueError, match="no number after 'depth of'"):
         results.noted("nf264-tree-best-val", "depth of")
+
+
+def test_misread_images_come_back_as_they_were():
+    rng = np.random.default_rng(5)
+    labels = rng.integers(0, 10, 300)
+    answers = np.where(rng.random(300) < 0.2, (labels + 1) % 10, labels)
+    row = results.accuracy_row("a", labels, answers, split="s")
+    digest, right = rows.read_rightly(row)
+    np.testing.assert_array_equal(right, labels == answers)
+    assert rows.read_rightly(results.accuracy_row("b", labels, labels, split="s"))[0] == digest
+    assert rows.read_rightly(results.accuracy_row("c", labels[::-1], labels[::-1], split="s"))[0] != digest
+    assert rows.read_rightly(results.accuracy_row("d", np.zeros(1500, int), np.ones(1500), split="s")) is None
+    assert len(results.accuracy_row("e", np.zeros(999, int), np.ones(999), split="s").misread.split()) == 1000
+
+
+@pytest.mark.parametrize(
+    "misread",
+    ["7", "0123456789abcdef 3", "0123456789abcdef: 3 3", "0123456789abcdef: 4 3", "0123456789abcdef: 10",
+     "0123456789abcdef: 3", "0123456789abcdef: -1 3", "0123456789abcdef: 3 x"],
+)  # fmt: skip
+def test_misread_images_that_cannot_be_are_refused(misread):
+    with pytest.raises(ValueError, match="misread must be"):
+        Row("a", "s", "accuracy", 0.8, 10, misread=misread)
+    Row("a", "s", "accuracy", 0.8, 10, misread="0123456789abcdef: 3 4")

@@ -183,11 +183,11 @@ def rows(leak: Leak, n: int, *, section: str) -> list[results.Row]:
     share = f"{note}; {leak.seen.mean():.0%} of the test was trained on"
     return [
         results.Row("nf264_deep, five folds", "nf264 folds", "accuracy", k.mean, n, **mean, **leak.cost, **about),
-        results.interval_row(
-            "nf264_deep, best of five folds", leak.accuracy("leaking"), claim_id="nf264-final", note=share, **test
+        results.accuracy_row(
+            "nf264_deep, best of five folds", leak.labels, leak.leaking, claim_id="nf264-final", note=share, **test
         ),
-        results.interval_row("nf264_deep, each image by the fold that held it out", leak.accuracy("by_new"), **test),
-        results.interval_row("nf264_deep, trained on the 80% only", leak.accuracy("apart"), **test),
+        results.accuracy_row("nf264_deep, each image by the fold that held it out", leak.labels, leak.by_new, **test),
+        results.accuracy_row("nf264_deep, trained on the 80% only", leak.labels, leak.apart, **test),
     ]
 
 
@@ -199,4 +199,4 @@ def recorded(recipe: validation.Recipe, parts: Sequence[Fold], *, source: Datase
         if record is None:
             return None
         found.append(record)
-    return examine(found, parts, source=source, origin=found[0].provenance)
+    return examine(found, parts, source=source, origin=run_records.together(found))

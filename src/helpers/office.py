@@ -140,7 +140,7 @@ def rows(
         spread = {"mean": seeds.mean, "sd": seeds.sd, "seeds": seeds.n} if final else {}
         cost = {"seconds": one.seconds, "parameters": sum(run.parameters for run in one.runs)}
         score = {"claim_id": claims.get(name), **fields, **spread, **cost}
-        found.append(results.interval_row(system, one.test.score, **score))
+        found.append(results.accuracy_row(system, one.test.y_true, one.test.probabilities.argmax(axis=1), **score))
         found.append(results.Row(system, metric="milliseconds", value=bill.loc[name, "p50"], n=None, **fields))
     return found
 

@@ -1,12 +1,17 @@
 """One measured number with its interval: what it is about, how it was measured, what it cost."""
 
+import hashlib
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from helpers import metrics
 
 FRACTIONS = {"accuracy", "error_rate", "precision", "recall", "f1"}
+MOST_MISREAD = 1000  # positions written down with a row: 5 KB
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,7 @@ class Row:
     themselves when `n` is known. `mean` and `sd` are over `seeds` repetitions; `seconds` is the time it took;
     `parameters` the size of the model; `section` the heading of the report that shows it; `model` a key of
     the palette. A `note` that begins with `results.SHORT_BUDGET` keeps the row from being judged against its claim.
+    `misread` says which of the n images an accuracy counts as mistakes (`misread`), "" where that is not known.
     Raises ValueError on construction for anything that is not finite or out of range.
     """
 
@@ -36,6 +42,7 @@ class Row:
     section: str | None = None
     model: str | None = None
     note: str = ""
+    misread: str = ""
 
     def __post_init__(self):
         for name in ("system", "split", "metric"):
@@ -65,14 +72,48 @@ class Row:
             check(self.low <= self.value <= self.high, "low, high", (self.low, self.high), "around value")
         check(self.sd is None or (self.sd >= 0 and self.seeds >= 2), "sd", self.sd, ">= 0, with seeds >= 2")
         check(self.seconds is None or self.seconds >= 0, "seconds", self.seconds, ">= 0")
+        if self.misread:
+            wrong = read_rightly(self)[1]
+            agree = self.metric == "accuracy" and int((~wrong).sum()) == self.n - round(self.value * self.n)
+            check(agree, "misread", self.misread[:60], "as many images as the accuracy says")
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
 
 
 def accuracy_row(system: str, y_true, y_pred, *, split: str, **more) -> Row:
-    """Return the row for an accuracy from labels of shape (n,); `more` is any other field of Row."""
-    return interval_row(system, metrics.accuracy(y_true, y_pred), split=split, **more)
+    """Return the row for an accuracy from labels of shape (n,), with the misread images; `more`: other fields."""
+    return interval_row(system, metrics.accuracy(y_true, y_pred), split=split, misread=misread(y_true, y_pred), **more)
+
+
+def misread(y_true, y_pred) -> str:
+    """Write down which images of labels (n,) are misread: a digest of the labels, a colon, the rising positions.
+
+    The digest tells one test from another, as positions mean nothing elsewhere. Empty for more than 1,000.
+    """
+    y_true = np.asarray(y_true)
+    wrong = np.flatnonzero(y_true != np.asarray(y_pred))
+    if len(wrong) > MOST_MISREAD:
+        return ""
+    digest = hashlib.sha256(y_true.astype(np.uint8).tobytes()).hexdigest()[:16]
+    return f"{digest}: {' '.join(map(str, wrong))}".rstrip()
+
+
+def read_rightly(row: Row) -> tuple[str, np.ndarray] | None:
+    """Return the digest of a row's labels and which images it read rightly, bool (n,); None where nobody wrote it down.
+
+    Raises ValueError for a `misread` that is not as `misread` writes it.
+    """
+    if not row.misread:
+        return None
+    found = re.fullmatch(r"([0-9a-f]{16}):((?: \d+)*)", row.misread)
+    check(found is not None and row.n is not None, "misread", row.misread[:60], "a digest, a colon and positions")
+    wrong = np.array(found[2].split(), dtype=np.int64)
+    inside = (np.diff(wrong) > 0).all() and (not len(wrong) or wrong[-1] < row.n)
+    check(bool(inside), "misread", row.misread[:60], f"rising positions below {row.n}")
+    right = np.ones(row.n, bool)
+    right[wrong] = False
+    return found[1], right
 
 
 def interval_row(system: str, interval: metrics.Interval, *, split: str, metric: str = "accuracy", **more) -> Row:

@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,9 +61,21 @@ class RunRecord:
     @property
     def provenance(self) -> str:
         """Say in words when and where it was trained."""
+        return f"recorded {self.finished}, trained in {self.seconds:,.0f} s on {self.machine}"
+
+    @property
+    def machine(self) -> str:
+        """Say in words on what it was trained."""
         threads = f"{self.hardware['threads']} thread" + ("s" if self.hardware["threads"] != 1 else "")
-        where = f"{threads} of {self.hardware['processor']}, {self.hardware['precision']}"
-        return f"recorded {self.finished}, trained in {self.seconds:,.0f} s on {where}"
+        return f"{threads} of {self.hardware['processor']}, {self.hardware['precision']}"
+
+
+def together(records: Sequence[RunRecord]) -> str:
+    """Say in words when and where several runs were trained, and how long it took in all."""
+    days, machines = ({getattr(one, name) for one in records} for name in ("finished", "machine"))
+    seconds = f"{sum(one.seconds for one in records):,.0f} s in all"
+    where = machines.pop() + " each" if len(machines) == 1 else f"{len(machines)} kinds of machine"
+    return f"recorded {max(days)}, {len(records)} trainings in {seconds} on {where}"
 
 
 def directory() -> Path:

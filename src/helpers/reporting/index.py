@@ -8,7 +8,6 @@ from helpers.reporting import (
     freshness,
     leaderboard,
     provenance,
-    recorded,
     scoreboard,
     search,
     sections,
@@ -70,12 +69,11 @@ def make(jobs: list[Job], profile: str) -> tuple[str, str]:
         )
     anchors = {slug: page.anchors for slug, page in pages.items()}
     claims = scoreboard.lines(reports, anchors=anchors)
-    records = recorded.load_all(paths.REPORTS / "runs")
     titles = {job.slug: job.title for job in jobs}
     page = site.render_index(
         entries,
         claims=claims,
-        boards=leaderboard.boards(reports, records=records, anchors=anchors),
+        boards=leaderboard.boards(reports, anchors=anchors),
         commit=provenance.commit(),
         smoke=profile == "smoke",
         searchable=True,
@@ -103,7 +101,6 @@ def _sources(jobs: list[Job], where: Places) -> str:
         (path.name, freshness.digest(path.read_bytes())) for path in sorted(Path(__file__).parent.glob("*.py"))
     ]
     made_from += [(job.slug, job.title, job.sources) for job in jobs]  # fresh or stale
-    records = sorted((paths.REPORTS / "runs").glob("*.json"))
-    sources = [where.pages / "manifest.json", paths.CLAIMS, *sorted(where.results.glob("*.json")), *records]
+    sources = [where.pages / "manifest.json", paths.CLAIMS, *sorted(where.results.glob("*.json"))]
     made_from += [(path.name, freshness.digest(path.read_bytes())) for path in sources if path.exists()]
     return freshness.digest(json.dumps(made_from))

@@ -1,11 +1,12 @@
 """All models of the series, ranked on each test set, and which of them chance could put in the leader's place."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from helpers.reporting import recorded, scoreboard, wording
+from helpers.reporting import scoreboard, wording
+from helpers.rows import Row, read_rightly
 
 LEVEL = 0.05
 # Test sets that several reports use under several names, with the size by which a part of one is told from the whole.
@@ -47,6 +48,7 @@ class Standing:
     slug: str
     section: str
     note: str = ""
+    right: tuple | None = None  # what `rows.read_rightly` says
     rank: int | None = None  # None: not ranked
     against: str = ""  # "leader", "indistinguishable", "behind", "unknown" or "" for the unranked
     because: str = ""  # on what grounds; of the unranked, why not or on what they were measured
@@ -72,17 +74,12 @@ class Board:
         return sum(each.against == "indistinguishable" for each in self.standings)
 
 
-def boards(
-    reports: Iterable[Any],
-    *,
-    records: Sequence[recorded.Recorded] = (),
-    anchors: Mapping[str, Iterable[str]] | None = None,
-) -> list[Board]:
+def boards(reports: Iterable[Any], *, anchors: Mapping[str, Iterable[str]] | None = None) -> list[Board]:
     """Rank the accuracies of all reports on each test set that several of them share.
 
-    `reports` are `helpers.results.Report`s, `records` from `recorded.load_all`. Only rows about a model (with a
-    palette key or a number of parameters) count. Rows whose note says that the test had been trained on stand below,
-    unranked; those on other images than a whole common test set make the last board, which has no order of merit.
+    `reports` are `helpers.results.Report`s. Only rows about a model (with a palette key or a number of parameters)
+    count. Rows whose note says that the test had been trained on stand below, unranked; those on other images than a
+    whole common test set make the last board, which has no order of merit.
     """
     reports = list(reports)
     speeds = _speeds(reports)
@@ -98,10 +95,10 @@ def boards(
             place = {"slug": report.notebook, "section": section, "model": row.model or ""}
             speed = speeds.get((report.notebook, row.system), speeds.get(("", row.system)))
             why = f"{row.split}: {row.n:,} image{'s' if row.n > 1 else ''}" if key == OTHER else ""
-            groups[key].append(Standing(**fields, **place, milliseconds=speed, because=why))
+            groups[key].append(Standing(**fields, **place, milliseconds=speed, because=why, right=_right(row)))
     others = tuple(groups.pop(OTHER))
     titles = {key: (title, n) for key, title, n, _ in TEST_SETS}
-    found = [Board(key, *titles[key], _ranked(rows, records)) for key, rows in groups.items() if rows]
+    found = [Board(key, *titles[key], _ranked(rows)) for key, rows in groups.items() if rows]
     return [*found, Board(OTHER, "Measured on other images, each as it says", 0, others)] if others else found
 
 
@@ -113,19 +110,23 @@ def test_set(split: str, n: int | None) -> str | None:
     return None
 
 
-def compare(leader: Standing, other: Standing, right_leader: Any, right_other: Any) -> tuple[str, str]:
+def _right(row: Row) -> tuple | None:
+    return read_rightly(row) if row.misread else None
+
+
+def compare(leader: Standing, other: Standing) -> tuple[str, str]:
     """Say whether `other` can be told from `leader`: "indistinguishable", "behind" or "unknown", and why.
 
-    `right_leader`, `right_other`: bool (n,), or None where no predictions are stored. With both, McNemar's exact
-    test decides. Without, only the numbers of mistakes are known, and the test is made at both ends of what the
-    overlap of mistakes could be: where both ends agree, nothing needs to be guessed; else it is unknown.
+    Where both say which images they read rightly, McNemar's exact test decides. Where not, only the numbers of mistakes
+    are known, and the test is made at both ends of what the overlap of mistakes could be: where both ends agree,
+    nothing needs to be guessed; else it is unknown.
     """
     from helpers import metrics  # scipy: only the index needs it
 
-    if right_leader is not None and right_other is not None:
-        test = metrics.mcnemar(right_leader, right_other)
+    if leader.right and other.right and leader.right[0] == other.right[0]:
+        test = metrics.mcnemar(leader.right[1], other.right[1])
         word = "behind" if test.p_value < LEVEL and test.difference > 0 else "indistinguishable"
-        return word, f"{wording.p_value(test.p_value)}, McNemar on stored predictions"
+        return word, f"McNemar, {wording.p_value(test.p_value)}"
     wrong = [round((1 - each.value) * each.n) for each in (leader, other)]
     if any(abs((1 - each.value) * each.n - errors) > 1e-3 for each, errors in zip((leader, other), wrong, strict=True)):
         return "unknown", "an average of several runs"
@@ -152,17 +153,13 @@ def overlap_bounds(wrong_a: int, wrong_b: int, n: int) -> tuple[float, float]:
     return p(min(wrong_a, wrong_b)), p(max(0, wrong_a + wrong_b - n))
 
 
-def _ranked(rows: list[Standing], records: Sequence[recorded.Recorded]) -> tuple[Standing, ...]:
+def _ranked(rows: list[Standing]) -> tuple[Standing, ...]:
     rows = sorted(_once(rows), key=lambda each: (-each.value, each.parameters or 0, each.system))
     fair = [each for each in rows if _SEEN not in each.note]
     seen = [replace(each, because="its training had seen the test") for each in rows if _SEEN in each.note]
-    right = [
-        recorded.match(list(records), value=each.value, n=each.n, parameters=each.parameters, seconds=each.seconds)
-        for each in fair
-    ]
     found = []
     for i, each in enumerate(fair):
-        word, why = ("leader", "") if i == 0 else compare(fair[0], each, right[0], right[i])
+        word, why = ("leader", "") if i == 0 else compare(fair[0], each)
         better = sum(other.value > each.value for other in fair)
         found.append(replace(each, rank=better + 1 if i else 1, against=word, because=why))
     return (*found, *seen)
