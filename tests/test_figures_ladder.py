@@ -98,3 +98,11 @@ def test_replacement_reaches_to_the_images_it_is_worth():
     line = ladder.over(curve, x_title="images").data[-1]
     assert list(line.x) == [100, 1000]
     assert list(line.y) == pytest.approx([0.25, 0.1])
+
+
+@pytest.mark.parametrize("errors", [[0.012, 0.018], [0.004, 0.3], [0.021, 0.045]])
+def test_an_axis_of_errors_has_two_ticks_in_sight(errors):
+    fig = ladder.repeats({"a": errors[:1], "b": errors[1:]}, colours=COLOURS[:2], told_apart={"b": False})
+    ticks = np.array(fig.layout.xaxis.tickvals)
+    assert 2 <= ((ticks >= errors[0]) & (ticks <= errors[1])).sum() <= 7
+    assert (np.diff(ticks) > 0).all()

@@ -209,6 +209,11 @@ def test_an_empty_corner_of_a_table_is_no_heading():
 def test_numbers_in_tables_are_marked_and_words_are_not():
     cleaned = prose.clean("<table><tr><td>12.5%</td><td>-3</td><td>1,234</td><td>12 apples</td><td></td></tr></table>")
     assert re.findall(r'<td class="num">([^<]*)', cleaned) == ["12.5%", "−3", "1,234"]
+    cells = ["-55 to -41", "-0.5 [-1, -.2]", "2e-37", "3-4", "2026-11-21"]
+    cleaned = prose.clean(
+        "".join(f'<td class="num">{cell}</td>' for cell in cells).join(("<table><tr>", "</tr></table>"))
+    )
+    assert re.findall(r'<td class="num">([^<]*)', cleaned) == ["−55 to −41", "−0.5 [−1, −.2]", *cells[2:]]
     assert cleaned.startswith('<div class="scroll"')
     assert cleaned.endswith("</table></div>")
 

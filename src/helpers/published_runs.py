@@ -41,7 +41,7 @@ def scores(records: Mapping[str, RunRecord], labels: np.ndarray) -> pd.DataFrame
             "epochs": len(record.history),
             "recorded": record.finished,
             "seconds": record.seconds,
-            "hardware": f"{record.hardware['processor']}, {record.hardware['threads']} threads",
+            "hardware": record.machine,
         }
     columns = ["accuracy", "low", "high", "epochs", "recorded", "seconds", "hardware"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("rung")

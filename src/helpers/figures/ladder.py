@@ -17,7 +17,10 @@ SCHEDULES = {
     "cosine": PALETTE["svm"],
     "one cycle": PALETTE["fast"],
 }
-_ERRORS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]  # ticks of a logarithmic axis of error rates
+# Ticks of a logarithmic axis of error rates: the first of these rows that has three in sight.
+_ERRORS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
+_FINE = sorted([*_ERRORS, 0.003, 0.007, 0.015, 0.03, 0.04, 0.07, 0.15, 0.3, 0.7])
+_FINEST = [digits * power for power in (0.001, 0.01, 0.1) for digits in (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 8)]
 
 
 def ladder(
@@ -87,7 +90,10 @@ def _rows(fig: go.Figure, names: Sequence[str]) -> None:
     """
     figure_layout(fig, height=130 + 38 * len(names))
     title = "misread, better to the right"
-    ticks = {"tickvals": _ERRORS, "tickformat": _PERCENT, "tickangle": 0}
+    errors = np.concatenate([np.asarray(trace.x, float) for trace in fig.data if trace.x is not None])
+    low, high = np.nanmin(errors), np.nanmax(errors)
+    enough = (row for row in (_ERRORS, _FINE) if sum(low <= tick <= high for tick in row) > 2)
+    ticks = {"tickvals": next(enough, _FINEST), "tickformat": _PERCENT, "tickangle": 0}
     fig.update_xaxes(type="log", autorange="reversed", title_text=title, **ticks)
     places = list(range(len(names)))
     fig.update_yaxes(tickvals=places, showticklabels=False, range=[len(names) - 0.5, -0.8], zeroline=False, ticks="")

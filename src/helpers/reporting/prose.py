@@ -56,6 +56,8 @@ _NUMERIC_CELL = re.compile(
     r"<td>(\s*[-+−±]?(?:[0-9][0-9.,\u2009 ]*(?:e[-+]?[0-9]+)?\s?%?|nan|inf)\s*)</td>", re.IGNORECASE
 )
 
+_MINUS = re.compile(r"(?<![\w.,–-])-(?=[\d.])")  # a hyphen that stands for a minus, neither in a range nor in 2e-7
+
 
 @dataclass(frozen=True)
 class Heading:
@@ -94,7 +96,7 @@ def clean(fragment: str, *, headings: bool = False) -> str:
         url_schemes=_SCHEMES,
     )
     safe = _NUMERIC_CELL.sub(r'<td class="num">\1</td>', safe)
-    safe = re.sub(r'(<td class="num">\s*)-(?=[0-9.])', r"\1−", safe)
+    safe = re.sub(r'(?<=<td class="num">)[^<]*', lambda cell: _MINUS.sub("−", cell[0]), safe)
     safe = safe.replace('<th scope="col"></th>', "<td></td>")  # a corner that heads nothing
     # nh3 closes what it opens, so plain replacement keeps the tree well formed.
     safe = re.sub(r"<table\b", '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table', safe)
