@@ -196,6 +196,25 @@ def test_the_images_of_a_named_split_are_found():
     assert all(base64.b64decode(flip.png).startswith(b"\x89PNG") for flip in pair.flips)
 
 
+def test_images_that_results_say_are_read_differently():
+    labels = datasets.load_mnist().test.labels
+    then, now = labels.copy(), labels.copy()
+    then[[3, 8]] += 1
+    now[[8, 9_000, 9_001]] += 1
+    before, after = (results.accuracy_row("net", labels, one % 10, split="standard test") for one in (then, now))
+    other = results.accuracy_row("net", labels[::-1], now[::-1] % 10, split="standard test")
+    changes = [differences.judge("10_x", before, row) for row in (after, before, other)]
+    changes.append(differences.judge("10_x", Row("net", "s", "accuracy", 0.9, 10_000), after))
+    (pair,) = flips.of_rows(changes)
+    assert (pair.name, pair.differs, pair.n, pair.gained, pair.lost) == ("net in report 10", None, 10_000, 1, 2)
+    assert [(flip.index, flip.label, flip.then, flip.now) for flip in pair.flips] == [
+        (3, labels[3], False, True),
+        (9_000, labels[9_000], True, False),
+        (9_001, labels[9_001], True, False),
+    ]
+    assert all(base64.b64decode(flip.png).startswith(b"\x89PNG") for flip in pair.flips)
+
+
 # Through git --------------------------------------------------------------------------------------------------------
 
 

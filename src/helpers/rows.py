@@ -95,8 +95,12 @@ def misread(y_true, y_pred) -> str:
     wrong = np.flatnonzero(y_true != np.asarray(y_pred))
     if len(wrong) > MOST_MISREAD:
         return ""
-    digest = hashlib.sha256(y_true.astype(np.uint8).tobytes()).hexdigest()[:16]
-    return f"{digest}: {' '.join(map(str, wrong))}".rstrip()
+    return f"{digest_of(y_true)}: {' '.join(map(str, wrong))}".rstrip()
+
+
+def digest_of(labels) -> str:
+    """Return 16 hex digits that tell the labels (n,) of one test from those of another."""
+    return hashlib.sha256(np.asarray(labels).astype(np.uint8).tobytes()).hexdigest()[:16]
 
 
 def read_rightly(row: Row) -> tuple[str, np.ndarray] | None:

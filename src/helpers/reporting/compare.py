@@ -26,7 +26,8 @@ def diff(base: str, *, terminal: Terminal) -> int:
             more = f" ({'; '.join(snapshot.unreadable)})" if snapshot.unreadable else ""
             raise ValueError(f"nothing to compare: {snapshot.name} has no results and no run records{more}")
     found = differences.compare(then, now)
-    networks = flips.pairs(then.records, now.records)
+    recorded, *others = flips.pairs(then.records, now.records)
+    networks = ([*recorded, *flips.of_rows(found.changes)], *others)
     site.write_assets(paths.BUILD / "assets")
     page = paths.BUILD / "diff.html"
     write_atomically(page, render(base, then, now, found, networks))
@@ -37,7 +38,7 @@ def diff(base: str, *, terminal: Terminal) -> int:
 
 
 def render(base: str, then: Snapshot, now: Snapshot, found: Comparison, networks: tuple) -> str:
-    """Return the page; `networks` is what `flips.pairs` returned."""
+    """Return the page; `networks`: pairs of `flips`, and the names of records that appeared and went."""
     pairs, runs_new, runs_gone = networks
     answered = [claim for claim in found.claims if claim.then or claim.now]
     return (
@@ -98,7 +99,7 @@ def summary(then: Snapshot, now: Snapshot, found: Comparison, pairs: list[flips.
         lines.append(f"  {claim.claim_id}: {before} -> {after}")
     flipped = [pair for pair in pairs if pair.flips]
     total = sum(len(pair.flips) for pair in flipped)
-    lines.append(f"networks recorded at both: {len(pairs)}; test images read differently: {total}")
+    lines.append(f"networks known image by image at both: {len(pairs)}; test images read differently: {total}")
     for pair in flipped[:MOST_LINES]:
         lines.append(
             f"  {pair.name}: {pair.gained} gained, {pair.lost} lost of {pair.n:,} (McNemar p = {pair.p_value:.2g})"

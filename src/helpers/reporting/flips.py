@@ -1,8 +1,8 @@
-"""Which test images are read differently than before: run records of two snapshots, image by image."""
+"""Which test images are read differently than before: run records and results of two snapshots, image by image."""
 
 import base64
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -10,6 +10,8 @@ import numpy as np
 
 from helpers import datasets, metrics
 from helpers.figures.atlas import png
+from helpers.reporting.differences import Change
+from helpers.rows import digest_of, read_rightly
 from helpers.splits import Split
 
 SPLITS = ("standard", "nf264", "kaggle")
@@ -20,7 +22,8 @@ SEEDS = range(10)  # of the splits that are tried when the images of a record ar
 class Flip:
     """One test image read differently: its place in the test part, label and classes; label None where unknown.
 
-    Without a label, then and now are True for right and False for wrong. png: base64, "" where the image is unknown.
+    Where the classes are not known, then and now are True for right and False for wrong. png: base64, "" where the
+    image is unknown.
     """
 
     index: int
@@ -34,12 +37,13 @@ class Flip:
 class Pair:
     """A network then and now on the same n test images.
 
-    differs: field of the spec -> (then, now), empty for the very same spec trained anew. lost: right then and wrong
-    now; gained: the other way round; p_value: of McNemar's exact test on these two.
+    differs: field of the spec -> (then, now), empty for the very same spec trained anew, None where results tell, which
+    name no spec. lost: right then and wrong now; gained: the other way round; p_value: of McNemar's exact test on these
+    two.
     """
 
     name: str
-    differs: dict[str, tuple]
+    differs: dict[str, tuple] | None
     n: int
     right_then: int
     right_now: int
@@ -66,6 +70,44 @@ def pairs(then: Mapping[str, dict], now: Mapping[str, dict]) -> tuple[list[Pair]
             new.remove(name)
     found = [_pair(then[a], now[b]) for a, b in both if then[a]["test"] and now[b]["test"]]
     return sorted(found, key=lambda pair: -(pair.lost + pair.gained)), new, old
+
+
+def of_rows(changes: Iterable[Change]) -> list[Pair]:
+    """Return the systems that read some test images differently, as far as results say which images they misread.
+
+    A row counts when it says so then and now, of the very same labels.
+    """
+    found = []
+    for change in changes:
+        then, now = (read_rightly(row) if row.misread else None for row in (change.then, change.now))
+        if not then or not now or then[0] != now[0] or (then[1] == now[1]).all():
+            continue
+        flipped, test = np.flatnonzero(then[1] != now[1]), metrics.mcnemar(then[1], now[1])
+        images, labels = _part(now[0]) or (None, None)
+        known = [("", None) if images is None else (_picture(images[i]), int(labels[i])) for i in flipped]
+        flips = tuple(
+            Flip(int(i), label, bool(then[1][i]), bool(now[1][i]), picture)
+            for i, (picture, label) in zip(flipped, known, strict=True)
+        )
+        rights = int(then[1].sum()), int(now[1].sum())
+        name = f"{change.now.system} in report {change.notebook.split('_')[0]}"
+        found.append(Pair(name, None, len(now[1]), *rights, test.only_a, test.only_b, test.p_value, flips))
+    return sorted(found, key=lambda pair: -(pair.lost + pair.gained))
+
+
+@cache
+def _part(digest: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return images and labels of the held-out or test part whose labels have this digest, None for another one."""
+    for name in SPLITS:
+        split = datasets.make_split(name, seed=0, source=datasets.load_mnist())
+        for images, labels in ((split.x_test, split.y_test), (split.x_val, split.y_val)):
+            if digest_of(labels) == digest:
+                return images, labels
+    return None
+
+
+def _picture(image: np.ndarray) -> str:
+    return base64.b64encode(png(image)).decode()
 
 
 def unpack(text: str) -> np.ndarray:
@@ -117,9 +159,7 @@ def _flip(index: int, then: int, now: int, split: Split | None) -> Flip:
     if split is None or index >= len(split.y_test):
         return Flip(index, None, then == 0, now == 0)
     label = int(split.y_test[index])
-    return Flip(
-        index, label, (label + then) % 10, (label + now) % 10, base64.b64encode(png(split.x_test[index])).decode()
-    )
+    return Flip(index, label, (label + then) % 10, (label + now) % 10, _picture(split.x_test[index]))
 
 
 def _same_test(then: dict, now: dict) -> bool:
