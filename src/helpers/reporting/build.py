@@ -79,7 +79,8 @@ def build(
                 rendered += 1
                 if not why:
                     terminal.say(f"{job.slug}: rendered again, nothing executed")
-        drawable = try_page.refresh(places(profile).pages, say=terminal.say)
+        # try.html has nothing to do with a profile: one, beside the committed reports, is enough.
+        drawable = profile != "standard" or try_page.refresh(places(profile).pages, say=terminal.say)
         index = write_index(every, profile)
         fresh = len(chosen) - executed - failures
         terminal.say(
