@@ -88,7 +88,7 @@ def test_what_was_fitted_is_remembered_and_what_was_damaged_is_fitted_again(spli
     for changes in ({"seed": 1}, {"alpha": 0.2}, {"hidden": (50,)}):
         assert not perceptrons.fit(reading, split, **changes).reused
     assert not perceptrons.fit(reading, replace(split, fingerprint="other"), store=store).reused
-    for layers in store.rglob("layers.npz"):
+    for layers in store.rglob("arrays.npz"):
         layers.write_bytes(layers.read_bytes()[:-1])
     mended = perceptrons.fit(reading, split)
     assert not mended.reused

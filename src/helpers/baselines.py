@@ -162,9 +162,9 @@ class LeaveOneOut:
 
 
 def leave_one_out(x, y, *, ks: Sequence[int]) -> LeaveOneOut:
-    """Name each of the images x (n, ...), labels y (n,), by its k nearest among the others, for every k; kept.
+    """Name each of the images x (n, ...), labels y (n,), by its k nearest among the others, for every k.
 
-    One exact search answers for all: `sweeps.knn_sweep`.
+    One exact search answers for all (`sweeps.knn_sweep`); what it finds is always kept (see `kept`).
     """
     found = kept.arrays(
         lambda: {"predictions": sweeps.knn_sweep(x, y, ks=ks).predictions},

@@ -1,6 +1,5 @@
 """scikit-learn's MLPClassifier under many readings of one sentence, to see which of them explains a printed score."""
 
-import time
 import warnings
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -8,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import sklearn
 from joblib import Parallel, delayed
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-from helpers import paths, run_store
+from helpers import kept, paths
 from helpers.precision import available_threads
 from helpers.splits import Split
 
@@ -96,36 +94,17 @@ def fit(
     Stopping at `max_iter` before convergence is part of some readings and not warned about.
     """
     n = len(split.x_train) if reading.n_train is None else min(reading.n_train, len(split.x_train))
-    identity = {**asdict(reading), "hidden": hidden, "alpha": alpha, "seed": seed, "split": split.fingerprint, "n": n}
-    del identity["name"]  # what it is called decides nothing
-    identity |= {"kind": "MLPClassifier", "versions": {"scikit-learn": sklearn.__version__, "numpy": np.__version__}}
-    entry = run_store.Entry(Path(store or paths.RUNS), run_store.digest(run_store.canonical(identity))[:32])
-    with entry.lock():
-        try:
-            if found := _recall(entry, reading, n):
-                return found
-        except run_store.Corrupt:
-            run_store.discard(entry)
-        fitted = _fit(reading, split, n, hidden, alpha, seed)
-        layers = {f"w{i}": array for i, array in enumerate(fitted.weights)}
-        layers |= {f"b{i}": array for i, array in enumerate(fitted.biases)}
-        sha256 = run_store.write(entry.directory / "layers.npz", run_store.to_npz(layers))
-        record = {"identity": identity, "layers": sha256, "passes": fitted.passes, "seconds": fitted.seconds}
-        run_store.save_record(entry, record)
-        return fitted
+    inputs = {**asdict(reading), "hidden": hidden, "alpha": alpha, "seed": seed, "split": split.fingerprint, "n": n}
+    del inputs["name"]  # what it is called decides nothing
+    found = kept.arrays(
+        lambda: _fit(reading, split, n, hidden, alpha, seed), inputs=inputs, modules=[__name__], store=store
+    )
+    layers = range(len(hidden) + 1)
+    weights, biases = ([found.arrays[f"{kind}{i}"] for i in layers] for kind in ("w", "b"))
+    return Fitted(reading, weights, biases, n, int(found.arrays["passes"]), found.seconds, found.reused)
 
 
-def _recall(entry: run_store.Entry, reading: Reading, n: int) -> Fitted | None:
-    record = run_store.load_record(entry)
-    if record is None:
-        return None
-    arrays = run_store.from_npz(run_store.read(entry.directory / "layers.npz", record["layers"]))
-    depth = range(len(arrays) // 2)
-    weights, biases = [arrays[f"w{i}"] for i in depth], [arrays[f"b{i}"] for i in depth]
-    return Fitted(reading, weights, biases, n, record["passes"], record["seconds"], reused=True)
-
-
-def _fit(reading: Reading, split: Split, n: int, hidden, alpha: float, seed: int) -> Fitted:
+def _fit(reading: Reading, split: Split, n: int, hidden, alpha: float, seed: int) -> dict[str, np.ndarray]:
     labels = np.eye(10, dtype=int)[split.y_train[:n]] if reading.one_hot else split.y_train[:n]
     network = MLPClassifier(
         hidden,
@@ -136,12 +115,12 @@ def _fit(reading: Reading, split: Split, n: int, hidden, alpha: float, seed: int
         batch_size=min(200, n),
         random_state=seed,
     )
-    start = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         network.fit(_columns(split.x_train[:n], reading.scaled), labels)
-    seconds = time.perf_counter() - start
-    return Fitted(reading, network.coefs_, network.intercepts_, n, int(network.n_iter_), seconds)
+    layers = {f"w{i}": array for i, array in enumerate(network.coefs_)}
+    layers |= {f"b{i}": array for i, array in enumerate(network.intercepts_)}
+    return layers | {"passes": np.array(network.n_iter_)}
 
 
 def compare(readings: Iterable[Reading], split: Split, *, seed: int = 0) -> tuple[pd.DataFrame, dict[str, Fitted]]:

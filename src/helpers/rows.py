@@ -72,9 +72,8 @@ class Row:
             check(self.low <= self.value <= self.high, "low, high", (self.low, self.high), "around value")
         check(self.sd is None or (self.sd >= 0 and self.seeds >= 2), "sd", self.sd, ">= 0, with seeds >= 2")
         check(self.seconds is None or self.seconds >= 0, "seconds", self.seconds, ">= 0")
-        if self.misread:
-            wrong = read_rightly(self)[1]
-            agree = self.metric == "accuracy" and int((~wrong).sum()) == self.n - round(self.value * self.n)
+        if told := read_rightly(self):
+            agree = self.metric == "accuracy" and int(told[1].sum()) == round(self.value * self.n)
             check(agree, "misread", self.misread[:60], "as many images as the accuracy says")
 
     def _set(self, name: str, value: Any) -> None:

@@ -79,7 +79,7 @@ def of_rows(changes: Iterable[Change]) -> list[Pair]:
     """
     found = []
     for change in changes:
-        then, now = (read_rightly(row) if row.misread else None for row in (change.then, change.now))
+        then, now = map(read_rightly, (change.then, change.now))
         if not then or not now or then[0] != now[0] or (then[1] == now[1]).all():
             continue
         flipped, test = np.flatnonzero(then[1] != now[1]), metrics.mcnemar(then[1], now[1])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from helpers.reporting import scoreboard, wording
-from helpers.rows import Row, read_rightly
+from helpers.rows import read_rightly
 
 LEVEL = 0.05
 # Test sets that several reports use under several names, with the size by which a part of one is told from the whole.
@@ -95,7 +95,7 @@ def boards(reports: Iterable[Any], *, anchors: Mapping[str, Iterable[str]] | Non
             place = {"slug": report.notebook, "section": section, "model": row.model or ""}
             speed = speeds.get((report.notebook, row.system), speeds.get(("", row.system)))
             why = f"{row.split}: {row.n:,} image{'s' if row.n > 1 else ''}" if key == OTHER else ""
-            groups[key].append(Standing(**fields, **place, milliseconds=speed, because=why, right=_right(row)))
+            groups[key].append(Standing(**fields, **place, milliseconds=speed, because=why, right=read_rightly(row)))
     others = tuple(groups.pop(OTHER))
     titles = {key: (title, n) for key, title, n, _ in TEST_SETS}
     found = [Board(key, *titles[key], _ranked(rows)) for key, rows in groups.items() if rows]
@@ -108,10 +108,6 @@ def test_set(split: str, n: int | None) -> str | None:
         if n == whole and re.fullmatch(pattern, split.strip(), re.IGNORECASE):
             return key
     return None
-
-
-def _right(row: Row) -> tuple | None:
-    return read_rightly(row) if row.misread else None
 
 
 def compare(leader: Standing, other: Standing) -> tuple[str, str]:

@@ -61,8 +61,8 @@ def run_point(
             results=results,
             limits=execute.Limits(**limits),
             progress=look,
-            environment=execute.pinned(threads)
-            | {"DASK_SCHEDULER": ""},  # a cluster that runs points has no workers for folds
+            # A cluster that runs points has no workers for folds.
+            environment=execute.pinned(threads) | {"DASK_SCHEDULER": ""},
         )
         recorded = results / f"{slug}.json"
         error = outcome.error
