@@ -25,6 +25,13 @@ def test_learning_curves_mark_the_best_held_out_epoch(history):
     assert all("gl" not in trace.type for trace in fig.data)
 
 
+def test_a_few_epochs_get_a_tick_each(history):
+    few, many = history.iloc[:2], pd.concat([history] * 12).assign(epoch=range(1, 12 * len(history) + 1))
+    for one, step in ((few, 1), (many, None)):
+        fig = figures.learning_curves({"a": one}, {"a": "#111111"})
+        assert fig.layout.xaxis.dtick == step
+
+
 def test_learning_curves_without_validation(history):
     fig = figures.learning_curves({"a": history.assign(val_loss=np.nan)}, {"a": "#111111"})
     assert not [trace for trace in fig.data if trace.mode == "markers"]

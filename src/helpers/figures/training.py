@@ -59,7 +59,9 @@ def learning_curves(
             )
     figure_layout(fig, height=height)
     fig.update_layout(margin={"t": 72}, legend={"y": 1.12, "yanchor": "bottom"})  # above the titles of the panels
-    fig.update_xaxes(title_text="epoch")
+    # Epochs are whole: of a few, every one gets its tick.
+    longest = max(int(history["epoch"].max()) for history in histories.values())
+    fig.update_xaxes(title_text="epoch", dtick=1 if longest <= 10 else None)
     fig.update_yaxes(title_text=quantity, tickformat=".2~%" if quantity == "accuracy" else None, col=1)
     fig.update_yaxes(rangemode="tozero" if quantity == "loss" else "normal")
     return fig
