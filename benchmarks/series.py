@@ -43,7 +43,8 @@ def measure(step: str, clone: Path) -> dict:
     seconds = time.perf_counter() - begin
     if done.returncode:
         sys.exit(f"make {' '.join(targets)} failed with {done.returncode}; nothing is recorded")
-    return {"what": words, "seconds": round(seconds, 1), "load": round(load, 1)}
+    today = datetime.now(UTC).date().isoformat()
+    return {"what": words, "seconds": round(seconds, 1), "load": round(load, 1), "measured": today}
 
 
 def main() -> None:
@@ -63,7 +64,6 @@ def main() -> None:
     rows = {step: measure(step, clone) for step in options.steps}
     machine = hardware()
     about = {"machine": f"{machine['cores']} cores of {machine['processor']}, {machine['precision']}"}
-    about["measured"] = datetime.now(UTC).date().isoformat()
     rows = {step: rows.get(step) or known["rows"].get(step) for step in STEPS}
     rows = {step: row for step, row in rows.items() if row}
     TIMES.write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n", encoding="utf-8")

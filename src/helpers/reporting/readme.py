@@ -55,9 +55,10 @@ def times(path: Path | None = None) -> str:
         found = json.loads((path or paths.ROOT / TIMES).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return "Not measured yet: `benchmarks/series.py` does it."
-    lines = ["| what | time | load of the machine before |", "| --- | --- | --- |"]
-    lines += [f"| {row['what']} | {duration(row['seconds'])} | {row['load']:.1f} |" for row in found["rows"].values()]
-    return "\n".join([f"Measured {found['measured']} in a fresh clone, on {found['machine']}:", "", *lines])
+    lines = ["| what | time | load of the machine before | measured |", "| --- | --- | --- | --- |"]
+    for row in found["rows"].values():
+        lines.append(f"| {row['what']} | {duration(row['seconds'])} | {row['load']:.1f} | {row['measured']} |")
+    return "\n".join([f"In a clone made for it, on {found['machine']}:", "", *lines])
 
 
 def updated(text: str, made: str, part: str = "reports") -> str:
