@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_training import make_split
 
-from helpers import parallel, recipes, run_store, training, workers
+from helpers import parallel, precision, recipes, run_store, training, workers
 
 pytestmark = [pytest.mark.slow]
 
@@ -60,13 +60,29 @@ def test_what_is_stored_starts_no_worker(side_by_side, specs, store, monkeypatch
 
 
 def test_one_at_a_time_on_the_same_threads_stays_in_this_process(specs, monkeypatch, tmp_path):
-    from helpers import precision
-
     monkeypatch.setenv("DIGITS_THREADS", "1")
     monkeypatch.setattr(precision, "threads", lambda: 1)
     monkeypatch.setattr(workers.joblib, "Parallel", lambda *_, **__: pytest.fail("a worker was started"))
     (run,) = parallel.train(specs[:1], store=tmp_path)
     assert run.key == training.key(specs[0], threads=1)
+
+
+def test_lengths_of_one_training_are_one_training(specs, tmp_path, monkeypatch):
+    steady = [replace(specs[0], schedule="constant", epochs=epochs) for epochs in (1, 3, 2)]
+    other = replace(specs[1], schedule="constant", epochs=1)
+    trained, epoch = [], training._epoch
+    monkeypatch.setenv("DIGITS_THREADS", "1")
+    monkeypatch.setattr(precision, "threads", lambda: 1)  # so that it stays in this process and can be counted
+    monkeypatch.setattr(training, "_epoch", lambda *args: trained.append(args[0].seed) or epoch(*args))
+    heard = []
+    runs = parallel.train([*steady, other], processes=1, store=tmp_path, finished=heard.append)
+    assert sorted(trained) == [0, 0, 0, 1], "three epochs give the trainings of one, two and three"
+    assert [run.spec.epochs for run in runs] == [1, 3, 2, 1]
+    assert not any(run.reused for run in runs)
+    assert len(heard) == 4
+    alone = training.run(steady[2], store=tmp_path / "alone")
+    assert np.array_equal(alone.test_logits, runs[2].test_logits)
+    assert [len(run.history) for run in runs] == [1, 3, 2, 1]
 
 
 def test_an_error_reaches_the_caller_and_what_was_finished_stays(specs, tmp_path):

@@ -198,6 +198,51 @@ def start(*stores):
     return subprocess.Popen([sys.executable, "-c", script, *map(str, stores)], **how)
 
 
+def steady(split, **changes):
+    """Return a training with warps and dropout whose learning rate is halved when validation stands still."""
+    options = {"schedule": "plateau", "schedule_options": {"minimum": 0.0, "patience": 1}}
+    return restless(split, **{**options, **changes})
+
+
+def test_shorter_trainings_are_taken_from_a_longer_one_bit_for_bit(split, tmp_path):
+    alone = {epochs: training.run(steady(split, epochs=epochs), store=tmp_path / "alone") for epochs in (1, 3, 4)}
+    longest = training.run(steady(split, epochs=4), milestones=(1, 3), store=tmp_path / "together")
+    assert_same_run(alone[4], longest)
+    assert len({run.history["learning_rate"].iloc[-1] for run in alone.values()}) > 1, "the rate moves"
+    for epochs in (1, 3):
+        taken = training.run(steady(split, epochs=epochs), store=tmp_path / "together")
+        assert taken.reused
+        assert_same_run(alone[epochs], taken)
+        assert taken.seconds < longest.seconds
+    assert training.recall(steady(split, epochs=2), store=tmp_path / "together") is None
+
+
+def test_a_shorter_training_survives_a_stop_of_the_longer_one(split, tmp_path, monkeypatch):
+    def stop(entry, epoch, arrays):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_store, "save_checkpoint", stop)
+        with pytest.raises(KeyboardInterrupt):
+            training.run(steady(split), milestones=(1,), store=tmp_path)
+    first = training.recall(steady(split, epochs=1), store=tmp_path)
+    assert first is not None, "stored before the checkpoint that a stop may prevent"
+    (first.directory / "run.json").write_text("{}")  # damaged: made again, not trusted
+    training.run(steady(split, epochs=2), milestones=(1,), store=tmp_path)
+    assert_same_run(first, training.recall(steady(split, epochs=1), store=tmp_path))
+
+
+@pytest.mark.parametrize("milestone", [0, 4, 5])
+def test_milestones_lie_before_the_end(milestone, split, tmp_path):
+    with pytest.raises(ValueError, match=f"milestones: got {milestone}; epochs from 1 to 3"):
+        training.run(steady(split, epochs=4), milestones=(milestone,), store=tmp_path)
+
+
+def test_a_schedule_that_looks_ahead_has_no_milestones(split, tmp_path):
+    with pytest.raises(ValueError, match="'one_cycle', which depends on the end; constant and plateau"):
+        training.run(steady(split, schedule="one_cycle", schedule_options={}), milestones=(1,), store=tmp_path)
+
+
 @forks
 @pytest.mark.slow
 def test_killed_after_an_epoch_it_ends_with_the_very_same_bits(undisturbed, split, tmp_path):

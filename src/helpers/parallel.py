@@ -12,7 +12,7 @@ from pathlib import Path
 import joblib
 
 from helpers import paths, progress, training, workers
-from helpers.specs import TrainSpec, key
+from helpers.specs import TrainSpec, key, kin
 from helpers.training import Run
 
 
@@ -27,8 +27,10 @@ def train(
     """Train every spec, or take it from the store, and return the runs in the order given.
 
     processes: how many at a time; None is one for every `threads` cores, as far as memory allows. A spec that comes
-    twice is trained once. store: as in `training.run`. finished: called with each run as it ends. Raises ValueError for
-    numbers below 1, and whatever a training raises; what was finished before it stays in the store.
+    twice is trained once, and of specs that differ only in their number of epochs the longest is trained and the others
+    are taken from it on the way, where that is the same (`specs.kin`). store: as in `training.run`. finished: called
+    with each run as it ends. Raises ValueError for numbers below 1, and whatever a training raises; what was finished
+    before it stays in the store.
     """
     for name, value in (("threads", threads), ("processes", processes)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
@@ -42,10 +44,12 @@ def train(
     for run in filter(None, runs.values()):
         finished(run)
     if missing:
-        processes = min(len(missing), processes or workers.available(threads))
-        tasks = (joblib.delayed(_work)(name, spec, threads, str(store)) for name, spec in missing.items())
+        families = _families(missing)
+        processes = min(len(families), processes or workers.available(threads))
+        tasks = (joblib.delayed(_work)(family, threads, str(store)) for family in families)
         outcomes = workers.spread(tasks, processes=processes, threads=threads)
-        for number, (name, reused, resumed_from) in enumerate(outcomes, start=1):
+        members = (member for family in outcomes for member in family)
+        for number, (name, reused, resumed_from) in enumerate(members, start=1):
             run = training.recall(by_key[name], run_key=name, store=store)
             if run is None:
                 raise RuntimeError(f"run {name[:8]} of {by_key[name].model} was trained but is not in {store}")
@@ -56,6 +60,15 @@ def train(
                 f" · {number} of {len(missing)} trainings done, {processes} at a time"
             )
     return [runs[name] for name in keys]
+
+
+def _families(specs: Mapping[str, TrainSpec]) -> list[dict[str, TrainSpec]]:
+    """Return key -> spec of those that one training yields, the longest first, for each such training."""
+    families: dict[object, dict[str, TrainSpec]] = {}
+    for name, spec in sorted(specs.items(), key=lambda item: -item[1].epochs):
+        families.setdefault(kin(spec) or name, {})[name] = spec
+    order = list(specs)
+    return sorted(families.values(), key=lambda family: min(order.index(name) for name in family))
 
 
 def train_groups(groups: Mapping[str, Sequence[TrainSpec]], **how) -> dict[str, list[Run]]:
@@ -69,9 +82,15 @@ def train_named(specs: Mapping[str, TrainSpec], **how) -> dict[str, Run]:
     return dict(zip(specs, train(list(specs.values()), **how), strict=True))
 
 
-def _work(name: str, spec: TrainSpec, threads: int, store: str) -> tuple[str, bool, int]:
+def _work(family: Mapping[str, TrainSpec], threads: int, store: str) -> list[tuple[str, bool, int]]:
+    """Train the first spec and, by the way, the others; return (key, reused, resumed_from) of each."""
+    outcomes, shorter = [], sorted({spec.epochs for spec in family.values()})[:-1]
     with workers.pinned(threads):
-        run = training.run(spec, store=Path(store))
-    if run.key != name:
-        raise RuntimeError(f"a worker of {threads} threads stores {spec.model} as {run.key[:8]}, expected {name[:8]}")
-    return name, run.reused, run.resumed_from
+        for number, (name, spec) in enumerate(family.items()):
+            run = training.run(spec, milestones=() if number else shorter, store=Path(store))
+            if run.key != name:
+                message = f"a worker of {threads} threads stores {spec.model} as {run.key[:8]}, expected {name[:8]}"
+                raise RuntimeError(message)
+            # Those on the way were found in the store, but it is this call that trained them.
+            outcomes.append((name, run.reused and (not number or outcomes[0][1]), run.resumed_from))
+    return outcomes

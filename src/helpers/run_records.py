@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import parallel, paths, run_store, training
+from helpers.outcomes import HISTORY
 from helpers.precision import available_threads
 from helpers.specs import TrainSpec, identity
 
@@ -127,7 +128,7 @@ def _document(run: training.Run) -> dict:
         "flops": run.flops,
         "hardware": run.hardware,
         "versions": identity(run.spec)["versions"],
-        "columns": training.HISTORY,
+        "columns": HISTORY,
         "history": [[None if np.isnan(x) else float(f"{x:.6g}") for x in row] for row in run.history.to_numpy(float)],
     }
     for levels in _LEVELS:

@@ -40,6 +40,7 @@ def exponential(progress: np.ndarray, *, start: float = 1e-5) -> np.ndarray:
 SCHEDULES = {f.__name__: f for f in (constant, one_cycle, cosine, step, exponential)}
 # A plateau depends on what the training has shown so far, so it is computed epoch by epoch (plateau_rate).
 NAMES = (*SCHEDULES, "plateau")
+STEADY = ("constant", "plateau")  # the rate of an epoch does not depend on how many are to come
 
 
 def rates(name: str, total_steps: int, *, peak: float, options: Mapping | None = None) -> np.ndarray:

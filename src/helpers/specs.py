@@ -147,6 +147,17 @@ def _version(name: str) -> str:
     return "unknown"
 
 
+def kin(spec: TrainSpec) -> bytes | None:
+    """Return what trainings have in common that differ only in their number of epochs, None for one without kin.
+
+    Of two such trainings the longer begins as the shorter one, bit for bit: rows, warps and dropout come from (seed,
+    epoch). With a learning rate that looks ahead to the end no two are alike, nor are trainings of no epoch.
+    """
+    if spec.schedule not in schedules.STEADY or not spec.epochs:
+        return None
+    return run_store.canonical({name: value for name, value in identity(spec).items() if name != "epochs"})
+
+
 def key(spec: TrainSpec, *, threads: int | None = None) -> str:
     """Return the run's name in the store: 32 hex characters of the hash of its identity.
 
