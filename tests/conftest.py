@@ -16,9 +16,10 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
     for _name in ("DIGITS_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(_name, str(_threads))
 
-# Seconds that whole files take, roughly; whatever is not named takes less. Workers begin with the longest, so that
-# none is left alone with one at the end.
+# Seconds that whole files take, roughly; whatever is not named takes less. Workers begin with the longest (`make test`
+# keeps xdist from putting those with most tests first), so that none is left alone with one at the end.
 LONG_FILES = {
+    "tests/test_smoke.py": 250,
     "tests/faults/test_kills.py": 60,
     "tests/test_validation.py": 50,
     "tests/test_build.py": 40,
@@ -40,9 +41,6 @@ LONG_FILES = {
     "tests/test_predict_ship.py": 8,
     "tests/test_ladder.py": 8,
 }
-# Long tests that share nothing with one another: any worker may take any of them, the first ones first.
-APART = "test_it_runs_in_the_smoke_profile"
-
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -69,27 +67,7 @@ def pytest_make_parametrize_id(val):
     return f"{len(val)} bytes" if isinstance(val, bytes) else None
 
 
-def _unit(nodeid: str) -> str:
-    """Return what one worker does as a whole: a file, whose tests share what they prepare, or a test that is apart."""
-    return nodeid if f"::{APART}[" in nodeid else nodeid.split("::", 1)[0]
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: -(1000 if APART in item.nodeid else LONG_FILES.get(_unit(item.nodeid), 0)))
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """Divide as `--dist loadfile` does, but for the tests that are apart, and in the order above."""
-    if config.getvalue("dist") != "loadfile":
-        return None
-    from xdist.scheduler import LoadFileScheduling
-
-    class LongestFirst(LoadFileScheduling):
-        def _split_scope(self, nodeid):
-            return _unit(nodeid)
-
-    config.option.loadscopereorder = False  # it would be by number of tests
-    return LongestFirst(config, log)
+        items.sort(key=lambda item: -LONG_FILES.get(item.nodeid.split("::", 1)[0], 0))

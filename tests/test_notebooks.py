@@ -1,11 +1,7 @@
-"""Every notebook: fit to be read, edited, parameterised and executed (in the smoke profile, for real)."""
+"""Every notebook: fit to be read, edited, parameterised (tests/test_smoke.py executes them)."""
 
 import ast
-import json
-import os
 import re
-import subprocess
-import sys
 
 import nbformat
 import pytest
@@ -121,26 +117,3 @@ def test_profiles_override_only_what_the_notebooks_declare(profile):
     for override in sorted((paths.PROFILES / profile).glob("*.yaml")):
         declared = parameters.declared(read(paths.NOTEBOOKS / f"{override.stem}.ipynb"))
         parameters.validate(parameters.read_overrides(override), declared, source=override.name)
-
-
-@every_notebook
-@pytest.mark.slow
-def test_it_runs_in_the_smoke_profile(path, tmp_path):
-    """The real builder, kernel and renderer; results are schema-checked by the builder itself."""
-    for name in ("data", "notebooks", "profiles", "requirements.lock"):
-        (tmp_path / name).symlink_to(paths.ROOT / name)
-    (tmp_path / "reports").mkdir()
-    if paths.RESULTS.is_dir():  # a later notebook may load what earlier ones found
-        (tmp_path / "reports" / "results").symlink_to(paths.RESULTS)
-    command = [sys.executable, "-m", "helpers.reporting", "build", "--profile", "smoke", "--notebook", path.stem]
-    # One thread, and so no workers to start either: another test has the other core (tests/test_parallel.py has them).
-    environment = os.environ | {"DIGITS_ROOT": str(tmp_path), "DIGITS_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1500)
-    log = tmp_path / "build" / "smoke" / "logs" / f"{path.stem}.log"
-    assert done.returncode == 0, done.stdout + done.stderr + (log.read_text() if log.exists() else "")
-    found = json.loads((tmp_path / "build" / "smoke" / "results" / f"{path.stem}.json").read_text())
-    assert found["profile"] == "smoke"
-    page = (tmp_path / "build" / "smoke" / f"{path.stem}.html").read_text()
-    assert len(page) < 1_500_000
-    assert str(tmp_path) not in page
-    assert "No description has been provided" not in page

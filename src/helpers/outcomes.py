@@ -1,6 +1,5 @@
 """What a training leaves in the run store, read back and verified: its history, its predictions, its network."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +33,6 @@ class Run:
     val_logits: np.ndarray
     test_logits: np.ndarray
     seconds: float
-    predict_seconds: float
     parameters: int
     flops: int
     hardware: dict
@@ -97,7 +95,7 @@ def assemble(spec: TrainSpec, entry: run_store.Entry, record: dict, *, reused: b
     wanted = f"logits-{spec.views}.npz"
     if wanted not in blobs:
         model = load_model(entry.directory / "model.keras", sha256=record["files"]["model.keras"])
-        blobs[wanted], record = predict_into(spec, entry, record, model)
+        blobs[wanted], record = predict_into(spec, entry, record, loops.make_predictor(model))
     arrays = run_store.from_npz(blobs[wanted])
     return Run(
         spec=spec,
@@ -108,7 +106,6 @@ def assemble(spec: TrainSpec, entry: run_store.Entry, record: dict, *, reused: b
         val_logits=arrays["val"],
         test_logits=arrays["test"],
         seconds=float(sum(row[-1] for row in record["history"])),
-        predict_seconds=record["predict_seconds"][wanted],
         parameters=record["parameters"],
         flops=record["flops"],
         hardware=record["hardware"],
@@ -117,15 +114,22 @@ def assemble(spec: TrainSpec, entry: run_store.Entry, record: dict, *, reused: b
     )
 
 
-def predict_into(spec, entry, record, model):
-    start = time.perf_counter()
-    predictor = loops.make_predictor(model)
+def predict_into(
+    spec: TrainSpec, entry: run_store.Entry, record: dict, predictor, *, validation: np.ndarray | None = None
+) -> tuple[bytes, dict]:
+    """Store logits of the validation and test parts and, with them, the record; return both.
+
+    predictor: of `loops.make_predictor`, of the trained network. validation: logits of one view of the validation
+    part, where they are known already.
+    """
     parts = {"val": spec.split.x_val, "test": spec.split.x_test}
-    logits = {name: viewed(predictor, images, spec.views) for name, images in parts.items()}
+    known = {"val": validation} if spec.views == 1 and validation is not None else {}
+    logits = {
+        name: known[name] if name in known else viewed(predictor, images, spec.views) for name, images in parts.items()
+    }
     name, data = f"logits-{spec.views}.npz", run_store.to_npz(logits)
-    seconds = {**record["predict_seconds"], name: time.perf_counter() - start}
     files = {**record["files"], name: run_store.write(entry.directory / name, data)}
-    record = {**record, "files": files, "predict_seconds": seconds}
+    record = {**record, "files": files}
     run_store.save_record(entry, record)
     return data, record
 

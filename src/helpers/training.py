@@ -107,7 +107,7 @@ def _train(spec: TrainSpec, entry: run_store.Entry, earlier: Mapping[int, TrainS
     predictor = loops.make_predictor(model)
     variables = [*model.variables, *optimizer.variables]
     found = run_store.load_checkpoint(entry)
-    first, history, losses = 0, [], np.zeros(0, np.float32)
+    first, history, losses, logits = 0, [], np.zeros(0, np.float32), None
     if found is not None:
         first, arrays = found
         for i, variable in enumerate(variables):
@@ -125,19 +125,19 @@ def _train(spec: TrainSpec, entry: run_store.Entry, earlier: Mapping[int, TrainS
         loops.seed_dropout(model, spec.seed, epoch)
         values, correct = _epoch(spec, entry, loop, epoch, rates[epoch], bool(history))
         losses = np.concatenate([losses, values])
-        val_loss, val_accuracy = _validate(spec, predictor, loss)
+        val_loss, val_accuracy, logits = _validate(spec, predictor, loss)
         now = time.perf_counter()
         accuracy = correct / (spec.steps * spec.batch)
         row = (epoch + 1, np.nanmean(values), accuracy, val_loss, val_accuracy, rates[epoch, -1], now - clock)
         history.append(_row(row))
         clock = now
         if epoch + 1 in earlier:  # before the checkpoint, so that a kill between the two loses nothing
-            _finish_earlier(earlier[epoch + 1], entry, model, history, losses)
+            _finish_earlier(earlier[epoch + 1], entry, model, predictor, history, losses, logits)
         state = {f"v{i}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(variables)}
         table = np.array(history, dtype=np.float64)  # None becomes NaN
         run_store.save_checkpoint(entry, epoch + 1, {**state, "history": table, "losses": losses})
         _report(spec, history)
-    _finish(spec, entry, model, history, losses)
+    _finish(spec, entry, model, predictor, history, losses, logits)
     return first
 
 
@@ -173,13 +173,13 @@ def _epoch(spec, entry, loop, epoch, rates, has_checkpoint) -> tuple[np.ndarray,
     return values, correct
 
 
-def _validate(spec: TrainSpec, predictor, loss) -> tuple[float, float]:
-    """Return (loss, accuracy) on the validation part, NaN where there is none."""
+def _validate(spec: TrainSpec, predictor, loss) -> tuple[float, float, np.ndarray | None]:
+    """Return (loss, accuracy, logits) on the validation part; NaN, NaN and None where there is none."""
     if not len(spec.split.x_val):
-        return float("nan"), float("nan")
+        return float("nan"), float("nan"), None
     logits = predictor(spec.split.x_val)
     value = float(loss(spec.split.y_val.astype(np.int32), logits))
-    return value, float(np.mean(np.argmax(logits, axis=1) == spec.split.y_val))
+    return value, float(np.mean(np.argmax(logits, axis=1) == spec.split.y_val)), logits
 
 
 def _report(spec: TrainSpec, history) -> None:
@@ -192,7 +192,7 @@ def _report(spec: TrainSpec, history) -> None:
     )
 
 
-def _finish_earlier(spec, entry, model, history, losses) -> None:
+def _finish_earlier(spec, entry, model, predictor, history, losses, logits) -> None:
     """Store the network as it is as the finished run of the shorter `spec`, unless there is one."""
     shorter = run_store.Entry(entry.root, key(spec))
     with shorter.lock():
@@ -201,11 +201,14 @@ def _finish_earlier(spec, entry, model, history, losses) -> None:
                 return
         except run_store.Corrupt:
             run_store.discard(shorter)
-        _finish(spec, shorter, model, history, losses)
+        _finish(spec, shorter, model, predictor, history, losses, logits)
 
 
-def _finish(spec, entry, model, history, losses) -> None:
-    """Store weights, losses and predictions, then the record that makes the run complete."""
+def _finish(spec, entry, model, predictor, history, losses, logits) -> None:
+    """Store weights, losses and predictions, then the record that makes the run complete.
+
+    logits: of the validation part, by this very state of the network; None where it was not asked.
+    """
     shape, precision = spec.split.x_train.shape[1:], precisions.choose(spec.precision)
     plain = models.build(spec.model, spec.options, precision=precision, shape=shape)
     plain.set_weights(model.get_weights())  # without the optimizer and whatever else training attached
@@ -222,11 +225,10 @@ def _finish(spec, entry, model, history, losses) -> None:
         "identity": identity(spec),
         "files": files,
         "history": history,
-        "predict_seconds": {},
         "parameters": size.parameters,
         "flops": size.flops,
         "hardware": {**precisions.hardware(), "precision": precision},
     }
-    outcomes.predict_into(spec, entry, record, plain)
+    outcomes.predict_into(spec, entry, record, predictor, validation=logits)
     for checkpoint in entry.directory.glob("epoch-*.npz"):
         checkpoint.unlink(missing_ok=True)
