@@ -1,5 +1,6 @@
 """Pages as a reader's browser sees them: opened from disk in headless Chromium, committed reports included."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -63,8 +64,29 @@ class Visit:
         return self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
 
 
-def check(browser, path: Path) -> None:
-    """Check what must hold for every page of the series."""
+def axe(visit, *, impacts: frozenset | set = frozenset(("minor", "moderate", "serious", "critical"))) -> list[str]:
+    """Return what axe-core finds wrong, as "rule: first element"."""
+    package = importlib.util.find_spec("axe_playwright_python")
+    if package is None:
+        pytest.skip("axe-playwright-python is not installed")
+    source = Path(package.submodule_search_locations[0]) / "axe.min.js"
+    visit.page.evaluate(source.read_text(encoding="utf-8") + ";0")
+    rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    # Of what was in order only the number of rules comes back: every element of it would take longer than the look.
+    found = visit.page.evaluate(
+        """async tags => {
+          const found = await axe.run(document, { runOnly: tags, resultTypes: ['violations'] });
+          const wrong = found.violations.map(each => [each.impact, `${each.id}: ${each.nodes[0].html.slice(0, 160)}`]);
+          return [found.passes.length, wrong];
+        }""",
+        rules,
+    )
+    assert found[0] > 15, "axe looked at the page"
+    return [what for impact, what in found[1] if impact in impacts]
+
+
+def check(browser, path: Path, *, impacts: set[str] | None = None) -> None:
+    """Check what must hold for every page of the series, also that axe-core finds nothing of these impacts."""
     assert path.stat().st_size <= BUDGET
     with Visit(browser, path) as visit:
         for figure in visit.draw_all():
@@ -92,6 +114,8 @@ def check(browser, path: Path) -> None:
         assert page.url == visit.home
         assert visit.outside == []
         assert visit.complaints == []
+        # Last, because it asks for files that the page's policy forbids, and the browser complains.
+        assert not impacts or axe(visit, impacts=impacts) == []
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +169,7 @@ def test_a_page_opened_on_a_phone(browser, pages):
 
 @pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)
 def test_committed_reports(browser, path):
-    check(browser, path)
+    check(browser, path, impacts={"serious", "critical"})
 
 
 def colours(visit: Visit) -> tuple[str, str, str]:

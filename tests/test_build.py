@@ -11,6 +11,7 @@ import time
 import nbformat
 import psutil
 import pytest
+from scratch import lend_data
 
 from helpers import paths
 
@@ -49,7 +50,7 @@ def root(tmp_path):
     """A scratch project: its own notebooks, profiles, reports and build; the real data and lock."""
     for name in ("notebooks", "profiles/smoke", "reports"):
         (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "data").symlink_to(paths.DATA)
+    lend_data(tmp_path)
     (tmp_path / "requirements.lock").write_bytes((paths.ROOT / "requirements.lock").read_bytes())
     return tmp_path
 

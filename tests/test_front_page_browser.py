@@ -1,12 +1,11 @@
 """The front page in a browser, from disk: first paint, keyboard, search, order and filters, axe-core, phone, print."""
 
-import importlib.util
 import itertools
 from pathlib import Path
 
 import pytest
 import specimen
-from test_browser import Visit
+from test_browser import Visit, axe
 
 from helpers import paths, results
 from helpers.reporting import leaderboard, render, scoreboard, search, sections, site, thumbnails
@@ -62,27 +61,6 @@ def visit(browser, folder):
         assert visit.outside == []
 
 
-def axe(visit, *, impacts: frozenset | set = frozenset(("minor", "moderate", "serious", "critical"))) -> list[str]:
-    """Return what axe-core finds wrong, as "rule: first element"."""
-    package = importlib.util.find_spec("axe_playwright_python")
-    if package is None:
-        pytest.skip("axe-playwright-python is not installed")
-    source = Path(package.submodule_search_locations[0]) / "axe.min.js"
-    visit.page.evaluate(source.read_text(encoding="utf-8") + ";0")
-    rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-    # Of what was in order only the number of rules comes back: every element of it would take longer than the look.
-    found = visit.page.evaluate(
-        """async tags => {
-          const found = await axe.run(document, { runOnly: tags, resultTypes: ['violations'] });
-          const wrong = found.violations.map(each => [each.impact, `${each.id}: ${each.nodes[0].html.slice(0, 160)}`]);
-          return [found.passes.length, wrong];
-        }""",
-        rules,
-    )
-    assert found[0] > 15, "axe looked at the page"
-    return [what for impact, what in found[1] if impact in impacts]
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_axe_finds_nothing_on_the_front_page(browser, folder, scheme, width):
@@ -99,12 +77,6 @@ def test_axe_finds_nothing_on_a_report(browser, folder, scheme):
     with Visit(browser, folder / "02_specimen.html", color_scheme=scheme) as visit:
         visit.draw_all()
         assert axe(visit) == []
-
-
-@pytest.mark.parametrize("path", sorted(paths.REPORTS.glob("[0-9]*.html")), ids=lambda path: path.stem)
-def test_axe_finds_nothing_serious_on_committed_reports(browser, path):
-    with Visit(browser, path) as visit:
-        assert axe(visit, impacts={"serious", "critical"}) == []
 
 
 COMMITTED = paths.REPORTS / "index.html"

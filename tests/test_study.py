@@ -10,6 +10,7 @@ import threading
 
 import nbformat
 import pytest
+from scratch import lend_data
 from test_browser import Visit, luminance
 
 from helpers import paths
@@ -49,7 +50,7 @@ def root(tmp_path, monkeypatch):
     for name in ("notebooks", "studies", "profiles/smoke"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "profiles/smoke/01_one.yaml").write_text("profile: smoke\nrate: 0.3\n")
-    (tmp_path / "data").symlink_to(paths.DATA)
+    lend_data(tmp_path)
     (tmp_path / "requirements.lock").write_text("")
     write_notebook(tmp_path)
     return tmp_path

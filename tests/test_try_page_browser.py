@@ -8,8 +8,7 @@ import math
 import numpy as np
 import pytest
 from PIL import Image
-from test_browser import Visit
-from test_front_page_browser import axe
+from test_browser import Visit, axe
 
 from helpers import datasets, paths
 from helpers.predict import conditions, decoding, preparing, reader

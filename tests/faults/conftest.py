@@ -23,6 +23,7 @@ import sys
 
 import nbformat
 import pytest
+from scratch import lend_data
 
 from helpers import paths
 from helpers.reporting import build, execute
@@ -131,7 +132,7 @@ def project(tmp_path, monkeypatch):
         monkeypatch.setattr(paths, name, tmp_path / path.relative_to(places["ROOT"]))
     for name in ("notebooks", "profiles", "reports"):
         (tmp_path / name).mkdir()
-    (tmp_path / "data").symlink_to(paths.DATA)
+    lend_data(tmp_path)
     (tmp_path / "requirements.lock").write_text("")
     monkeypatch.setattr(execute, "run", forked_kernel)
     made = Project(tmp_path)
