@@ -82,6 +82,9 @@ def ladder(
     return fig
 
 
+_LIFT = 6  # px: large errors lie where words are, and a dot is that high
+
+
 def _rows(fig: go.Figure, names: Sequence[str]) -> None:
     """Give each name a row, the first on top, with its words above the line; errors fall to the right.
 
@@ -99,7 +102,7 @@ def _rows(fig: go.Figure, names: Sequence[str]) -> None:
     fig.update_yaxes(tickvals=places, showticklabels=False, range=[len(names) - 0.5, -0.8], zeroline=False, ticks="")
     for place, name in zip(places, names, strict=True):  # unlike labels of the axis inside it, these take the theme
         fig.add_annotation(
-            x=0, xref="paper", xanchor="left", y=place, yanchor="bottom", text=name, showarrow=False, borderpad=1
+            x=0, xref="paper", xanchor="left", y=place, yanchor="bottom", yshift=_LIFT, text=name, showarrow=False
         )
 
 
