@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from test_training import make_split
 
-from helpers import comparisons, datasets, ladder, paths, schedules, short_runs, training
+from helpers import comparisons, ladder, paths, schedules, short_runs, training
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -70,7 +70,7 @@ def test_ways_to_anneal_differ_in_nothing_else(split):
 
 
 def test_warps_on_growing_parts():
-    grid = short_runs.warp_grid([60, 120], [0.0, 1.0, 2.0], at=60, steps=3, n_seeds=2)
+    grid = short_runs.warp_grid([60, 120], [0.0, 1.0, 2.0], at=60, steps=3, n_seeds=2, n_validation=400)
     assert grid.by_strength.index.tolist() == [0, 1, 2]
     assert grid.without.index.tolist() == grid.warped.index.tolist() == [60, 120]
     assert grid.by_strength.loc[0, "mean"] == grid.without.loc[60, "mean"]
@@ -79,7 +79,8 @@ def test_warps_on_growing_parts():
     assert grid.worth["error"].tolist() == grid.by_strength["mean"].tolist()[1:]
     with pytest.raises(ValueError, match="at, strengths"):
         short_runs.warp_grid([60], [0.0, 2.0], at=60, steps=3, n_seeds=1)
-    assert len(datasets.make_split("kaggle", n_train=60, n_test=1000).x_val) == 4200
+    misread = grid.by_strength["mean"] * 2 * 400  # two repeats of 400 images
+    assert misread.tolist() == pytest.approx(misread.round().tolist(), abs=1e-6)
 
 
 def test_warped_rows_grow_in_strength(split):

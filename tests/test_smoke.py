@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
-    """Build all of them in a project that has nothing trained; return (its build/smoke, what was said)."""
+    """Build all of them in a project that has nothing trained; return (its build/smoke, what was said, exit status)."""
     root = tmp_path_factory.mktemp("smoke")
     for name in ("data", "notebooks", "profiles", "requirements.lock"):
         (root / name).symlink_to(paths.ROOT / name)
@@ -27,13 +27,13 @@ def smoke(tmp_path_factory):
     # One thread, and so no workers to start either: other tests have the rest (tests/test_parallel.py has workers).
     environment = os.environ | {"DIGITS_ROOT": str(root), "DIGITS_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1700)
-    return root / "build" / "smoke", done.stdout + done.stderr
+    return root / "build" / "smoke", done.stdout + done.stderr, done.returncode
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs(name, smoke):
     """Results are schema-checked by the builder itself."""
-    made, said = smoke
+    made, said, _ = smoke
     log, page = made / "logs" / f"{name}.log", made / f"{name}.html"
     assert page.exists(), said + (log.read_text() if log.exists() else "")
     assert json.loads((made / "results" / f"{name}.json").read_text())["profile"] == "smoke"
@@ -44,5 +44,6 @@ def test_it_runs(name, smoke):
 
 
 def test_the_build_says_that_all_went_well(smoke):
-    _, said = smoke
+    _, said, status = smoke
     assert f"{len(NAMES)} executed, {len(NAMES)} rendered, 0 already fresh, 0 failed" in said
+    assert status == 0, said

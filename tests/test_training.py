@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from helpers import loops, models, recipes, run_store, training
+from helpers import compiled, hands, loops, models, recipes, run_store, training
 from helpers.augmentation import Warp
 from helpers.splits import Split
 
@@ -106,6 +106,51 @@ def test_the_same_spec_gives_the_same_bits_and_another_seed_others(undisturbed, 
     assert_same_run(undisturbed, training.run(restless(split), store=tmp_path))
     other = training.run(restless(split, seed=8), store=tmp_path)
     assert not np.array_equal(undisturbed.test_logits, other.test_logits)
+
+
+def test_a_network_that_was_trained_before_gives_the_bits_of_a_new_one(split, tmp_path, monkeypatch):
+    """Other seeds, rates, strengths of warps and images, and a training that failed, leave no trace in it."""
+    before = restless(make_split(200, 5), seed=8, learning_rate=0.1, augmentation=Warp(rotation=40.0), epochs=2)
+    compiled._idle.clear()
+    alone = training.run(restless(split, epochs=2), store=tmp_path / "alone")
+    made = []
+    monkeypatch.setattr(compiled, "_compile", lambda spec, make=compiled._compile: made.append(spec) or make(spec))
+    compiled._idle.clear()
+    training.run(before, store=tmp_path / "shared")
+    again = training.run(restless(split, epochs=2), store=tmp_path / "shared")
+    assert made == [before], "one network for both"
+    assert_same_run(again, alone)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(training, "_validate", lambda *given: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            training.run(restless(split, seed=9), store=tmp_path / "shared")
+    assert not compiled._idle, "what failed half-way is not used again"
+
+
+def test_what_is_built_in_is_not_shared(split):
+    """Everything but seeds, data, rates and lengths is part of the graph of a step."""
+    base = restless(split)
+    shared = {"seed": 3, "epochs": 9, "batch_size": 8, "learning_rate": 0.5, "schedule": "constant", "views": 5}
+    assert {compiled._recipe(restless(split, **{name: value})) for name, value in shared.items()} == {
+        compiled._recipe(base)
+    }
+    apart = [
+        {"optimizer": "sgd"},
+        {"momentum": 0.5},
+        {"nesterov": True},
+        {"weight_decay": 0.0},
+        {"decay": "all"},
+        {"loss": "mse"},
+        {"label_smoothing": 0.1},
+        {"augmentation": None},
+        {"augmentation": hands.Hand()},
+        {"options": {"batch_norm": True, "dropout": 0.4}},
+        {"precision": "mixed_bfloat16"},
+    ]
+    names = [compiled._recipe(base), *(compiled._recipe(restless(split, **change)) for change in apart)]
+    names.append(compiled._recipe(replace(base, model="new", options={})))
+    assert len(set(names)) == len(apart) + 2
 
 
 def test_asking_again_is_a_cache_hit(split, tmp_path, monkeypatch):
@@ -344,8 +389,8 @@ def test_a_loss_that_is_not_finite_names_epoch_and_step_and_keeps_the_last_good_
     real = loops.CompiledLoop.steps
     seen = []
 
-    def steps(self, rows, warps, rates):
-        losses, correct = real(self, rows, warps, rates)
+    def steps(self, *given):
+        losses, correct = real(self, *given)
         seen.append(1)
         if len(seen) == 2:  # one chunk an epoch here, so this is the second epoch
             losses[3:] = np.nan

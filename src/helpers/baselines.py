@@ -41,13 +41,13 @@ def knn(x_train, y_train, *, k: int, weights: str = "uniform", n_components: int
     """Keep the training digits, or their first principal components, and let the k nearest vote."""
     x_train, y_train = np.asarray(x_train), np.asarray(y_train)
     pca = None if n_components is None else fit_components(x_train, n=n_components)
-    kept = x_train if pca is None else project(pca, x_train)
+    known = x_train if pca is None else project(pca, x_train)
 
     def answer(x) -> np.ndarray:
-        found = neighbours.search(kept, x if pca is None else project(pca, x), k=k)
+        found = neighbours.search(known, x if pca is None else project(pca, x), k=k)
         return sweeps.vote(found, y_train, ks=[k], weights=weights)[0]
 
-    return Model("knn", answer, kept)
+    return Model("knn", answer, known)
 
 
 def tree(fitted: Tree, *, depth: int = WHOLE) -> Model:

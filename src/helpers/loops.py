@@ -57,16 +57,14 @@ def _prepare(images):
 class CompiledLoop:
     """Steps as one TensorFlow loop over a chunk: no Python, no host copies between steps."""
 
-    def __init__(self, model, optimizer, loss, *, images, labels, weight_decay, decay, augmentation, multipliers=None):
+    def __init__(self, model, optimizer, loss, *, shape, weight_decay, decay, augmentation, multipliers=None):
         import tensorflow as tf
 
         self._tf = tf
-        images = tf.constant(images)
-        labels = tf.constant(labels.astype(np.int32))
         variables = model.trainable_variables
         coupled = [weight_decay if d else 0.0 for d in decayed(model, decay)]
 
-        def one_step(rows, warps, rate):
+        def one_step(images, labels, rows, warps, rate):
             optimizer.learning_rate.assign(rate)
             batch, target = _prepare(tf.gather(images, rows)), tf.gather(labels, rows)
             if augmentation is not None:
@@ -85,17 +83,19 @@ class CompiledLoop:
 
         @tf.function(
             input_signature=[
+                tf.TensorSpec([None, *shape], tf.uint8),
+                tf.TensorSpec([None], tf.int32),
                 tf.TensorSpec([None, None], tf.int32),
                 tf.TensorSpec([None, None, 8 if augmentation is None else augmentation.width], tf.float32),
                 tf.TensorSpec([None], tf.float32),
             ],
             autograph=False,
         )
-        def chunk(rows, warps, rates):
+        def chunk(images, labels, rows, warps, rates):
             steps = tf.shape(rows)[0]
 
             def body(i, losses, correct):
-                value, hits = one_step(rows[i], warps[i], rates[i])
+                value, hits = one_step(images, labels, rows[i], warps[i], rates[i])
                 return i + 1, losses.write(i, value), correct + hits
 
             start = (tf.constant(0), tf.TensorArray(tf.float32, steps), tf.constant(0))
@@ -104,34 +104,44 @@ class CompiledLoop:
 
         self._chunk = chunk
 
-    def steps(self, rows, warps, rates) -> tuple[np.ndarray, int]:
-        """Take one step per row of `rows` (steps, batch); return their losses and the number classified right."""
+    def load(self, images, labels):
+        """Return uint8 `images` (n, h, w) and their `labels` as the steps take them."""
+        return self._tf.constant(images), self._tf.constant(labels.astype(np.int32))
+
+    def steps(self, data, rows, warps, rates) -> tuple[np.ndarray, int]:
+        """Take one step per row of `rows` (steps, batch) of `data`, which `load` returned.
+
+        Returns the losses of the steps and the number of images classified right.
+        """
         constant = self._tf.constant
-        losses, correct = self._chunk(constant(rows), constant(warps), constant(rates))
+        losses, correct = self._chunk(*data, constant(rows), constant(warps), constant(rates))
         return losses.numpy(), int(correct)
 
 
 class PortableLoop:
     """The same steps through `train_on_batch`, on whichever backend Keras runs (slower on TensorFlow)."""
 
-    def __init__(self, model, optimizer, loss, *, images, labels, weight_decay, decay, augmentation, multipliers=None):
+    def __init__(self, model, optimizer, loss, *, shape, weight_decay, decay, augmentation, multipliers=None):
         if multipliers is not None:
             raise ValueError("start: learning rates by part need the compiled loop, which is TensorFlow's")
-        self._model, self._images, self._labels = model, images, labels.astype(np.int32)
-        self._augmentation = augmentation
+        self._model, self._augmentation = model, augmentation
         for variable, applies in zip(model.trainable_variables, decayed(model, decay), strict=True):
             variable.regularizer = keras.regularizers.L2(weight_decay / 2) if applies and weight_decay else None
         model.compile(optimizer=optimizer, loss=loss, metrics=[_hits], jit_compile="auto")
 
-    def steps(self, rows, warps, rates) -> tuple[np.ndarray, int]:
-        """Take one step per row of `rows` (steps, batch); return their losses and the number classified right."""
-        losses, correct = [], 0.0
+    def load(self, images, labels):
+        """Return uint8 `images` (n, h, w) and their `labels` as the steps take them."""
+        return images, labels.astype(np.int32)
+
+    def steps(self, data, rows, warps, rates) -> tuple[np.ndarray, int]:
+        """Do what `CompiledLoop.steps` does."""
+        (images, labels), losses, correct = data, [], 0.0
         for index, warp, rate in zip(rows, warps, rates, strict=True):
-            batch = _prepare(self._images[index])
+            batch = _prepare(images[index])
             batch = self._augmentation.apply(batch, warp) if self._augmentation is not None else batch
             self._model.optimizer.learning_rate = float(rate)
             self._model.reset_metrics()
-            result = self._model.train_on_batch(batch, self._labels[index], return_dict=True)
+            result = self._model.train_on_batch(batch, labels[index], return_dict=True)
             losses.append(float(result["loss"]))
             correct += float(result["_hits"]) * len(index)
         return np.array(losses, np.float32), round(correct)
@@ -141,10 +151,18 @@ def _hits(labels, logits):
     return ops.cast(ops.equal(ops.argmax(logits, -1), ops.cast(ops.reshape(labels, (-1,)), "int64")), "float32")
 
 
+def portable() -> bool:
+    """Return whether the portable loop is used: on other backends than TensorFlow, or where `DIGITS_LOOP=portable`."""
+    return keras.backend.backend() != "tensorflow" or os.environ.get("DIGITS_LOOP") == "portable"
+
+
 def make_loop(*args, **kwargs):
-    """Return the compiled loop on TensorFlow, the portable one elsewhere (or where `DIGITS_LOOP=portable`)."""
-    portable = keras.backend.backend() != "tensorflow" or os.environ.get("DIGITS_LOOP") == "portable"
-    return (PortableLoop if portable else CompiledLoop)(*args, **kwargs)
+    """Return the compiled loop, or the portable one where it is needed (`portable`).
+
+    shape: of an image. weight_decay: coupled, on the weights that `decay` names. augmentation: a Warp or its like, of
+    which only what its `apply` does is built in. multipliers: of the gradient of each trainable variable, or None.
+    """
+    return (PortableLoop if portable() else CompiledLoop)(*args, **kwargs)
 
 
 def make_predictor(model: keras.Model):

@@ -183,11 +183,11 @@ def build(
         raise ValueError(f"options of model {name!r}: {error}") from error
     finally:
         keras.config.set_dtype_policy(before)
-    _initialise(model, seed)
+    initialise(model, seed)
     return model
 
 
-def _initialise(model: keras.Model, seed: int) -> None:
+def initialise(model: keras.Model, seed: int) -> None:
     """Draw every kernel again from its own initializer, seeded by (seed, position of the layer)."""
     for position, layer in enumerate(model.layers):
         if getattr(layer, "kernel", None) is None:

@@ -65,10 +65,10 @@ def train(
 def _families(specs: Mapping[str, TrainSpec]) -> list[dict[str, TrainSpec]]:
     """Return key -> spec of those that one training yields, the longest first, for each such training."""
     families: dict[object, dict[str, TrainSpec]] = {}
-    for name, spec in sorted(specs.items(), key=lambda item: -item[1].epochs):
+    for name, spec in specs.items():
         families.setdefault(kin(spec) or name, {})[name] = spec
-    order = list(specs)
-    return sorted(families.values(), key=lambda family: min(order.index(name) for name in family))
+    longest_first = [sorted(family.items(), key=lambda item: -item[1].epochs) for family in families.values()]
+    return [dict(family) for family in longest_first]
 
 
 def train_groups(groups: Mapping[str, Sequence[TrainSpec]], **how) -> dict[str, list[Run]]:
@@ -84,13 +84,16 @@ def train_named(specs: Mapping[str, TrainSpec], **how) -> dict[str, Run]:
 
 def _work(family: Mapping[str, TrainSpec], threads: int, store: str) -> list[tuple[str, bool, int]]:
     """Train the first spec and, by the way, the others; return (key, reused, resumed_from) of each."""
-    outcomes, shorter = [], sorted({spec.epochs for spec in family.values()})[:-1]
+    (longest, spec), *others = family.items()
     with workers.pinned(threads):
-        for number, (name, spec) in enumerate(family.items()):
-            run = training.run(spec, milestones=() if number else shorter, store=Path(store))
-            if run.key != name:
-                message = f"a worker of {threads} threads stores {spec.model} as {run.key[:8]}, expected {name[:8]}"
-                raise RuntimeError(message)
-            # Those on the way were found in the store, but it is this call that trained them.
-            outcomes.append((name, run.reused and (not number or outcomes[0][1]), run.resumed_from))
-    return outcomes
+        runs = {longest: training.run(spec, milestones=sorted({each.epochs for _, each in others}), store=Path(store))}
+        whole = runs[longest]
+        for name, shorter in others:
+            # Found in the store now, but where the longest was trained here, so was this on the way.
+            found = training.run(shorter, store=Path(store))
+            runs[name] = replace(found, reused=found.reused and whole.reused)
+    for name, run in runs.items():
+        if run.key != name:
+            message = f"a worker of {threads} threads stores {run.spec.model} as {run.key[:8]}, expected {name[:8]}"
+            raise RuntimeError(message)
+    return [(name, run.reused, run.resumed_from) for name, run in runs.items()]

@@ -64,7 +64,7 @@ def in_words(ends: pd.DataFrame) -> str:
     if ends.empty:
         return "Steps between recorded runs will be tested here, image by image, as soon as there are two of them."
     found = ", ".join(f"*{name}*" for name in ends.index[ends["told apart"] == 1]) or "none"
-    return f"Of {len(ends)} steps between recorded runs these can be told from luck: {found}."
+    return f"Of the {len(ends)} steps between recorded runs, what can be told from luck: {found}."
 
 
 def claim_rows(

@@ -81,16 +81,16 @@ def seconds_per_epoch(
         network,
         optimizer,
         loops.make_loss("cross_entropy", 0.0),
-        images=split.x_train,
-        labels=split.y_train,
+        shape=split.x_train.shape[1:],
         weight_decay=5e-4,
         decay="kernels",
         augmentation=recipes.FAST_WARP,
     )
+    data = loop.load(split.x_train, split.y_train)
     draws = rows.astype(np.int32), warps.reshape(steps, batch_size, -1), np.full(steps, 0.01, np.float32)
-    loop.steps(*draws)
+    loop.steps(data, *draws)
     start = time.perf_counter()
-    loop.steps(*draws)
+    loop.steps(data, *draws)
     return (time.perf_counter() - start) / steps * max(1, len(split.x_train) // batch_size)
 
 

@@ -164,12 +164,20 @@ class WarpGrid:
 
 
 def warp_grid(
-    sizes: Sequence[int], strengths: Sequence[float], *, at: int, steps: int, n_seeds: int, seed: int = 0
+    sizes: Sequence[int],
+    strengths: Sequence[float],
+    *,
+    at: int,
+    steps: int,
+    n_seeds: int,
+    n_validation: int = 0,
+    seed: int = 0,
 ) -> WarpGrid:
     """Train a small fast network on growing parts of the Kaggle division, with and without warps, and at `at` images
     with warps of every strength; every repeat draws its images anew.
 
     sizes: rising numbers of training images; strengths: multiples of augmentation.PUBLISHED, 0 and 1 among them.
+    n_validation: held-out images; 0 for all there are.
     Raises ValueError when `at` is not one of the sizes, or 0 or 1 not among the strengths.
     """
     if at not in sizes or not {0, 1} <= set(strengths):
@@ -179,7 +187,11 @@ def warp_grid(
     small = {"options": {"width": 0.5}, "steps_per_epoch": steps, "views": 1}
     wanted = [(n, s) for n in sizes for s in (0, 1)] + [(at, s) for s in strengths]
     seeds = range(seed, seed + n_seeds)
-    parts = {(n, one): datasets.make_split("kaggle", n_train=n, n_test=1000, seed=one) for n in sizes for one in seeds}
+    parts = {
+        (n, one): datasets.make_split("kaggle", n_train=n, n_validation=n_validation, n_test=1000, seed=one)
+        for n in sizes
+        for one in seeds
+    }
     warps = {s: augmentation.PUBLISHED.scaled(s) if s else None for s in {0, 1, *strengths}}
     specs = {
         (n, s): [recipes.fast("fast_b", parts[n, one], seed=one, augmentation=warps[s], **small) for one in seeds]

@@ -11,11 +11,12 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from helpers import loops, models, outcomes, paths, progress, run_store, schedules, warm_start
+from helpers import compiled, loops, models, outcomes, paths, progress, run_store, schedules
 from helpers import precision as precisions
 from helpers.backend import keras
 from helpers.outcomes import Run, load_model, predict, recall, summary, viewed
@@ -79,65 +80,39 @@ def _draw(spec: TrainSpec, epoch: int) -> tuple[np.ndarray, np.ndarray]:
 def _train(spec: TrainSpec, entry: run_store.Entry, earlier: Mapping[int, TrainSpec]) -> int:
     """Train from the last finished epoch to the end and store the outcomes; return how many epochs were found."""
     clock = time.perf_counter()
-    shape, precision = spec.split.x_train.shape[1:], precisions.choose(spec.precision)
-    model = models.build(spec.model, spec.options, seed=spec.seed, precision=precision, shape=shape)
-    if spec.start is not None:
-        warm_start.load_into(model, load_model(spec.start.path, sha256=spec.start.sha256))
-    optimizer = loops.make_optimizer(
-        spec.optimizer,
-        learning_rate=spec.learning_rate,
-        momentum=spec.momentum,
-        nesterov=spec.nesterov,
-        weight_decay=spec.weight_decay,
-    )
-    optimizer.build(model.trainable_variables)
-    loss = loops.make_loss(spec.loss, spec.label_smoothing)
-    loop = loops.make_loop(
-        model,
-        optimizer,
-        loss,
-        images=spec.split.x_train,
-        labels=spec.split.y_train,
-        # AdamW applies its own, decoupled decay.
-        weight_decay=0.0 if spec.optimizer == "adamw" else spec.weight_decay,
-        decay=spec.decay,
-        augmentation=spec.augmentation,
-        multipliers=warm_start.multipliers(model, spec.start),
-    )
-    predictor = loops.make_predictor(model)
-    variables = [*model.variables, *optimizer.variables]
-    found = run_store.load_checkpoint(entry)
-    first, history, losses, logits = 0, [], np.zeros(0, np.float32), None
-    if found is not None:
-        first, arrays = found
-        for i, variable in enumerate(variables):
-            variable.assign(arrays[f"v{i}"])
-        history, losses = [_row(row) for row in arrays["history"]], arrays["losses"]
-    rates = schedules.rates(
-        spec.schedule, spec.epochs * spec.steps, peak=spec.learning_rate, options=_shape_options(spec)
-    ).reshape(spec.epochs, spec.steps)
+    with compiled.borrowed(spec) as network:
+        steps = partial(network.loop.steps, network.loop.load(spec.split.x_train, spec.split.y_train))
+        found = run_store.load_checkpoint(entry)
+        first, history, losses, logits = 0, [], np.zeros(0, np.float32), None
+        if found is not None:
+            first, arrays = found
+            for i, variable in enumerate(network.variables):
+                variable.assign(arrays[f"v{i}"])
+            history, losses = [_row(row) for row in arrays["history"]], arrays["losses"]
+        rates = schedules.rates(
+            spec.schedule, spec.epochs * spec.steps, peak=spec.learning_rate, options=_shape_options(spec)
+        ).reshape(spec.epochs, spec.steps)
 
-    for epoch in range(first, spec.epochs):
-        if spec.schedule == "plateau":
-            watched = [row[4] for row in history]
-            rate = schedules.plateau_rate(watched, peak=spec.learning_rate, **spec.schedule_options)
-            rates[epoch] = rate
-        loops.seed_dropout(model, spec.seed, epoch)
-        values, correct = _epoch(spec, entry, loop, epoch, rates[epoch], bool(history))
-        losses = np.concatenate([losses, values])
-        val_loss, val_accuracy, logits = _validate(spec, predictor, loss)
-        now = time.perf_counter()
-        accuracy = correct / (spec.steps * spec.batch)
-        row = (epoch + 1, np.nanmean(values), accuracy, val_loss, val_accuracy, rates[epoch, -1], now - clock)
-        history.append(_row(row))
-        clock = now
-        if epoch + 1 in earlier:  # before the checkpoint, so that a kill between the two loses nothing
-            _finish_earlier(earlier[epoch + 1], entry, model, predictor, history, losses, logits)
-        state = {f"v{i}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(variables)}
-        table = np.array(history, dtype=np.float64)  # None becomes NaN
-        run_store.save_checkpoint(entry, epoch + 1, {**state, "history": table, "losses": losses})
-        _report(spec, history)
-    _finish(spec, entry, model, predictor, history, losses, logits)
+        for epoch in range(first, spec.epochs):
+            if spec.schedule == "plateau":
+                watched = [row[4] for row in history]
+                rates[epoch] = schedules.plateau_rate(watched, peak=spec.learning_rate, **spec.schedule_options)
+            loops.seed_dropout(network.model, spec.seed, epoch)
+            values, correct = _epoch(spec, entry, steps, epoch, rates[epoch], bool(history))
+            losses = np.concatenate([losses, values])
+            val_loss, val_accuracy, logits = _validate(spec, network)
+            now = time.perf_counter()
+            accuracy = correct / (spec.steps * spec.batch)
+            row = (epoch + 1, np.nanmean(values), accuracy, val_loss, val_accuracy, rates[epoch, -1], now - clock)
+            history.append(_row(row))
+            clock = now
+            if epoch + 1 in earlier:  # before the checkpoint, so that a kill between the two loses nothing
+                _finish_earlier(earlier[epoch + 1], entry, network, history, losses, logits)
+            state = {f"v{i}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(network.variables)}
+            table = np.array(history, dtype=np.float64)  # None becomes NaN
+            run_store.save_checkpoint(entry, epoch + 1, {**state, "history": table, "losses": losses})
+            _report(spec, history)
+        _finish(spec, entry, network, history, losses, logits)
     return first
 
 
@@ -150,13 +125,13 @@ def _row(row) -> list[float | None]:
     return [float(value) if np.isfinite(value) else None for value in np.asarray(row, dtype=np.float64)]
 
 
-def _epoch(spec, entry, loop, epoch, rates, has_checkpoint) -> tuple[np.ndarray, int]:
+def _epoch(spec, entry, steps, epoch, rates, has_checkpoint) -> tuple[np.ndarray, int]:
     """Take an epoch's steps; stop with Diverged at the first step whose loss is not finite."""
     rows, warps = _draw(spec, epoch)
     values, correct = np.full(spec.steps, np.nan, np.float32), 0
     for i in range(0, spec.steps, loops.CHUNK):
         part = slice(i, i + loops.CHUNK)
-        values[part], hits = loop.steps(rows[part], warps[part], rates[part])
+        values[part], hits = steps(rows[part], warps[part], rates[part])
         correct += hits
         finite = np.isfinite(values[part])
         if finite.all():
@@ -173,12 +148,12 @@ def _epoch(spec, entry, loop, epoch, rates, has_checkpoint) -> tuple[np.ndarray,
     return values, correct
 
 
-def _validate(spec: TrainSpec, predictor, loss) -> tuple[float, float, np.ndarray | None]:
+def _validate(spec: TrainSpec, network: compiled.Compiled) -> tuple[float, float, np.ndarray | None]:
     """Return (loss, accuracy, logits) on the validation part; NaN, NaN and None where there is none."""
     if not len(spec.split.x_val):
         return float("nan"), float("nan"), None
-    logits = predictor(spec.split.x_val)
-    value = float(loss(spec.split.y_val.astype(np.int32), logits))
+    logits = network.predictor(spec.split.x_val)
+    value = float(network.loss(spec.split.y_val.astype(np.int32), logits))
     return value, float(np.mean(np.argmax(logits, axis=1) == spec.split.y_val)), logits
 
 
@@ -192,43 +167,38 @@ def _report(spec: TrainSpec, history) -> None:
     )
 
 
-def _finish_earlier(spec, entry, model, predictor, history, losses, logits) -> None:
+def _finish_earlier(spec, entry, network, history, losses, logits) -> None:
     """Store the network as it is as the finished run of the shorter `spec`, unless there is one."""
     shorter = run_store.Entry(entry.root, key(spec))
-    with shorter.lock():
-        try:
-            if run_store.load_record(shorter) is not None:
-                return
-        except run_store.Corrupt:
-            run_store.discard(shorter)
-        _finish(spec, shorter, model, predictor, history, losses, logits)
+    if recall(spec, store=entry.root) is None:
+        with shorter.lock():
+            run_store.discard(shorter)  # nothing, or what cannot be read
+            _finish(spec, shorter, network, history, losses, logits)
 
 
-def _finish(spec, entry, model, predictor, history, losses, logits) -> None:
+def _finish(spec, entry, network, history, losses, logits) -> None:
     """Store weights, losses and predictions, then the record that makes the run complete.
 
     logits: of the validation part, by this very state of the network; None where it was not asked.
     """
-    shape, precision = spec.split.x_train.shape[1:], precisions.choose(spec.precision)
-    plain = models.build(spec.model, spec.options, precision=precision, shape=shape)
-    plain.set_weights(model.get_weights())  # without the optimizer and whatever else training attached
+    network.plain.set_weights(network.model.get_weights())
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.keras"
-        plain.save(path)
+        network.plain.save(path)
         weights = path.read_bytes()
     files = {
         "model.keras": run_store.write(entry.directory / "model.keras", weights),
         "losses.npz": run_store.write(entry.directory / "losses.npz", run_store.to_npz({"losses": losses})),
     }
-    size = models.size(plain)
+    size = models.size(network.plain)
     record = {
         "identity": identity(spec),
         "files": files,
         "history": history,
         "parameters": size.parameters,
         "flops": size.flops,
-        "hardware": {**precisions.hardware(), "precision": precision},
+        "hardware": {**precisions.hardware(), "precision": precisions.choose(spec.precision)},
     }
-    outcomes.predict_into(spec, entry, record, predictor, validation=logits)
+    outcomes.predict_into(spec, entry, record, network.predictor, validation=logits)
     for checkpoint in entry.directory.glob("epoch-*.npz"):
         checkpoint.unlink(missing_ok=True)

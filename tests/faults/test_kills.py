@@ -152,15 +152,15 @@ print(json.dumps({"landed": landed, "tries": tries, "epochs": sorted(set(epochs)
 
 @linux
 @pytest.mark.slow
-def test_the_real_training_killed_at_ten_random_moments(tmp_path):
+def test_the_real_training_killed_at_twenty_random_moments(tmp_path):
     """Dropout, warps, Adam, a moving schedule and batch statistics; losses and predictions are compared by hash."""
     environment = os.environ | {"PYTHONPATH": str(TESTS), "TF_CPP_MIN_LOG_LEVEL": "3", "DIGITS_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", REAL_TRAINING, str(tmp_path), "10"], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", REAL_TRAINING, str(tmp_path), "20"], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
-    assert found["landed"] == 10
+    assert found["landed"] == 20
     assert all(found["same"]), found
     assert len(found["epochs"]) > 1, f"kills came after too few different epochs: {found}"
 
