@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,12 +28,30 @@ FITS = """() => [...document.querySelectorAll('figure.plot')].every(
   figure => figure.querySelector('svg.main-svg').getBoundingClientRect().width <= figure.clientWidth + 1)"""
 
 
-class Visit:
-    """One page open in a fresh browser context, with all that it complained about or asked for."""
+# A first document of a page that is newly opened forgets what a reader chose in the one before.
+FORGET = "if (!sessionStorage.begun) { localStorage.clear(); sessionStorage.begun = 1; }"
 
-    def __init__(self, browser, path: Path, **context):
-        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | context)
+
+@cache
+def everyday(browser):
+    """The context that most visits share, so that plotly's five megabytes are compiled once and not for each."""
+    context = browser.new_context()
+    context.add_init_script(FORGET)
+    context.new_page().goto((paths.ROOT / "LICENSE").as_uri())  # stays open, and with it the process
+    return context
+
+
+class Visit:
+    """One page newly opened, with all that it complained about or asked for.
+
+    special: what a context of its own is made with, say `has_touch`.
+    """
+
+    def __init__(self, browser, path: Path, *, viewport: dict | None = None, color_scheme: str = "light", **special):
+        self.context = browser.new_context(**special) if special else everyday(browser)
         self.page = self.context.new_page()
+        self.page.set_viewport_size(viewport or {"width": 1280, "height": 900})
+        self.page.emulate_media(color_scheme=color_scheme)
         self.complaints, self.outside = [], []
         self.page.on("console", lambda said: said.type in ("error", "warning") and self.complaints.append(said.text))
         self.page.on("pageerror", lambda problem: self.complaints.append(str(problem)))
@@ -49,7 +68,9 @@ class Visit:
         return self
 
     def __exit__(self, *problem):
-        self.context.close()
+        self.page.close()
+        if self.context is not everyday(self.page.context.browser):
+            self.context.close()
 
     def draw_all(self) -> list:
         """Bring every plotly figure into view and wait until it says that it is drawn."""
