@@ -21,7 +21,8 @@ class Run:
 
     history: one row per epoch (epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds).
     step_losses: float32, one per step. val_logits, test_logits: float32 (n, 10), averaged over `spec.views`.
-    seconds: wall time of all epochs, in however many sittings, tracing included. reused: it came from the store.
+    seconds: wall time of all epochs, in however many sittings, for the first of a recipe in its process with tracing.
+    reused: it came from the store.
     resumed_from: finished epochs found when this call began.
     """
 
