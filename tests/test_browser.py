@@ -37,7 +37,8 @@ def everyday(browser):
     """The context that most visits share, so that plotly's five megabytes are compiled once and not for each."""
     context = browser.new_context()
     context.add_init_script(FORGET)
-    context.new_page().goto((Path(__file__).resolve().parents[1] / "LICENSE").as_uri())  # stays open, and with it the process
+    anything = Path(__file__).resolve().parents[1] / "LICENSE"
+    context.new_page().goto(anything.as_uri())  # stays open, and with it the process
     return context
 
 
