@@ -139,6 +139,9 @@ def check(browser, path: Path, *, impacts: set[str] | None = None) -> None:
         page.set_viewport_size({"width": 390, "height": 844})
         page.wait_for_function(FITS)
         assert visit.sideways() <= 0, "on a phone"
+        assert page.evaluate(
+            "[...document.querySelectorAll('caption')].every(each => each.getBoundingClientRect().right < innerWidth)"
+        ), "a wide table is scrolled, its caption is not"
         if page.locator('[data-switch="code"]:visible').count():
             page.click('[data-switch="code"]')
             assert visit.sideways() <= 0, "on a phone, with the code open"

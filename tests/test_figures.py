@@ -120,6 +120,12 @@ def test_identifiers_of_claims_are_kept_whole(shown):
     assert '<th scope="row" class="id">nf264-cnn-deep</th>' in bundle["text/html"]
 
 
+def test_dates_do_not_break(shown):
+    style.table(pd.DataFrame({"recorded": ["2026-11-21"], "between": ["2026-11-21 to 22"]}))
+    ((bundle, _),) = shown
+    assert '<td class="id">2026-11-21</td><td>2026-11-21 to 22</td>' in bundle["text/html"]
+
+
 def test_table_without_index_and_with_a_two_level_one(shown):
     frame = pd.DataFrame({"a": [1, 2]}, index=pd.MultiIndex.from_tuples([("p", 1), ("q", 2)], names=["k", None]))
     style.table(frame)

@@ -94,6 +94,7 @@ TEMPLATE = go.layout.Template(
 # Also "97.2% [95.2, 98.2]", "-1.0 to +2.9", "97.00% of 540": numbers that read best set flush right.
 _NUMBER = r"[+\-−–±]?\d[\d,.]*\s?(%|pp|s|ms)?"
 _NUMERIC_TEXT = re.compile(rf"^{_NUMBER}(\s(\[.*\]|(to|of|±) {_NUMBER}))?$")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def figure_layout(fig: go.Figure, *, height: int = 420) -> go.Figure:
@@ -207,7 +208,7 @@ def table(frame: pd.DataFrame, *, caption: str = "", formats: dict[str, str] | N
 
 
 def _id(name) -> str:
-    """Mark the identifiers of claims, which would break at their hyphens."""
+    """Mark the identifiers of claims, which would break at their hyphens, as a date would (`_cell`)."""
     return ' class="id"' if name == "claim" else ""
 
 
@@ -225,7 +226,9 @@ def _is_numeric(value, spec: str) -> bool:
 
 
 def _cell(value, spec: str) -> str:
-    return f"<td{_num(_is_numeric(value, spec))}>{html.escape(_text(value, spec))}</td>"
+    text = _text(value, spec)
+    kind = ' class="id"' if _DATE.fullmatch(text) else _num(_is_numeric(value, spec))
+    return f"<td{kind}>{html.escape(text)}</td>"
 
 
 def _text(value, spec: str) -> str:
