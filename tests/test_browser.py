@@ -142,6 +142,9 @@ def check(browser, path: Path, *, impacts: set[str] | None = None) -> None:
         assert page.evaluate(
             "[...document.querySelectorAll('caption')].every(each => each.getBoundingClientRect().right < innerWidth)"
         ), "a wide table is scrolled, its caption is not"
+        assert page.evaluate(
+            "[...document.querySelectorAll('.pan img')].every(each => each.getBoundingClientRect().width >= 559)"
+        ), "what is written in a wide picture can be read"
         if page.locator('[data-switch="code"]:visible').count():
             page.click('[data-switch="code"]')
             assert visit.sideways() <= 0, "on a phone, with the code open"

@@ -1,5 +1,6 @@
 """A page shows everything a notebook left behind, and nothing in it can run."""
 
+import base64
 import html.parser
 import json
 import re
@@ -216,6 +217,14 @@ def test_numbers_in_tables_are_marked_and_words_are_not():
     assert re.findall(r'<td class="num">([^<]*)', cleaned) == ["−55 to −41", "−0.5 [−1, −.2]", *cells[2:]]
     assert cleaned.startswith('<div class="scroll"')
     assert cleaned.endswith("</table></div>")
+
+
+def test_wide_pictures_can_be_moved_sideways():
+    picture = base64.b64encode(specimen.png(4, 4)).decode()
+    narrow, wide = (outputs.image_html("image/png", picture, {"width": w, "height": 9}) for w in (560, 561))
+    assert 'class="pan"' not in narrow
+    assert '<figure class="picture"><div class="pan" tabindex="0" role="group" aria-label=' in wide
+    assert wide.endswith("</div></figure>")
 
 
 @pytest.mark.parametrize("payload", ["not base64!", "aGVsbG8=", "A", '"><img src=x onerror=alert(1)>'])

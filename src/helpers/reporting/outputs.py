@@ -15,6 +15,7 @@ PLOTLY = "application/vnd.plotly.v1+json"
 _IMAGES = ("image/png", "image/svg+xml", "image/jpeg")
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-_]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+WIDE = 560  # CSS pixels; the style sheet's .pan says the same
 FOLD_ABOVE = 8  # lines of printed text shown open
 KEEP_AT_ENDS = 15  # of a long print, the first and last lines that the page keeps
 
@@ -90,7 +91,8 @@ def plotly_html(figure: Any) -> str:
 def image_html(mime: str, payload: Any, metadata: Mapping[str, Any]) -> str:
     """Return an embedded picture with alternative text, caption and, for dark ink on nothing, the mark `invert`.
 
-    Width and height are CSS pixels from the metadata; a PNG without them is shown at its own size.
+    Width and height are CSS pixels from the metadata; a PNG without them is shown at its own size. One wider than
+    `WIDE` is not shrunk below that on a phone, where nobody could read what is written in it; it can be moved sideways.
     """
     text = _joined(payload)
     if mime == "image/svg+xml":
@@ -104,10 +106,10 @@ def image_html(mime: str, payload: Any, metadata: Mapping[str, Any]) -> str:
     alt = html.escape(str(metadata.get("alt") or "Picture without a description"))
     size = f' width="{width}" height="{height}"' if width and height else ""
     style = ' class="invert"' if metadata.get("invert") is True else ""
-    return (
-        f'<figure class="picture"><img src="data:{mime};base64,{encoded}" alt="{alt}"{size}{style}>'
-        f"{_caption(metadata.get('caption'))}</figure>"
-    )
+    image = f'<img src="data:{mime};base64,{encoded}" alt="{alt}"{size}{style}>'
+    if (width or 0) > WIDE:
+        image = f'<div class="pan" tabindex="0" role="group" aria-label="Wide picture">{image}</div>'
+    return f'<figure class="picture">{image}{_caption(metadata.get("caption"))}</figure>'
 
 
 def stream_html(text: str, name: str) -> str:
