@@ -4,6 +4,7 @@ Fractions are drawn as percentages. Words on a chart take the page's text colour
 coloured cells are in `matrices`.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ import plotly.graph_objects as go
 
 from helpers import metrics
 from helpers.figures.style import PALETTE, figure_layout
+
+LABEL = 26  # letters of a row's label in a line; more would leave no room for the rows on a phone
 
 PERCENT = ".2~%"
 
@@ -94,7 +97,8 @@ def intervals(
     fig.update_layout(showlegend=False, margin_t=30 if reference else 10)
     fig.update_xaxes(title_text=x_title, tickformat=PERCENT if percent else None)
     # Inside-out order, so that the first label is on top; labels end a little before the axis.
-    fig.update_yaxes(autorange="reversed", showgrid=False, ticks="", ticksuffix="  ")
+    texts = ["<br>".join(f"{line}  " for line in textwrap.wrap(label, LABEL)) for label in labels]
+    fig.update_yaxes(autorange="reversed", showgrid=False, ticks="", tickvals=labels, ticktext=texts)
     if reference is not None:
         _reference_line(fig, *reference)
     return fig

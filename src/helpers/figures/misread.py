@@ -50,7 +50,7 @@ def confidence(sure: np.ndarray, right: np.ndarray, *, n: int = 400, seed: int =
     parts = {"read as labelled": sure[right], "misread": sure[~right]}
     drawn = {name: rng.choice(values, min(n, len(values)), replace=False) for name, values in parts.items()}
     colours = [PALETTE["fast"], PALETTE["highlight"]]
-    return charts.spreads(drawn, colours=colours, x_title="probability of the digit that was read", seed=seed)
+    return charts.spreads(drawn, colours=colours, x_title="probability of the digit read", seed=seed)
 
 
 def halves(table: pd.DataFrame, keys: Sequence[str]) -> go.Figure:
@@ -59,6 +59,6 @@ def halves(table: pd.DataFrame, keys: Sequence[str]) -> go.Figure:
         list(table.index),
         list(table["difference"]),
         colours=[PALETTE[key] for key in keys],
-        x_title="error rate of the last half minus that of the first",
+        x_title="error rate, last half minus first",
         reference=(0.0, "equally hard"),
     )
