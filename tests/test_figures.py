@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 
@@ -120,10 +121,11 @@ def test_identifiers_of_claims_are_kept_whole(shown):
     assert '<th scope="row" class="id">nf264-cnn-deep</th>' in bundle["text/html"]
 
 
-def test_dates_do_not_break(shown):
-    style.table(pd.DataFrame({"recorded": ["2026-11-21"], "between": ["2026-11-21 to 22"]}))
+def test_dates_do_not_break_and_phrases_have_room(shown):
+    style.table(pd.DataFrame({"a": ["2026-11-21"], "b": ["fourteen words"], "c": ["fifteen letters"], "d": [1e15]}))
     ((bundle, _),) = shown
-    assert '<td class="id">2026-11-21</td><td>2026-11-21 to 22</td>' in bundle["text/html"]
+    cells = re.findall(r'<td(?: class="(\w+)")?>([^<]*)', bundle["text/html"])
+    assert cells == [("id", "2026-11-21"), ("", "fourteen words"), ("text", "fifteen letters"), ("num", "1e+15")]
 
 
 def test_table_without_index_and_with_a_two_level_one(shown):

@@ -95,6 +95,7 @@ TEMPLATE = go.layout.Template(
 _NUMBER = r"[+\-−–±]?\d[\d,.]*\s?(%|pp|s|ms)?"
 _NUMERIC_TEXT = re.compile(rf"^{_NUMBER}(\s(\[.*\]|(to|of|±) {_NUMBER}))?$")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+PHRASE = 14  # letters; in a narrow table a longer text would be broken into a word a line
 
 
 def figure_layout(fig: go.Figure, *, height: int = 420) -> go.Figure:
@@ -190,7 +191,7 @@ def table(frame: pd.DataFrame, *, caption: str = "", formats: dict[str, str] | N
         keys = (key if isinstance(key, tuple) else (key,)) if index else ()
         names = frame.index.names if index else ()
         cells = [
-            f'<th scope="row"{_id(name)}>{html.escape(_text(one, ""))}</th>'
+            f'<th scope="row"{_kind(_text(one, ""), claim=name == "claim")}>{html.escape(_text(one, ""))}</th>'
             for name, one in zip(names, keys, strict=True)
         ]
         cells += [_cell(value, formats.get(name, "")) for name, value in zip(frame.columns, values, strict=True)]
@@ -207,9 +208,11 @@ def table(frame: pd.DataFrame, *, caption: str = "", formats: dict[str, str] | N
     display({"text/html": markup, "text/plain": frame.to_string(index=index)}, raw=True)
 
 
-def _id(name) -> str:
-    """Mark the identifiers of claims, which would break at their hyphens, as a date would (`_cell`)."""
-    return ' class="id"' if name == "claim" else ""
+def _kind(text: str, *, claim: bool = False) -> str:
+    """Mark what must not break at its hyphens (identifiers of claims, dates), and phrases, which need some room."""
+    if claim or _DATE.fullmatch(text):
+        return ' class="id"'
+    return ' class="text"' if len(text) > PHRASE else ""
 
 
 def _num(flag: bool) -> str:
@@ -227,8 +230,7 @@ def _is_numeric(value, spec: str) -> bool:
 
 def _cell(value, spec: str) -> str:
     text = _text(value, spec)
-    kind = ' class="id"' if _DATE.fullmatch(text) else _num(_is_numeric(value, spec))
-    return f"<td{kind}>{html.escape(text)}</td>"
+    return f"<td{_num(_is_numeric(value, spec)) or _kind(text)}>{html.escape(text)}</td>"
 
 
 def _text(value, spec: str) -> str:
