@@ -42,6 +42,17 @@ def made(split, tmp_path_factory):
     return records, short
 
 
+def test_hours_of_a_training_count_once(made):
+    records, _ = made
+    one, hour = next(iter(records.values())), 3600
+    other = replace(one, history=one.history.assign(seconds=one.history["seconds"] + 1))
+    both = {"a": replace(one, seconds=hour), "b": replace(other, seconds=2 * hour)}
+    assert published_runs.hours(both) == pytest.approx(3)
+    on_the_way = replace(one, history=one.history[:1], seconds=hour / 2)
+    assert published_runs.hours(both | {"c": on_the_way}) == pytest.approx(3)
+    assert published_runs.hours({}) == 0
+
+
 def test_records_answer_and_short_runs_are_not_judged(made, split):
     records, short = made
     rows = published_runs.claim_rows(RUNGS, records, short, split=split)

@@ -47,6 +47,17 @@ def scores(records: Mapping[str, RunRecord], labels: np.ndarray) -> pd.DataFrame
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("rung")
 
 
+def hours(records: Mapping[str, RunRecord]) -> float:
+    """Return the hours of training behind the records, counting once what a longer training passed on its way."""
+    histories = [record.history for record in records.values()]
+    spent = 0.0
+    for record in records.values():
+        n = len(record.history)
+        if not any(len(longer) > n and longer[:n].equals(record.history) for longer in histories):
+            spent += record.seconds / 3600
+    return spent
+
+
 def paired(records: Mapping[str, RunRecord], rungs: Sequence[Rung], labels: np.ndarray) -> pd.DataFrame:
     """Compare each recorded rung with the recorded rung that it changed: `comparisons.paired_steps`, one repeat each.
 
