@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_training import make_split
 
@@ -100,7 +101,14 @@ def test_recorded_steps_are_paired_tests(made, split):
     correct = {name: (record.val_predictions == split.y_val)[None] for name, record in records.items()}
     expected = comparisons.paired_steps(correct, {"50 epochs": "recogModel, 40 epochs"})
     assert table.equals(expected)
-    assert published_runs.in_words(table.assign(**{"told apart": 1})).endswith("luck: *50 epochs*.")
-    assert published_runs.in_words(table.assign(**{"told apart": 0})).endswith("luck: none.")
-    assert "as soon as" in published_runs.in_words(table.iloc[:0])
+    told, luck = (table.assign(**{"told apart": count}, images=-3.0) for count in (1, 0))
+    published = pd.Series({"50 epochs": -1, "batch normalisation": 5})
+    assert published_runs.in_words(told, published).endswith(
+        "luck: *50 epochs* (−3). The account has *50 epochs* (−1)."
+    )
+    assert published_runs.in_words(told, published[1:]).endswith("luck: *50 epochs* (−3).")
+    assert published_runs.in_words(luck, published).endswith("luck: none.")
+    assert "as soon as" in published_runs.in_words(table.iloc[:0], published)
+    assert published_runs.told_from_luck(told).to_dict() == {"50 epochs": -3}
+    assert published_runs.told_from_luck(table.iloc[:0]).empty
     assert published_runs.paired({"50 epochs": records["50 epochs"]}, RUNGS, split.y_val).empty

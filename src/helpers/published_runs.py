@@ -70,12 +70,23 @@ def paired(records: Mapping[str, RunRecord], rungs: Sequence[Rung], labels: np.n
     return comparisons.paired_steps(correct, bases)
 
 
-def in_words(ends: pd.DataFrame) -> str:
-    """Say which steps between recorded runs, as `paired` returns them, can be told from luck."""
+def told_from_luck(ends: pd.DataFrame) -> pd.Series:
+    """Return the gain in images of the steps between recorded runs (see `paired`) that can be told from luck."""
+    return ends.loc[ends["told apart"] == 1, "images"] if len(ends) else pd.Series(dtype=float)
+
+
+def in_words(ends: pd.DataFrame, published: pd.Series) -> str:
+    """Say which steps between recorded runs (see `paired`) can be told from luck, and what was published for them.
+
+    published: images gained, by the name of the step.
+    """
     if ends.empty:
         return "Steps between recorded runs will be tested here, image by image, as soon as there are two of them."
-    found = ", ".join(f"*{name}*" for name in ends.index[ends["told apart"] == 1]) or "none"
-    return f"Of the {len(ends)} steps between recorded runs, what can be told from luck: {found}."
+    found = told_from_luck(ends)
+    known = published.reindex(found.index).dropna()
+    account = f" The account has {comparisons.in_words(known)}." if len(known) else ""
+    told = comparisons.in_words(found)
+    return f"Of the {len(ends)} steps between recorded runs, what can be told from luck: {told}.{account}"
 
 
 def claim_rows(
