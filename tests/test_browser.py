@@ -28,15 +28,10 @@ FITS = """() => [...document.querySelectorAll('figure.plot')].every(
   figure => figure.querySelector('svg.main-svg').getBoundingClientRect().width <= figure.clientWidth + 1)"""
 
 
-# A first document of a page that is newly opened forgets what a reader chose in the one before.
-FORGET = "if (!sessionStorage.begun) { localStorage.clear(); sessionStorage.begun = 1; }"
-
-
 @cache
 def everyday(browser):
     """The context that most visits share, so that plotly's five megabytes are compiled once and not for each."""
     context = browser.new_context()
-    context.add_init_script(FORGET)
     anything = Path(__file__).resolve().parents[1] / "LICENSE"
     context.new_page().goto(anything.as_uri())  # stays open, and with it the process
     return context
@@ -69,8 +64,10 @@ class Visit:
         return self
 
     def __exit__(self, *problem):
-        self.page.close()
-        if self.context is not everyday(self.page.context.browser):
+        if self.context is everyday(self.context.browser):
+            self.page.evaluate("localStorage.clear()")  # what was chosen here is not for the next visit
+            self.page.close()
+        else:
             self.context.close()
 
     def draw_all(self) -> list:
