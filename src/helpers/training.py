@@ -170,10 +170,13 @@ def _report(spec: TrainSpec, history) -> None:
 def _finish_earlier(spec, entry, network, history, losses, logits) -> None:
     """Store the network as it is as the finished run of the shorter `spec`, unless there is one."""
     shorter = run_store.Entry(entry.root, key(spec))
-    if recall(spec, store=entry.root) is None:
-        with shorter.lock():
-            run_store.discard(shorter)  # nothing, or what cannot be read
-            _finish(spec, shorter, network, history, losses, logits)
+    with shorter.lock():  # while it is looked at, too: another process may be about to train it
+        try:
+            if run_store.load_record(shorter) is not None:
+                return
+        except run_store.Corrupt:
+            run_store.discard(shorter)
+        _finish(spec, shorter, network, history, losses, logits)
 
 
 def _finish(spec, entry, network, history, losses, logits) -> None:
