@@ -214,7 +214,8 @@ def test_every_change_that_matters_changes_the_key(split):
     assert training.key(small(split, views=5)) == keys[0]
 
 
-# TensorFlow is imported once, and each training is a fork of that process, which has computed nothing itself.
+# TensorFlow is imported once, and each training is a fork of that process, which has computed nothing itself. The forks
+# compute something else first: with how many threads TensorFlow works is decided then, and must be the same.
 FORKING = (
     MAKE_SPLIT
     + """
@@ -222,11 +223,13 @@ import json, os, sys
 from pathlib import Path
 from helpers import training
 from helpers.augmentation import Warp
+from helpers.backend import keras
 spec = training.TrainSpec(split=make_split(), **RECIPE)
 children = []
 for store in sys.argv[1:]:
     children.append(os.fork())
     if children[-1] == 0:
+        keras.ops.ones(1)
         training.run(spec, store=Path(store))
         os._exit(0)
 print(*children, flush=True)

@@ -7,7 +7,9 @@ import importlib
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+from helpers.precision import available_threads
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -33,7 +35,11 @@ def silenced_stderr() -> Iterator[None]:
 with silenced_stderr():
     keras = importlib.import_module("keras")
     if keras.backend.backend() == "tensorflow":
-        importlib.import_module("tensorflow")
+        threading = importlib.import_module("tensorflow").config.threading
+        # Its first operation decides with how many threads TensorFlow computes, and that need not be a training's.
+        with suppress(RuntimeError):  # it has been used before, by somebody else: `precision.threads` says what holds
+            threading.set_intra_op_parallelism_threads(available_threads())
+            threading.set_inter_op_parallelism_threads(available_threads())
 
 # Each run traces its own step function on purpose; TensorFlow takes that for a mistake and says so.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)

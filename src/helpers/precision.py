@@ -52,6 +52,10 @@ def available_threads() -> int:
         raise ValueError(f"DIGITS_THREADS: got {text!r}; a whole number from 1 is allowed")
     if text:
         return int(text)
+    return _cores()
+
+
+def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -73,7 +77,7 @@ def threads() -> int:
         tf.config.threading.set_intra_op_parallelism_threads(wanted)
         tf.config.threading.set_inter_op_parallelism_threads(wanted)
     except RuntimeError:
-        wanted = tf.config.threading.get_intra_op_parallelism_threads() or wanted
+        wanted = tf.config.threading.get_intra_op_parallelism_threads() or _cores()  # 0 is as many as there are
     tf.config.experimental.enable_op_determinism()
     with silenced_stderr():
         tf.zeros(1)  # the first operation greets, too
