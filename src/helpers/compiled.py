@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -26,7 +27,8 @@ class Compiled:
     """A network, what trains it and what reads with it.
 
     untouched: the values of `variables` before any training; the initial kernels among them are of some seed.
-    plain: the same network without the optimizer and whatever else training attaches, for saving.
+    plain: for saving, the network without the optimizer that Keras's own trainer attaches; our loop attaches none, and
+    there it is `model` itself.
     """
 
     model: keras.Model
@@ -80,9 +82,9 @@ def _recipe(spec: TrainSpec) -> str:
 
 def _compile(spec: TrainSpec) -> Compiled:
     precision = precisions.choose(spec.precision)
-    model, plain = (
-        models.build(spec.model, spec.options, seed=spec.seed, precision=precision, shape=_shape(spec)) for _ in "12"
-    )
+    build = partial(models.build, spec.model, spec.options, seed=spec.seed, precision=precision, shape=_shape(spec))
+    model = build()
+    plain = build() if loops.portable() else model
     optimizer = loops.make_optimizer(
         spec.optimizer,
         learning_rate=spec.learning_rate,

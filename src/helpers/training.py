@@ -184,7 +184,8 @@ def _finish(spec, entry, network, history, losses, logits) -> None:
 
     logits: of the validation part, by this very state of the network; None where it was not asked.
     """
-    network.plain.set_weights(network.model.get_weights())
+    if network.plain is not network.model:
+        network.plain.set_weights(network.model.get_weights())
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.keras"
         network.plain.save(path)
