@@ -58,7 +58,7 @@ def test_time_per_image_is_positive_and_smaller_in_batches(runs):
 
 
 def test_the_price_list_holds_errors_and_costs(runs):
-    table = inspection.price_list({"a": runs["linear"], "b": runs["fast_b"]})
+    table = inspection.price_list({"a": runs["linear"], "b": runs["fast_b"]}, seconds=0.05)
     wrong = np.mean(runs["linear"].val_predictions != runs["linear"].spec.split.y_val)
     assert table.loc["a", "error"] == pytest.approx(max(wrong, 0.5 / 20))
     assert (table["low"] <= table["error"]).all()

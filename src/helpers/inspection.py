@@ -59,11 +59,12 @@ def feature_maps(run: Run, image: np.ndarray, *, n: int = 10) -> list[np.ndarray
     return [stack[np.argsort(-stack.sum(axis=(1, 2)), kind="stable")[:n]] for stack in stacks]
 
 
-def price_list(runs: Mapping[str, Run]) -> pd.DataFrame:
+def price_list(runs: Mapping[str, Run], *, seconds: float = 0.3) -> pd.DataFrame:
     """Return one row per run: held-out error with its 95% limits, and what it costs.
 
-    Columns: error, low, high (fractions; an error of zero is shown as half an image, so that it has a logarithm),
-    parameters, flops (one image), seconds (training), milliseconds (one answer).
+    seconds: of measuring the time of an answer, for each run; see `milliseconds_per_image`. Columns: error, low, high
+    (fractions; an error of zero is shown as half an image, so that it has a logarithm), parameters, flops (one image),
+    seconds (training), milliseconds (one answer).
     """
     rows = {}
     for name, run in runs.items():
@@ -75,7 +76,7 @@ def price_list(runs: Mapping[str, Run]) -> pd.DataFrame:
             "parameters": run.parameters,
             "flops": run.flops,
             "seconds": run.seconds,
-            "milliseconds": milliseconds_per_image(run),
+            "milliseconds": milliseconds_per_image(run, seconds=seconds),
         }
     return pd.DataFrame.from_dict(rows, orient="index").astype(float)
 
