@@ -61,7 +61,7 @@ study: $(STAMP) ## run a notebook over lists of parameters, e.g. STUDY=studies/s
 	@$(BIN)/python -m helpers.reporting study "$(STUDY)" $(if $(JOBS),--jobs $(JOBS)) $(if $(FORCE),--force) $(if $(TIMEOUT),--timeout $(TIMEOUT))
 
 test: $(STAMP) ## every test; browser tests run where a Chromium is installed
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 readme: $(STAMP) ## bring README.md's table of reports and its picture of the front page up to date
 	@$(BIN)/python -m helpers.reporting.readme

@@ -28,6 +28,15 @@ def visit(browser):
         assert visit.outside == []
 
 
+@pytest.fixture(scope="module")
+def open_page(browser):
+    """The page for tests that only compute in it; opening it takes longer than they do."""
+    with Visit(browser, PAGE) as visit:
+        yield visit.page
+        assert visit.complaints == []
+        assert visit.outside == []
+
+
 def pictures() -> list[np.ndarray]:
     """Grey values 0..255 of all kinds and sizes: float32 (h, w)."""
     test, small = datasets.load_mnist().test.images, datasets.load_digits_8x8().images
@@ -124,12 +133,12 @@ def painted(mode: str, size: tuple[int, int]) -> Image.Image:
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "purple"])
 @pytest.mark.parametrize("size", [(90, 60), (1300, 1101)])
-def test_it_decodes_files_as_python_does(visit, tmp_path, mode, size):
+def test_it_decodes_files_as_python_does(open_page, tmp_path, mode, size):
     path = tmp_path / "picture.png"
     path.write_bytes(encoded(painted(mode, size)))
     expected = decoding.read_image(path)
     text = base64.b64encode(path.read_bytes()).decode("ascii")
-    height, width, url = visit.page.evaluate(
+    height, width, url = open_page.evaluate(
         """async text => {
           const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
           const { height, width, values } = await Digits.readFile(new File([bytes], 'a.png', { type: 'image/png' }));
@@ -334,8 +343,7 @@ def test_the_pen_changes(visit):
     assert shown(visit)["digit"] == "1"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_axe_finds_nothing(browser, scheme, width):
     with Visit(browser, PAGE, color_scheme=scheme, viewport={"width": width, "height": 844}) as visit:
         for index in (0, 8):  # one that is accepted, one that may not be

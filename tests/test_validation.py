@@ -96,14 +96,6 @@ def test_only_what_is_missing_is_trained_and_order_is_kept(parallel, parts, sour
     assert [one.key for one in found] == ["new fold 1 of 3", parallel[0].key, "new fold 2 of 3", parallel[1].key]
 
 
-def test_a_single_job_gets_every_core_and_workers_with_other_threads_are_new(parts, source, tmp_path, monkeypatch):
-    monkeypatch.setenv("DIGITS_THREADS", "2")
-    (one,) = validation.cross_validate(RECIPE, parts[:1], source=source, store=tmp_path)
-    (same,) = validation.cross_validate(RECIPE, parts[:1], source=source, store=tmp_path, threads=1)
-    assert (one.threads, same.threads) == (2, 1)
-    assert one.key != same.key
-
-
 def test_a_run_is_a_run_wherever_it_was_trained(parallel, source, store, tmp_path):
     run = validation.full_run(RECIPE, parallel[0], source=source, store=store)
     assert isinstance(run, training.Run)
@@ -159,6 +151,21 @@ def test_workers_fit_cores_and_memory(monkeypatch):
     assert workers.available(1) == 1
 
 
+def test_tensorflow_at_work_already_keeps_its_threads_and_they_are_named(monkeypatch):
+    import tensorflow as tf
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+    def refuse(number):
+        raise RuntimeError("Intra op parallelism cannot be modified after initialization.")
+
+    monkeypatch.setenv("DIGITS_THREADS", "7")
+    monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", refuse)
+    for found, meant in ((5, 5), (0, cores)):  # 0: as many as there are cores
+        monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda found=found: found)
+        assert precision.threads.__wrapped__() == meant
+
+
 def test_nested_choice_never_looks_at_the_outer_fold(parallel, source, monkeypatch):
     outer = folds.k_folds(source, 2)
     looked = []
@@ -191,11 +198,11 @@ def test_nested_choice_never_looks_at_the_outer_fold(parallel, source, monkeypat
 
 @pytest.fixture
 def cluster(tmp_path_factory, monkeypatch):
-    """Two worker processes with a file system root of their own: nothing is shared with this process."""
+    """A worker process with a file system root of its own: nothing is shared with this process."""
     distributed = pytest.importorskip("distributed")
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     with distributed.LocalCluster(
-        n_workers=2,
+        n_workers=1,
         threads_per_worker=1,
         processes=True,
         host="127.0.0.1",
@@ -259,3 +266,11 @@ def test_repeats_and_seeds_share_their_first_fold(source, monkeypatch):
     assert found.each.tolist() == [[0, 1, 1, 1, 1], [1, 1, 1, 1, 1]]
     assert found.same.tolist() == [0, 1, 1]
     assert np.array_equal(np.flatnonzero(~found.right), np.sort(draws[0][0].val))
+
+
+def test_a_single_job_gets_every_core_and_workers_with_other_threads_are_new(parts, source, tmp_path, monkeypatch):
+    monkeypatch.setenv("DIGITS_THREADS", "2")
+    (one,) = validation.cross_validate(RECIPE, parts[:1], source=source, store=tmp_path)
+    (same,) = validation.cross_validate(RECIPE, parts[:1], source=source, store=tmp_path, threads=1)
+    assert (one.threads, same.threads) == (2, 1)
+    assert one.key != same.key
