@@ -61,7 +61,8 @@ def visit(browser, folder):
         assert visit.outside == []
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
 def test_axe_finds_nothing_on_the_front_page(browser, folder, scheme, width):
     with Visit(browser, folder / "index.html", color_scheme=scheme, viewport={"width": width, "height": 844}) as visit:
         visit.page.fill("#words", "digits")

@@ -198,11 +198,11 @@ def test_nested_choice_never_looks_at_the_outer_fold(parallel, source, monkeypat
 
 @pytest.fixture
 def cluster(tmp_path_factory, monkeypatch):
-    """A worker process with a file system root of its own: nothing is shared with this process."""
+    """Two worker processes with a file system root of their own: nothing is shared with this process."""
     distributed = pytest.importorskip("distributed")
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     with distributed.LocalCluster(
-        n_workers=1,
+        n_workers=2,
         threads_per_worker=1,
         processes=True,
         host="127.0.0.1",
