@@ -39,7 +39,7 @@ $(STAMP): | requirements.lock
 	@rm -f $(VENV)/.ready-* && touch $@
 
 extras: $(STAMP) ## fetch who wrote which digit (QMNIST's label files, 0.9 MB) for report 07; by hand: FILE=path
-	@$(BIN)/python -m helpers.writers $(if $(FILE),--file "$(FILE)")
+	@$(BIN)/python -m helpers.data.writers $(if $(FILE),--file "$(FILE)")
 
 reports: $(STAMP) ## execute every stale notebook and render reports/*.html
 	@$(BIN)/python -m helpers.reporting build --profile $(PROFILE) $(if $(JOBS),--jobs $(JOBS)) $(if $(NOTEBOOK),--notebook $(NOTEBOOK)) $(if $(FORCE),--force) $(if $(TIMEOUT),--timeout $(TIMEOUT))

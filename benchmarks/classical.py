@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/classical.py            # NF264's split; about 12 minutes on 2 cores
     .venv/bin/python benchmarks/classical.py --quick    # a tenth of the images; seconds
 
-Plain: refit and score for every k; fit a tree for every depth and criterion. Ours: helpers.sweeps. Prints a
-table with the ratios, how many predictions differ, and the peak memory of our part (measured first).
+Plain: refit and score for every k; fit a tree for every depth and criterion. Ours: `validation_curves`. Prints a table
+with the ratios, how many predictions differ, and the peak memory of our part (measured first).
 """
 
 import argparse
@@ -17,7 +17,8 @@ import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from helpers import datasets, neighbours, sweeps
+from helpers.classical import nearest_neighbours, validation_curves
+from helpers.data import load
 
 
 def timed(function, repeats: int = 1):
@@ -31,11 +32,13 @@ def timed(function, repeats: int = 1):
 
 
 def plain_knn(x_train, y_train, x):
-    return np.stack([KNeighborsClassifier(n_neighbors=k).fit(x_train, y_train).predict(x) for k in sweeps.KS])
+    return np.stack(
+        [KNeighborsClassifier(n_neighbors=k).fit(x_train, y_train).predict(x) for k in validation_curves.KS]
+    )
 
 
 def one_call_knn(x_train, y_train, x):
-    return KNeighborsClassifier().fit(x_train, y_train).kneighbors(x, max(sweeps.KS))[1]
+    return KNeighborsClassifier().fit(x_train, y_train).kneighbors(x, max(validation_curves.KS))[1]
 
 
 def plain_trees(x_train, y_train, x, depths):
@@ -47,7 +50,7 @@ def plain_trees(x_train, y_train, x, depths):
                 .predict(x)
                 for depth in depths
             ]
-            for criterion in sweeps.CRITERIA
+            for criterion in validation_curves.CRITERIA
         ]
     )
 
@@ -59,18 +62,18 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="of our kNN sweep; the median counts (default: 3)")
     arguments = parser.parse_args()
     small = {"n_train": 5600, "n_validation": 700} if arguments.quick else {}
-    split = datasets.make_split("nf264", **small)
+    split = load.make_split("nf264", **small)
     y_train = split.y_train
     x_train, x = split.x_train.reshape(len(split.x_train), -1), split.x_val.reshape(len(split.x_val), -1)
     # As NF264 gave them to scikit-learn; ours takes the pixels as they are, the ranking is the same.
     as_floats = x_train.astype(np.float32) / 255, x.astype(np.float32) / 255
-    print(f"{len(x_train):,} training and {len(x):,} validation images, {neighbours.n_processors()} processors")
+    print(f"{len(x_train):,} training and {len(x):,} validation images, {nearest_neighbours.n_processors()} processors")
 
     knn = tree = None
     if arguments.only != "tree":
-        knn, knn_seconds = timed(lambda: sweeps.knn_sweep(x_train, y_train, x=x), arguments.repeats)
+        knn, knn_seconds = timed(lambda: validation_curves.knn_sweep(x_train, y_train, x=x), arguments.repeats)
     if arguments.only != "knn":
-        tree, tree_seconds = timed(lambda: sweeps.tree_sweep(x_train, y_train, x=x))
+        tree, tree_seconds = timed(lambda: validation_curves.tree_sweep(x_train, y_train, x=x))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
 
     rows = []
@@ -92,8 +95,8 @@ def main() -> None:
         worst = (plain != tree.predictions[:, 0]).sum(axis=-1)
         for criterion, line in zip(tree.criteria, worst, strict=True):
             print(f"  {criterion} by depth {tree.depths[0]}..{tree.depths[-1]}: {' '.join(map(str, line))}")
-    load = f", load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    print(f"\npeak memory of our sweeps, data included: {peak:.2f} GB{load}")
+    busy = f", load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    print(f"\npeak memory of our sweeps, data included: {peak:.2f} GB{busy}")
 
 
 if __name__ == "__main__":

@@ -27,14 +27,15 @@ def measure(case: str) -> None:
 
     if case == "Python's":
         gc.set_threshold(*PYTHONS_OWN)
-    from helpers import datasets, recipes, training
+    from helpers.data import load
+    from helpers.training import fit, recipes
 
     imported = time.process_time()
-    split = datasets.make_split("standard", n_train=600, n_validation=100, n_test=100)
+    split = load.make_split("standard", n_train=600, n_validation=100, n_test=100)
     begin = time.process_time()
     with tempfile.TemporaryDirectory() as store:
         for model in MODELS:
-            training.run(recipes.fast(model, split, batch_size=32), store=Path(store))
+            fit.run(recipes.fast(model, split, batch_size=32), store=Path(store))
     trained = time.process_time() - begin
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(imported, trained, kilobytes / 1000)

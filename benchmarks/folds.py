@@ -5,7 +5,7 @@
 
 Two processes of one thread each, against one process of two threads (with more cores: one process a core, against
 one for all). Every case runs in a fresh process of its own with a store that is thrown away, and the wall time
-includes starting the workers and importing TensorFlow in them. `helpers.validation` does the faster by default.
+includes starting the workers and importing TensorFlow in them. `training.cross_validation` does the faster by default.
 """
 
 import argparse
@@ -16,8 +16,9 @@ import tempfile
 import time
 from functools import partial
 
-from helpers import datasets, folds, recipes, validation
-from helpers.precision import available_threads
+from helpers.data import folds, load
+from helpers.runtime.precision import available_threads
+from helpers.training import cross_validation, recipes
 
 RECIPES = {
     "fast_b": partial(recipes.fast, "fast_b", epochs=1, views=1),
@@ -27,11 +28,11 @@ RECIPES = {
 
 def measure(name: str, processes: int, threads: int, n: int, n_folds: int) -> None:
     """Train the folds and print wall seconds, and the seconds spent training, summed over folds."""
-    source, _ = folds.sample(datasets.load_mnist().pooled, n)
+    source, _ = folds.sample(load.load_mnist().pooled, n)
     parts = folds.k_folds(source, 5)[:n_folds]
     with tempfile.TemporaryDirectory() as store:
         begin = time.perf_counter()
-        trained = validation.cross_validate(
+        trained = cross_validation.cross_validate(
             RECIPES[name], parts, source=source, processes=processes, threads=threads, store=store
         )
         wall = time.perf_counter() - begin

@@ -24,7 +24,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from helpers import datasets, precision
+from helpers.data import load
+from helpers.runtime import precision
 
 KINDS = {
     "28 x 28 PNG": lambda image: (Image.fromarray(image), "png"),
@@ -59,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--n", type=int, default=10_000, help="images of each kind (default 10,000)")
     n = parser.parse_args().n
-    test = datasets.load_mnist().test
+    test = load.load_mnist().test
     images, labels = (np.resize(part, (n, *part.shape[1:])) for part in (test.images, test.labels))
     print(f"{n:,} images, {precision.available_threads()} threads")
     lines = {}

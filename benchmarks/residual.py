@@ -14,7 +14,9 @@ import os
 import numpy as np
 import pandas as pd
 
-from helpers import datasets, precision, residual
+from helpers.data import load
+from helpers.experiments.residual_network import residual
+from helpers.runtime import device
 
 
 def main() -> None:
@@ -22,7 +24,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="steps of each measurement (default 10)")
     parser.add_argument("--repeats", type=int, default=2, help="measurements of each, the quickest counts (default 2)")
     arguments = parser.parse_args()
-    split = datasets.make_split("standard")
+    split = load.make_split("standard")
     rows = {}
     for model in ("resnet8", "resnet34"):
         found = {True: [], False: []}
@@ -32,7 +34,7 @@ def main() -> None:
                 times.append(residual.seconds_per_epoch(model, split, options=options, steps=arguments.steps))
         fused, ordinary = (float(np.min(times)) for times in found.values())
         rows[model] = {"fused s": fused, "ordinary s": ordinary, "gain": ordinary / fused, "load": os.getloadavg()[0]}
-    print(", ".join(f"{name}: {value}" for name, value in precision.hardware().items()))
+    print(", ".join(f"{name}: {value}" for name, value in device.hardware().items()))
     print(f"Seconds an epoch of 60,000 images, extrapolated from {arguments.steps} steps (best of {arguments.repeats})")
     print(pd.DataFrame.from_dict(rows, orient="index").round(2).to_string())
 

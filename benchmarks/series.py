@@ -21,8 +21,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from helpers import paths
-from helpers.precision import hardware
+from helpers.runtime import paths
+from helpers.runtime.device import hardware
 
 STEPS = {
     "setup": (["setup"], "`make setup`: the environment"),

@@ -1,7 +1,7 @@
 """Training speed: Keras's `fit` as published against our engine, and the time to a given accuracy.
 
-    .venv/bin/python benchmarks/training.py            # all of it; about 20 minutes on 2 quiet cores
-    .venv/bin/python benchmarks/training.py --quick    # a tenth of the images, one seed; a minute or two
+    .venv/bin/python benchmarks/fit.py            # all of it; about 20 minutes on 2 quiet cores
+    .venv/bin/python benchmarks/fit.py --quick    # a tenth of the images, one seed; a minute or two
 
 Prints three tables. (1) Seconds per epoch of NF264's deep network on the same images in the same process. (2) Test
 accuracy and seconds of our recipe, median over seeds; every training is done afresh, in a store that is thrown away.
@@ -18,8 +18,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import datasets, models, precision, recipes, training
-from helpers.backend import keras
+from helpers.data import load
+from helpers.models import architectures
+from helpers.runtime import device, precision
+from helpers.runtime.device import keras
+from helpers.training import fit, recipes
 
 TRAIN_PASSES = 3  # a training step is reckoned as three forward passes: forward, and two products backward
 
@@ -50,7 +53,7 @@ def keras_fit(split, *, batch_size: int) -> tuple[float, float]:
     """Return (wall, processor) seconds of the second epoch of the published training, in plain Keras."""
     x, y = split.x_train[..., None].astype(np.float32) / 255, keras.utils.to_categorical(split.y_train, 10)
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([models.build("nf264_deep", precision="float32"), keras.layers.Softmax()])
+    model = keras.Sequential([architectures.build("nf264_deep", precision="float32"), keras.layers.Softmax()])
     optimizer = keras.optimizers.SGD(0.01, momentum=0.9)
     model.compile(optimizer=optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
     model.fit(x[:1024], y[:1024], batch_size=batch_size, verbose=0)  # tracing is not counted, here or below
@@ -61,18 +64,16 @@ def keras_fit(split, *, batch_size: int) -> tuple[float, float]:
 def engine(split, store, *, batch_size: int, number_format: str) -> tuple[float, float]:
     """Return (wall, processor) seconds per epoch of the same network in our engine, after the first epoch."""
     changes = {"batch_size": batch_size, "precision": number_format}
-    _, _, cpu_one = measured(
-        lambda: training.run(recipes.published("nf264_deep", split, epochs=1, **changes), store=store)
-    )
+    _, _, cpu_one = measured(lambda: fit.run(recipes.published("nf264_deep", split, epochs=1, **changes), store=store))
     two, _, cpu_two = measured(
-        lambda: training.run(recipes.published("nf264_deep", split, epochs=2, **changes), store=store)
+        lambda: fit.run(recipes.published("nf264_deep", split, epochs=2, **changes), store=store)
     )
     return float(two.history["seconds"].iloc[1]), cpu_two - cpu_one
 
 
 def per_epoch(split, store) -> pd.DataFrame:
     """Compare ways of training NF264's deep network for one epoch."""
-    flops = TRAIN_PASSES * models.size(models.build("nf264_deep")).flops * len(split.x_train)
+    flops = TRAIN_PASSES * architectures.size(architectures.build("nf264_deep")).flops * len(split.x_train)
     ways = {"Keras fit, float32, batch 64 (as published)": lambda: keras_fit(split, batch_size=64)}
     ways["Keras fit, float32, batch 128"] = lambda: keras_fit(split, batch_size=128)
     for name in ("float32", precision.choose()):
@@ -96,7 +97,7 @@ def to_accuracy(split, store, *, seeds: int, plans) -> pd.DataFrame:
         accuracies, walls, cpus, rate = [], [], [], []
         for seed in range(seeds):
             spec = recipes.fast(name, split, epochs=epochs, seed=seed)
-            run, _, cpu = measured(lambda spec=spec: training.run(spec, store=store))
+            run, _, cpu = measured(lambda spec=spec: fit.run(spec, store=store))
             accuracies.append(float(np.mean(run.test_predictions == split.y_test)))
             walls.append(run.seconds)
             cpus.append(cpu)
@@ -122,14 +123,14 @@ def main() -> None:
     n_train, seeds = (6000, 1) if arguments.quick else (None, arguments.seeds)
     plans = [("fast_b", 1), ("fast_b", 2), ("fast_b", 4)] + ([] if arguments.quick else [("fast_e", 8)])
     pd.set_option("display.width", 160)
-    print(", ".join(f"{name}: {value}" for name, value in precision.hardware().items()))
+    print(", ".join(f"{name}: {value}" for name, value in device.hardware().items()))
     with tempfile.TemporaryDirectory() as scratch:
         store = Path(scratch)
         if arguments.only != "accuracy":
-            nf264 = datasets.make_split("nf264", n_train=n_train and 5600)
+            nf264 = load.make_split("nf264", n_train=n_train and 5600)
             print("\nOne epoch of NF264's deep network\n", per_epoch(nf264, store).round(2).to_string(), sep="")
         if arguments.only != "epoch":
-            standard = datasets.make_split("standard", n_train=n_train)
+            standard = load.make_split("standard", n_train=n_train)
             table = to_accuracy(standard, store, seeds=seeds, plans=plans)
             print(f"\nTest accuracy (five views), median of {seeds} seeds\n", table.round(4).to_string(), sep="")
     peaks = {name: matrix_peak(name) for name in ("float32", "bfloat16")}

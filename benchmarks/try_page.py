@@ -14,7 +14,7 @@ import os
 import pandas as pd
 from playwright.sync_api import sync_playwright
 
-from helpers import paths
+from helpers.runtime import paths
 
 PAGE = paths.REPORTS / "try.html"
 DURATIONS = "name => performance.getEntriesByName(name).map(each => each.duration)"

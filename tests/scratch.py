@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from helpers import paths
+from helpers.runtime import paths
 
 
 def lend_data(root: Path) -> None:
     """Give a scratch project the real digits and the first of the published claims.
 
     With all of them each build of a notebook of three lines would import scipy.stats, which takes as long as the rest:
-    for the intervals of published numbers that no test of building looks at (tests/test_front_page.py does).
+    for the intervals of published numbers that no test of building looks at (tests/reporting/test_front_page.py does).
     """
     (root / "data").mkdir()
     (root / "data" / "mnist").symlink_to(paths.DATA / "mnist")

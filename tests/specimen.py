@@ -80,7 +80,7 @@ def notebook(*, hostile: bool = True, profile: str = "standard") -> nbformat.Not
     wide = f'<table class="data"><thead><tr>{columns}</tr></thead><tbody><tr>{values}</tr></tbody></table>'
     cells = [
         new_markdown_cell(f"# Support vectors & eight pixels{bad}\n\n{sentence * 3}\n\n{bad}"),
-        timed("import numpy as np\nfrom helpers import datasets", seconds=1.5),
+        timed("import numpy as np\nfrom helpers.data import load", seconds=1.5),
         timed('seed: int = 0  # fixes every random choice\nprofile: str = "standard"', tags=("parameters",)),
         new_markdown_cell(
             f"## The data\n\n{sentence * 6}\n\nSee [the next](02_next.ipynb#The-test) and [below](#The-test)."

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from helpers import paths
+from helpers.runtime import paths
 
 PROJECT = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())
 

@@ -2,14 +2,14 @@
 
 | fault | proved in |
 | --- | --- |
-| kernel, build or make killed at random moments | test_kills.py; tests/test_training.py (after every epoch) |
+| kernel, build or make killed at random moments | test_kills.py; tests/training/test_fit.py (after every epoch) |
 | a page half-written, two builds at once | test_disk.py |
-| disk full, read-only reports/ | test_disk.py; tests/test_training.py (the run store) |
-| damaged store, state, results, data; clock set back | test_disk.py; tests/test_training.py, test_datasets.py |
-| a notebook that never ends, takes all memory, prints 100 MB | tests/test_build.py |
-| markup in names, outputs and parameters | test_hostile.py; tests/test_browser.py |
-| bad YAML, unknown parameters | tests/test_parameters.py, test_build.py, test_study.py |
-| pickles | test_hostile.py; tests/test_readers.py |
+| disk full, read-only reports/ | test_disk.py; tests/training/test_fit.py (the run store) |
+| damaged store, state, results, data; clock set back | test_disk.py; tests/training/test_fit.py, test_datasets.py |
+| a notebook that never ends, takes all memory, prints 100 MB | tests/reporting/test_build.py |
+| markup in names, outputs and parameters | test_hostile.py; tests/browser/test_pages.py |
+| bad YAML, unknown parameters | tests/reporting/test_parameters.py, test_build.py, test_study.py |
+| pickles | test_hostile.py; tests/data/test_formats.py |
 
 Starting a kernel costs seconds, so most of these run the notebook's cells in a forked process of the test instead:
 what is killed, filled up or damaged is the same code that `make reports` runs.
@@ -25,15 +25,16 @@ import nbformat
 import pytest
 from scratch import lend_data
 
-from helpers import paths
 from helpers.reporting import build, execute
 from helpers.reporting.terminal import Terminal
+from helpers.runtime import paths
 
 # A network in miniature on the project's own run store: eight epochs of softmax regression, resumed where it stopped.
 TRAINING = """\
 import json, time
 import numpy as np
-from helpers import paths, run_store
+from helpers.runtime import paths
+from helpers.runtime import run_store
 entry = run_store.Entry(paths.RUNS, "toy")
 rng = np.random.default_rng(seed)
 x, y = rng.normal(size=(200, 16)), rng.integers(0, 4, 200)

@@ -11,9 +11,9 @@ import time
 import pytest
 from conftest import RECORD, TRAINING, fork, linux, whole
 
-from helpers import paths
 from helpers.reporting import __main__ as command
-from helpers.reporting import build, files, freshness
+from helpers.reporting import build, freshness
+from helpers.runtime import files, paths
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 MS_REC, MS_PRIVATE, MS_REMOUNT, MS_RDONLY = 0x4000, 0x40000, 0x20, 0x1
@@ -120,7 +120,9 @@ def test_every_kind_of_full_is_explained(number):
 def test_wherever_the_disk_fills_up_the_next_build_mends_it(built, monkeypatch, capsys, fail_at):
     """ENOSPC at the n-th file that a build writes (os.fsync is made to raise), for every n."""
     good = built.page.read_bytes()
-    built.write_notebook("print('other')\nstate = {}\n" + "import json\nfrom helpers import paths", RECORD_PLAIN)
+    built.write_notebook(
+        "print('other')\nstate = {}\n" + "import json\nfrom helpers.runtime import paths", RECORD_PLAIN
+    )
     real, calls = os.fsync, []
 
     def fsync(handle):

@@ -7,12 +7,13 @@ import pickle
 import numpy as np
 import pytest
 import specimen
-from test_browser import Visit
+from test_pages import Visit
 
-from helpers import datasets, paths, run_store
+from helpers.data import load
 from helpers.reporting import render, site
 from helpers.results import Report
-from helpers.rows import Row
+from helpers.results.rows import Row
+from helpers.runtime import paths, run_store
 
 BAD = specimen.SCRIPT + specimen.IMAGE
 
@@ -86,7 +87,7 @@ def test_the_debugger_would_have_seen_one(browser, tmp_path):
 
 def test_markup_that_comes_through_a_build(project):
     """From a notebook's own outputs, its results and its parameters file to the page and the index."""
-    record = f"import json\nfrom helpers import paths\nbad = {BAD!r}\nprint(bad)\n"
+    record = f"import json\nfrom helpers.runtime import paths\nbad = {BAD!r}\nprint(bad)\n"
     record += (
         "row = dict(system='toy' + bad, split='all' + bad, metric='loss', value=1.5, n=200, note=bad)\n"
         "report = dict(schema=1, notebook='01_one', profile=profile, seed=seed, question=bad, answer=bad, rows=[row])\n"
@@ -171,9 +172,9 @@ def test_planted_pickles_are_never_opened(bomb, tmp_path):
     archive = tmp_path / "own.npz"
     np.savez(archive, x_train=boxed, y_train=boxed, x_test=boxed, y_test=boxed)
     with pytest.raises(ValueError, match=r"own\.npz.*pickle"):
-        datasets.load_npz(archive)
+        load.load_npz(archive)
     with pytest.raises(ValueError, match="pickle"):
-        datasets.load_source(str(archive))
+        load.load_source(str(archive))
     raw = archive.read_bytes()
     entry = run_store.Entry(tmp_path / "store", "key")
     run_store.write(entry.directory / f"epoch-00001-{run_store.digest(raw)}.npz", raw)
@@ -182,7 +183,7 @@ def test_planted_pickles_are_never_opened(bomb, tmp_path):
     bare = pickle.dumps(bomb)
     (tmp_path / "bare.npz").write_bytes(bare)
     with pytest.raises(ValueError, match=r"bare\.npz"):
-        datasets.load_npz(tmp_path / "bare.npz")
+        load.load_npz(tmp_path / "bare.npz")
     run_store.write(entry.directory / f"epoch-00002-{run_store.digest(bare)}.npz", bare)
     with pytest.raises(ValueError, match=r"allow_pickle|pickled"):
         run_store.load_checkpoint(entry)

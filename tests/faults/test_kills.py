@@ -15,7 +15,7 @@ import psutil
 import pytest
 from conftest import Project, end, fork, linux, whole
 
-from helpers import paths
+from helpers.runtime import paths
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -82,19 +82,20 @@ def test_kernel_and_build_killed_at_thirty_random_moments(project, monkeypatch, 
 
 # Run apart, so that TensorFlow is imported once and each attempt is a fork of a process that has not yet computed. The
 # network is dense, as convolutions and their batch statistics would double the time of each fork; those are interrupted
-# after every epoch in tests/test_training.py.
+# after every epoch in tests/training/test_fit.py.
 # What a fork does first, building and compiling its network, takes longer than the training and writes nothing: most
 # kills come at a random moment after the first epoch that it trains, every fifth at a random moment of all. An attempt
 # that comes to its end before the kill does not count as one.
 REAL_TRAINING = """
 import json, os, random, signal, sys, time
 from pathlib import Path
-from test_training import RESTLESS, make_split
-from helpers import run_store, training
+from test_fit import RESTLESS, make_split
+from helpers.runtime import run_store
+from helpers.training import fit
 
 root, kills = Path(sys.argv[1]), int(sys.argv[2])
-spec = training.TrainSpec("mlp", make_split(), options={"units": (16,), "dropout": 0.3}, **RESTLESS)
-train_epoch = training._epoch
+spec = fit.TrainSpec("mlp", make_split(), options={"units": (16,), "dropout": 0.3}, **RESTLESS)
+train_epoch = fit._epoch
 
 def attempt(store):
     heard, tell = os.pipe()
@@ -108,8 +109,8 @@ def attempt(store):
         os.write(tell, b".")
         return found
 
-    training._epoch = telling
-    training.run(spec, store=store)
+    fit._epoch = telling
+    fit.run(spec, store=store)
     os._exit(0)
 
 def ends(pid, heard):
@@ -189,7 +190,7 @@ def until(condition, *, seconds=300):
 @pytest.mark.slow
 def test_a_real_kernel_and_a_real_build_killed(project):
     """A killed kernel is named and fails the report; a killed build takes its kernel with it, at once."""
-    slow = "from pathlib import Path\nfrom helpers import paths\n(paths.BUILD / 'begun').touch()\n"
+    slow = "from pathlib import Path\nfrom helpers.runtime import paths\n(paths.BUILD / 'begun').touch()\n"
     slow += "import time\nif not (paths.BUILD / 'go').exists(): time.sleep(100)\n"
     # The toy training of this directory, in a real kernel, held up where it is to be killed.
     from conftest import RECORD, TRAINING
@@ -242,7 +243,7 @@ def test_make_itself_killed(project):
     next begins again. Either way the numbers are those of an undisturbed build."""
     from conftest import RECORD, TRAINING
 
-    held = "import time\nfrom pathlib import Path\nfrom helpers import paths\n(paths.BUILD / 'begun').touch()\n"
+    held = "import time\nfrom pathlib import Path\nfrom helpers.runtime import paths\n(paths.BUILD / 'begun').touch()\n"
     held += "while not (paths.BUILD / 'go').exists(): time.sleep(0.05)\n"
     project.write_notebook(held + TRAINING, RECORD)
     root, begun = project.root, project.root / "build" / "begun"

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from IPython.display import display
 
+from helpers.data.dataset import Dataset
 from helpers.figures import digits
-from helpers.records import Dataset
 
 MIME = "application/vnd.digits.atlas+json"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
-from helpers import metrics
+from helpers.evaluation import metrics
 from helpers.figures.style import PALETTE, figure_layout
 
 LABEL = 26  # letters of a row's label in a line; more would leave no room for the rows on a phone

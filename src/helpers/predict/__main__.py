@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 
-from helpers import precision
 from helpers.predict import levels, pipeline, reader, sources, table
 from helpers.predict.decoding import Unreadable
+from helpers.runtime import precision
 
 FEW = 32  # images that are not worth starting processes for
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import paths
+from helpers.runtime import paths
 
 DIRECTORY = paths.REPORTS / "model"
 CARD = "digits.json"
@@ -56,8 +56,12 @@ def load_card(directory: Path | None = None) -> dict:
 def load(directory: Path | None = None) -> Reader:
     """Load the network after checking its SHA-256, in Keras's safe mode. Raises ValueError where that fails."""
     card = load_card(directory)
-    from helpers import loops, precision, training  # TensorFlow takes seconds; a wrong request should not
+    from helpers.runtime import device
+    from helpers.training import (
+        fit,
+        loops,  # TensorFlow takes seconds; a wrong request should not
+    )
 
-    precision.threads()
-    model = training.load_model(Path(directory or DIRECTORY) / WEIGHTS, sha256=card["sha256"])
+    device.threads()
+    model = fit.load_model(Path(directory or DIRECTORY) / WEIGHTS, sha256=card["sha256"])
     return Reader(loops.make_predictor(model), float(card["temperature"]), float(card["threshold"]), card)

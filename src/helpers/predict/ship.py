@@ -14,9 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import calibration, datasets, loops, metrics, models, recipes, run_store, specs, training
-from helpers.hands import Hand
+from helpers.data import load
+from helpers.evaluation import calibration, metrics
+from helpers.models import architectures
+from helpers.models.handwriting import Hand
 from helpers.predict import conditions, confidence, preparing, reader
+from helpers.runtime import run_store
+from helpers.training import fit, loops, recipes, specs
 
 HELD_OUT = 5_000  # training images
 PER_CONDITION = 1_000
@@ -48,7 +52,7 @@ def held_out_sheets(split, *, n: int) -> list[Sheet]:
 
 def small_digits() -> Sheet:
     """Return scikit-learn's digits, prepared."""
-    small = datasets.load_digits_8x8()
+    small = load.load_digits_8x8()
     images = [preparing.prepare(image.astype(np.float32) * (255 / 16)).image for image in small.images]
     return Sheet("scikit-learn digits, 8 x 8", np.stack(images), small.labels)
 
@@ -83,21 +87,21 @@ def candidate_spec(name: str, split, **changes):
     return recipes.fast(wanted.pop("model"), split, views=1, **wanted)
 
 
-def plain_model(run: training.Run):
+def plain_model(run: fit.Run):
     """Return the trained network with float32 arithmetic: the same answers on every processor, to rounding."""
-    model = models.build(run.spec.model, run.spec.options, precision="float32")
+    model = architectures.build(run.spec.model, run.spec.options, precision="float32")
     model.set_weights(run.load().get_weights())
     return model
 
 
 def ship(directory: Path, *, n: int = PER_CONDITION, candidates=tuple(CANDIDATES), split=None, **changes) -> dict:
     """Train the candidates, write the best of them with its card to `directory`; return the card."""
-    split = split or datasets.make_split("standard", n_validation=HELD_OUT)
+    split = split or load.make_split("standard", n_validation=HELD_OUT)
     sheets = held_out_sheets(split, n=n)
     labels = np.concatenate([sheet.labels for sheet in sheets])
     trained, compared = {}, {}
     for name in candidates:
-        run = training.run(candidate_spec(name, split, **changes))
+        run = fit.run(candidate_spec(name, split, **changes))
         predictor = loops.make_predictor(plain_model(run))
         logits = [predictor(sheet.images) for sheet in sheets]
         shares = {
@@ -114,7 +118,7 @@ def ship(directory: Path, *, n: int = PER_CONDITION, candidates=tuple(CANDIDATES
     before, sure = (reader.softmax(logits / t).max(axis=1) for t in (1, np.float32(temperature)))
     threshold = confidence.choose_threshold(sure, right, wrong_share=WRONG_SHARE)
     network = reader.Reader(predictor, temperature, threshold, {})
-    size = models.size(run.load())
+    size = architectures.size(run.load())
     last = {sheet.name: measured(sheet, network) for sheet in (mnist_test(split), small_digits())}
     card = {
         "weights": reader.WEIGHTS,
@@ -145,7 +149,7 @@ def ship(directory: Path, *, n: int = PER_CONDITION, candidates=tuple(CANDIDATES
     return card
 
 
-def _write_weights(run: training.Run, directory: Path) -> str:
+def _write_weights(run: fit.Run, directory: Path) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / reader.WEIGHTS
         plain_model(run).save(path)

@@ -3,7 +3,7 @@
 execute runs a notebook through papermill, strictly; freshness decides which notebooks need it; render turns an
 executed notebook into one offline page; site writes the index and the shared assets. `python -m
 helpers.reporting` is the command line behind the Makefile. compare sets the results beside those of a revision;
-study_run runs a notebook over lists of parameters. Only papermill, the page libraries, `helpers.paths` and
+study_run runs a notebook over lists of parameters. Only papermill, the page libraries, `helpers.runtime.paths` and
 `helpers.results` are imported here, and for the pages of comparisons and studies data and figures.
 """
 

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from helpers.reporting import build, execute, freshness, plan
-from helpers.reporting.files import explain
 from helpers.reporting.terminal import Terminal, duration
+from helpers.runtime.files import explain
 
 
 def main(arguments: list[str] | None = None) -> int:

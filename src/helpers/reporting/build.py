@@ -17,13 +17,13 @@ from pathlib import Path
 import nbformat
 from filelock import FileLock, Timeout
 
-from helpers import paths
 from helpers.reporting import execute, freshness, points, provenance, site, try_page
-from helpers.reporting.files import write_atomically
 from helpers.reporting.index import write_index
 from helpers.reporting.pages import render
 from helpers.reporting.plan import Job, places, plan, reasons, render_reasons
 from helpers.reporting.terminal import Terminal
+from helpers.runtime import paths
+from helpers.runtime.files import write_atomically
 
 
 @dataclass(frozen=True)

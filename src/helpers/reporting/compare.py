@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from helpers import paths
 from helpers.reporting import differences, flips, revision, site
 from helpers.reporting.differences import Change, Comparison
-from helpers.reporting.files import write_atomically
 from helpers.reporting.revision import Snapshot
 from helpers.reporting.terminal import Terminal
-from helpers.rows import FRACTIONS
+from helpers.results.rows import FRACTIONS
+from helpers.runtime import paths
+from helpers.runtime.files import write_atomically
 
 MOST_IMAGES = 80  # of one network; a page with thousands of flips says nothing more
 MOST_LINES = 12  # on the terminal

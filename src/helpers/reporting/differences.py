@@ -13,9 +13,10 @@ from math import sqrt
 import numpy as np
 import pandas as pd
 
-from helpers import metrics, results
+from helpers import results
+from helpers.evaluation import metrics
 from helpers.reporting.revision import Snapshot
-from helpers.rows import FRACTIONS, Row
+from helpers.results.rows import FRACTIONS, Row
 
 SEEDS, IMAGES, OVERLAP, NOTHING = "seed noise", "number of images", "two intervals", "no yardstick"
 JUDGEMENTS = ("beyond noise", "within noise", "not judged", "unchanged")

@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 import psutil
 
-from helpers import paths
+from helpers.runtime import paths
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 KERNEL_ENVIRONMENT = {

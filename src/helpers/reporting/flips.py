@@ -8,11 +8,12 @@ from functools import cache
 
 import numpy as np
 
-from helpers import datasets, metrics
+from helpers.data import load
+from helpers.data.splits import Split
+from helpers.evaluation import metrics
 from helpers.figures.atlas import png
 from helpers.reporting.differences import Change
-from helpers.rows import digest_of, read_rightly
-from helpers.splits import Split
+from helpers.results.rows import digest_of, read_rightly
 
 SPLITS = ("standard", "nf264", "kaggle")
 SEEDS = range(10)  # of the splits that are tried when the images of a record are looked for
@@ -99,7 +100,7 @@ def of_rows(changes: Iterable[Change]) -> list[Pair]:
 def _part(digest: str) -> tuple[np.ndarray, np.ndarray] | None:
     """Return images and labels of the held-out or test part whose labels have this digest, None for another one."""
     for name in SPLITS:
-        split = datasets.make_split(name, seed=0, source=datasets.load_mnist())
+        split = load.make_split(name, seed=0, source=load.load_mnist())
         for images, labels in ((split.x_test, split.y_test), (split.x_val, split.y_val)):
             if digest_of(labels) == digest:
                 return images, labels
@@ -127,7 +128,7 @@ def _split(fingerprint: str, n_validation: int) -> Split | None:
         for seed in SEEDS:
             how = {"n_validation": n_validation if name == "standard" else 0, "seed": seed}
             try:
-                split = datasets.make_split(name, **how, source=datasets.load_mnist())
+                split = load.make_split(name, **how, source=load.load_mnist())
             except (ValueError, OSError):
                 break
             if split.fingerprint == fingerprint:

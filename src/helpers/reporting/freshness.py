@@ -13,8 +13,8 @@ from pathlib import Path
 
 import nbformat
 
-from helpers import imports, paths
-from helpers.imports import digest, file_digest
+from helpers.runtime import paths, sources
+from helpers.runtime.sources import digest, file_digest
 
 RENDERER = Path(__file__).resolve().parent
 
@@ -29,8 +29,8 @@ def components(notebook: nbformat.NotebookNode, parameters: dict) -> dict[str, s
     code = "\n".join(cells)
     found = {f"code cell {i + 1}": digest(source) for i, source in enumerate(cells)}
     found |= of_parameters(parameters)
-    for path in imports.closure(code):
-        found[f"helper {path.relative_to(imports.PACKAGE).as_posix()}"] = file_digest(path)
+    for path in sources.closure(code):
+        found[f"helper {path.relative_to(sources.PACKAGE).as_posix()}"] = file_digest(path)
     for path in sorted([*paths.MNIST.glob("*"), paths.CLAIMS]):
         if path.is_file():
             found[f"data {path.relative_to(paths.DATA).as_posix()}"] = file_digest(path)
@@ -70,8 +70,8 @@ def loaded_results(code: str) -> list[str]:
 
 
 def recorded_runs(code: str) -> dict[str, str]:
-    """Return the committed run records as components, for code that reads them: through `run_records`."""
-    if imports.PACKAGE / "run_records.py" not in imports.closure(code):
+    """Return the committed run records as components, for code that reads them: through `training.archive`."""
+    if sources.PACKAGE / "training" / "archive.py" not in sources.closure(code):
         return {}
     return {f"run record {path.name}": file_digest(path) for path in sorted((paths.REPORTS / "runs").glob("*.json"))}
 

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-from helpers import paths
 from helpers.reporting import (
     freshness,
     leaderboard,
@@ -14,8 +13,9 @@ from helpers.reporting import (
     site,
     thumbnails,
 )
-from helpers.reporting.files import write_atomically
 from helpers.reporting.plan import Job, Places, places
+from helpers.runtime import paths
+from helpers.runtime.files import write_atomically
 
 
 def write_index(jobs: list[Job], profile: str) -> Path:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from helpers.reporting import scoreboard, wording
-from helpers.rows import read_rightly
+from helpers.results.rows import read_rightly
 
 LEVEL = 0.05
 # Test sets that several reports use under several names, with the size by which a part of one is told from the whole.
@@ -117,7 +117,7 @@ def compare(leader: Standing, other: Standing) -> tuple[str, str]:
     are known, and the test is made at both ends of what the overlap of mistakes could be: where both ends agree,
     nothing needs to be guessed; else it is unknown.
     """
-    from helpers import metrics  # scipy: only the index needs it
+    from helpers.evaluation import metrics  # scipy: only the index needs it
 
     if leader.right and other.right and leader.right[0] == other.right[0]:
         test = metrics.mcnemar(leader.right[1], other.right[1])

@@ -6,8 +6,8 @@ import nbformat
 
 from helpers.reporting import freshness
 from helpers.reporting import render as renderer
-from helpers.reporting.files import write_atomically
 from helpers.reporting.plan import Job, places
+from helpers.runtime.files import write_atomically
 
 
 def render(job: Job, profile: str) -> None:

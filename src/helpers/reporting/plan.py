@@ -6,8 +6,8 @@ from pathlib import Path
 
 import nbformat
 
-from helpers import paths
 from helpers.reporting import freshness, parameters
+from helpers.runtime import paths
 
 PROFILES = ("standard", "smoke", "full")
 

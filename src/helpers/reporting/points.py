@@ -104,7 +104,7 @@ def on_cluster(address: str, points: list[Point], *, threads: int, limits: execu
 
     Raises RuntimeError when `distributed` is not installed or no scheduler or worker answers.
     """
-    from helpers.workers import connect
+    from helpers.training.workers import connect
 
     with connect(address) as client:
         from distributed import as_completed

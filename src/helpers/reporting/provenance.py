@@ -9,7 +9,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from helpers import paths
+from helpers.runtime import paths
 
 LIBRARIES = (
     "tensorflow-cpu",

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import nbformat
 
-from helpers import paths
 from helpers.reporting import render, wording
-from helpers.reporting.files import write_atomically
 from helpers.reporting.terminal import duration
+from helpers.runtime import paths
+from helpers.runtime.files import write_atomically
 
 MARKERS = {
     part: (f"<!-- {part}: made by `make readme` -->", f"<!-- end of {part} -->") for part in ("reports", "times")

@@ -8,9 +8,9 @@ from dataclasses import dataclass, fields
 
 import pandas as pd
 
-from helpers import paths
 from helpers.results import Report
-from helpers.rows import Row
+from helpers.results.rows import Row
+from helpers.runtime import paths
 
 RESULTS, RECORDS, CLAIMS = "reports/results/", "reports/runs/", "data/claims.csv"
 
@@ -19,7 +19,7 @@ RESULTS, RECORDS, CLAIMS = "reports/results/", "reports/runs/", "data/claims.csv
 class Snapshot:
     """Results by notebook, run records by name and the published claims of one moment.
 
-    records: the JSON documents of `helpers.run_records`. claims: as `results.claims()`. unreadable: what could not be
+    records: the JSON documents of `training.archive`. claims: as `results.claims()`. unreadable: what could not be
     read, in words.
     """
 

@@ -68,7 +68,8 @@ def lines(reports: Iterable[Any], *, anchors: Mapping[str, Iterable[str]] | None
     `reports` are `helpers.results.Report`s; `anchors` the heading anchors of each report's page (slug -> anchors),
     by which a line links to the very section. A claim that no row answers gets one line, "not yet run".
     """
-    from helpers import metrics, results  # pandas and scipy: only the index needs them
+    from helpers import results  # pandas and scipy: only the index needs them
+    from helpers.evaluation import metrics
 
     rows: dict[str, list[tuple[str, Any]]] = {}
     for report in reports:

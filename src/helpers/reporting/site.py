@@ -10,9 +10,9 @@ from typing import Any
 import jinja2
 
 from helpers.reporting import headline, scoreboard, wording
-from helpers.reporting.files import write_atomically
 from helpers.reporting.leaderboard import Board
 from helpers.reporting.scoreboard import ClaimLine
+from helpers.runtime.files import write_atomically
 
 TEMPLATES = Path(__file__).with_name("template")
 ASSETS = ("report.css", "report.js", "index.css", "index.js")  # besides plotly's own script

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import nbformat
 
-from helpers import paths
 from helpers.reporting import freshness, parameters, plan
+from helpers.runtime import paths
 
 KEYS = {"title", "notebook", "notebooks", "profile", "fixed", "grid", "points", "show"}
 MOST_POINTS = 1000

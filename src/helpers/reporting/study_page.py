@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from helpers.reporting import outputs, site
 from helpers.reporting.study import Study
-from helpers.rows import FRACTIONS
+from helpers.results.rows import FRACTIONS
 
 MOST_DRAWN = 8  # lines or rows of dots in the figure
 WIDE = 20  # a parameter whose largest value is so many times its smallest is drawn on a logarithmic scale

@@ -11,14 +11,15 @@ from pathlib import Path
 import nbformat
 from filelock import FileLock, Timeout
 
-from helpers import paths, results
+from helpers import results
 from helpers.reporting import execute, freshness, points, provenance, site, study_page
 from helpers.reporting import render as renderer
 from helpers.reporting.build import without_paths
-from helpers.reporting.files import explain, write_atomically
 from helpers.reporting.points import Ran
 from helpers.reporting.study import Point, Study, read
 from helpers.reporting.terminal import Terminal, duration
+from helpers.runtime import paths
+from helpers.runtime.files import explain, write_atomically
 
 
 @dataclass(frozen=True)

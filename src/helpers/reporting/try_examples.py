@@ -4,7 +4,7 @@ import base64
 
 import numpy as np
 
-from helpers import datasets
+from helpers.data import load
 from helpers.predict import preparing
 
 # Positions among MNIST's test images and among scikit-learn's small digits: plain ones first, then such as people
@@ -19,7 +19,7 @@ def examples() -> list[dict]:
 
     Small digits hold 0 to 16 of ink; the page is told so, and scales them as `helpers.predict` does.
     """
-    test, small = datasets.load_mnist().test, datasets.load_digits_8x8()
+    test, small = load.load_mnist().test, load.load_digits_8x8()
     return [
         {
             "from": f"{name} {i}",
@@ -38,7 +38,7 @@ def known() -> dict:
 
     The first of each class: any would do, and these need no choosing.
     """
-    train = datasets.load_mnist().train
+    train = load.load_mnist().train
     rows = np.sort(np.concatenate([np.flatnonzero(train.labels == digit)[:KNOWN_PER_CLASS] for digit in range(10)]))
     images = np.stack([preparing.prepare(train.images[i].astype(np.float32)).image for i in rows])
     greys = ((images.astype(np.uint16) * 15 + 127) // 255).astype(np.uint8).reshape(len(rows), -1, 2)

@@ -12,9 +12,9 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from helpers import paths
 from helpers.reporting import freshness, site
-from helpers.reporting.files import explain, write_atomically
+from helpers.runtime import paths
+from helpers.runtime.files import explain, write_atomically
 
 PAGE = "try.html"
 SOURCES = Path(__file__).with_name("try_it")

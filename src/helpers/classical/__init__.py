@@ -1,0 +1,1 @@
+"""Methods without a network: neighbours, trees, support vectors, and their validation curves."""

@@ -1,0 +1,233 @@
+"""Classical models in one shape, to be scored, timed and weighed side by side.
+
+A `Model` answers images with labels, whatever it is inside: neighbours on all pixels or on fewer coordinates,
+one tree, many trees.
+"""
+
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+import pandas as pd
+from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from threadpoolctl import threadpool_limits
+
+from helpers.classical import nearest_neighbours, trees, validation_curves
+from helpers.classical.nearest_neighbours import as_rows, check_k
+from helpers.classical.trees import Tree
+from helpers.evaluation import metrics
+from helpers.runtime import cache
+
+MEGABYTE = 1e6
+WHOLE = 2**30  # a depth that cuts nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A fitted model: palette key, answer(images) -> labels int64 (n,), and what it keeps to answer."""
+
+    key: str
+    answer: Callable[[np.ndarray], np.ndarray]
+    kept: object  # something that knows its bytes, as an array does, or that pickles
+
+    @property
+    def megabytes(self) -> float:
+        size = self.kept.nbytes if hasattr(self.kept, "nbytes") else len(pickle.dumps(self.kept))
+        return size / MEGABYTE
+
+
+def knn(x_train, y_train, *, k: int, weights: str = "uniform", n_components: int | None = None) -> Model:
+    """Keep the training digits, or their first principal components, and let the k nearest vote."""
+    x_train, y_train = np.asarray(x_train), np.asarray(y_train)
+    pca = None if n_components is None else fit_components(x_train, n=n_components)
+    known = x_train if pca is None else project(pca, x_train)
+
+    def answer(x) -> np.ndarray:
+        found = nearest_neighbours.search(known, x if pca is None else project(pca, x), k=k)
+        return validation_curves.vote(found, y_train, ks=[k], weights=weights)[0]
+
+    return Model("knn", answer, known)
+
+
+def tree(fitted: Tree, *, depth: int = WHOLE) -> Model:
+    """Answer by a fitted tree, cut at a depth."""
+    return Model(
+        "tree", lambda x: trees.predict_at_depths(fitted, as_rows(x, "x").astype(np.float32), depths=[depth])[0], fitted
+    )
+
+
+def forest(x_train, y_train, *, n_trees: int, seed: int) -> Model:
+    """Fit a random forest of n_trees trees, with scikit-learn's settings otherwise."""
+    fitted = RandomForestClassifier(n_trees, random_state=seed, n_jobs=-1).fit(as_rows(x_train, "x_train"), y_train)
+    return Model("forest", lambda x: fitted.predict(as_rows(x, "x")), fitted)
+
+
+def boosting(x_train, y_train, *, n_rounds: int, seed: int, learning_rate: float = 0.3) -> Model:
+    """Fit gradient boosting on histograms, with images at half resolution: a quarter of the time."""
+    fitted = HistGradientBoostingClassifier(
+        max_iter=n_rounds, learning_rate=learning_rate, early_stopping=False, random_state=seed
+    )
+
+    def answer(x) -> np.ndarray:
+        with threadpool_limits(1, user_api="openmp"):
+            return fitted.predict(half_resolution(x))
+
+    # Its threads wait for one another by spinning: on a machine that does anything else, two are slower than one.
+    with threadpool_limits(1, user_api="openmp"):
+        fitted.fit(half_resolution(x_train), y_train)
+    return Model("boosting", answer, fitted)
+
+
+def accuracies(y_true, predictions, *, index: Sequence) -> pd.DataFrame:
+    """Score every row of predictions (m, n): columns estimate, low, high as fractions (Wilson 95%), m rows."""
+    scores = [metrics.accuracy(y_true, row) for row in predictions]
+    columns = {name: [getattr(score, name) for score in scores] for name in ("estimate", "low", "high")}
+    return pd.DataFrame(columns, index=list(index))
+
+
+def over_seeds(sweep: validation_curves.TreeSweep, y_true) -> dict[str, pd.DataFrame]:
+    """Return for each criterion the accuracy by depth: estimate is the mean over seeds, low and high their range."""
+    hits = (sweep.predictions == np.asarray(y_true)).mean(axis=-1)  # criteria, seeds, depths
+    tables = (
+        pd.DataFrame({"estimate": part.mean(axis=0), "low": part.min(axis=0), "high": part.max(axis=0)})
+        for part in hits
+    )
+    return {name: table.set_index(pd.Index(sweep.depths)) for name, table in zip(sweep.criteria, tables, strict=True)}
+
+
+def luck(sweep: validation_curves.TreeSweep, y_true, *, criterion: str, depth: int) -> tuple[float, list[int]]:
+    """Return how far another seed moves a score from `depth` on, and at which depth each seed's score is highest.
+
+    The first is the largest range over seeds at any such depth and by any criterion, a fraction; the second is for
+    one criterion.
+    """
+    hits = (sweep.predictions == np.asarray(y_true)).mean(axis=-1)  # criteria, seeds, depths
+    reach = np.ptp(hits[..., sweep.depths.index(depth) :], axis=1).max()
+    return float(reach), [sweep.depths[d] for d in hits[sweep.criteria.index(criterion)].argmax(axis=1)]
+
+
+def highest(sweep: validation_curves.TreeSweep, y_true) -> np.ndarray:
+    """Return the predictions, int64 (n,), of the sweep's best tree for y_true; the first of equals."""
+    hits = (sweep.predictions == np.asarray(y_true)).sum(axis=-1)
+    return sweep.predictions[np.unravel_index(hits.argmax(), hits.shape)]
+
+
+def fit_components(x_train, *, n: int) -> PCA:
+    """Fit the first n principal axes.
+
+    Raises ValueError when n is not a whole number from 1 to the number of features or training rows.
+    """
+    train = as_rows(x_train, "x_train")
+    check_k(n, min(train.shape), "n")
+    return PCA(n, svd_solver="covariance_eigh").fit(train)
+
+
+def project(pca: PCA, x) -> np.ndarray:
+    """Return images or rows on the principal axes: float32 (n, n_components)."""
+    return pca.transform(as_rows(x, "x", n_features=pca.n_features_in_)).astype(np.float32)
+
+
+def component_sweep(
+    x_train, y_train, *, x, y, components: Sequence[int], ks: Sequence[int], keep: bool = False
+) -> pd.DataFrame:
+    """Repeat the kNN sweep on ever more principal components, and take the best k of each.
+
+    keep: what is found, for the next time (see `kept`). Returns a table with one row per number of components:
+    estimate, low, high (fractions), k.
+    """
+
+    def compute() -> pd.DataFrame:
+        pca = fit_components(x_train, n=max(components))
+        z_train, z = project(pca, x_train), project(pca, x)
+        lines = []
+        for n in components:
+            scores = accuracies(
+                y, validation_curves.knn_sweep(z_train[:, :n], y_train, x=z[:, :n], ks=ks).predictions, index=ks
+            )
+            best = scores["estimate"].idxmax()
+            lines.append({**scores.loc[best], "k": int(best)})
+        return pd.DataFrame(lines)
+
+    inputs = {"train": x_train, "labels": y_train, "x": x, "y": y, "components": list(components), "ks": list(ks)}
+    found = cache.frame(compute, inputs=inputs, modules=[__name__]) if keep else compute()
+    return found.set_axis(list(components))
+
+
+@dataclass(frozen=True, eq=False)
+class LeaveOneOut:
+    """What kNN says of each image, asked of all others: predictions int64 (len(ks), n), seconds it took."""
+
+    ks: tuple[int, ...]
+    predictions: np.ndarray
+    seconds: float
+
+
+def leave_one_out(x, y, *, ks: Sequence[int]) -> LeaveOneOut:
+    """Name each of the images x (n, ...), labels y (n,), by its k nearest among the others, for every k.
+
+    One exact search answers for all (`validation_curves.knn_sweep`); what it finds is always kept (see `kept`).
+    """
+    found = cache.arrays(
+        lambda: {"predictions": validation_curves.knn_sweep(x, y, ks=ks).predictions},
+        inputs={"x": x, "y": y, "ks": [int(k) for k in ks]},
+        modules=[__name__],
+    )
+    return LeaveOneOut(tuple(ks), found.arrays["predictions"], found.seconds)
+
+
+def pruning_sweep(fitted: Tree, *, x, y, n: int = 80) -> pd.DataFrame:
+    """Score up to n of the trees that cost-complexity pruning leaves, from the root alone to the full tree.
+
+    Returns a table whose index is the number of leaves: estimate, low, high (fractions), alpha.
+    """
+    pruning = trees.prune(fitted)
+    steps = trees.some_steps(pruning, n)
+    x = as_rows(x, "x").astype(np.float32)
+    predictions = trees.predict_at_alphas(fitted, x, alphas=pruning.alphas[steps], pruning=pruning)
+    return accuracies(y, predictions, index=pruning.n_leaves[steps]).assign(alpha=pruning.alphas[steps])
+
+
+def simplest(scores: pd.DataFrame, *, n: int):
+    """Return the index of the first row within one standard error of the best; rows from simple to complex."""
+    return scores.index[validation_curves.one_standard_error(scores["estimate"], n=n)]
+
+
+def cost_table(models: Mapping[str, Model], x, y_true) -> pd.DataFrame:
+    """Time and score each model's answers to all of x at once.
+
+    Returns a table: model (palette key), milliseconds (per image), megabytes (kept), price (both in
+    words), estimate, low, high.
+    """
+    lines = {}
+    for name, model in models.items():
+        begin = perf_counter()
+        predicted = model.answer(x)
+        seconds = perf_counter() - begin
+        score = metrics.accuracy(y_true, predicted)
+        lines[name] = {
+            "model": model.key,
+            "milliseconds": 1000 * seconds / len(predicted),
+            "megabytes": model.megabytes,
+            "price": f"{1000 * seconds / len(predicted):.2g} ms and {model.megabytes:,.3g} MB",
+            "estimate": score.estimate,
+            "low": score.low,
+            "high": score.high,
+        }
+    return pd.DataFrame(list(lines.values()), index=list(lines))
+
+
+def half_of(importances: np.ndarray) -> int:
+    """Return the fewest features that together carry half of all importance (or more)."""
+    return int((np.sort(importances)[::-1].cumsum() < 0.5 * np.sum(importances)).sum()) + 1
+
+
+def half_resolution(images: np.ndarray) -> np.ndarray:
+    """Average blocks of 2 x 2 pixels: (n, h, w) with even h and w -> float32 (n, h w / 4)."""
+    n, height, width = images.shape
+    if height % 2 or width % 2:
+        raise ValueError(f"images: {height} x {width} pixels; both must be even")
+    blocks = images.reshape(n, height // 2, 2, width // 2, 2)
+    return blocks.mean(axis=(2, 4), dtype=np.float32).reshape(n, -1)

@@ -1,0 +1,155 @@
+"""Which rows are held out in turn: folds of a dataset, plain, stratified or by writer, and repeated.
+
+A fold is row numbers only, so a hundred of them weigh nothing and travel to another process in a moment; `cut` turns
+one into the Split that a training wants.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from helpers.data import splits
+from helpers.data.dataset import Dataset, build_dataset, frozen
+from helpers.data.splits import Split
+
+KINDS = ("stratified", "plain")
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """Rows of one dataset: what to train on, what is held out, and what else to predict.
+
+    train, val, test: int64 row numbers, read-only. val never meets train; test may, because the leak that report 07
+    examines is just that, and may be empty. fingerprint: as `datasets.make_split` makes it, so that equal rows of
+    equal data share one training.
+    """
+
+    name: str
+    train: np.ndarray
+    val: np.ndarray
+    test: np.ndarray
+    fingerprint: str
+
+    def cut(self, source: Dataset) -> Split:
+        """Return the fold's images and labels. Raises ValueError when it was made of another dataset."""
+        if fingerprint(source, self.train, self.val, self.test) != self.fingerprint:
+            raise ValueError(f"source = {source.name}: {self.name} was not made of this dataset; pass the one it was")
+        return split_of(self, source.images, source.labels)
+
+
+def fingerprint(source: Dataset, *rows: np.ndarray) -> str:
+    """Return 16 hexadecimal digits that change with any pixel, label, row or order."""
+    return splits.fingerprint(source.checksum, *rows)
+
+
+def split_of(fold: Fold, images: np.ndarray, labels: np.ndarray) -> Split:
+    """Return the fold as a Split of bare arrays, unchecked: in another process there is no Dataset to check against."""
+    parts = [fold.train, fold.val, fold.test]
+    pairs = [frozen(array[rows]) for rows in parts for array in (images, labels)]
+    return Split(fold.name, *pairs, *parts, fold.fingerprint)
+
+
+def make(source: Dataset, name: str, train, val, test=()) -> Fold:
+    """Make one fold from row numbers of `source`.
+
+    Raises ValueError for rows outside the dataset, no training rows, or a held-out row that is also trained on.
+    """
+    parts = [np.array(part, dtype=np.int64) for part in (train, val, test)]
+    for which, part in zip(("train", "val", "test"), parts, strict=True):
+        if len(part) and not (part.min() >= 0 and part.max() < len(source)):
+            raise ValueError(f"{which}: rows {part.min()}..{part.max()}, expected within 0..{len(source) - 1}")
+    if not len(parts[0]):
+        raise ValueError("train: got no rows, expected at least 1")
+    shared = np.intersect1d(parts[0], parts[1])
+    if len(shared):
+        raise ValueError(f"val: {len(shared)} rows are also in train, first {shared[0]}; expected none")
+    return Fold(name, *map(frozen, parts), fingerprint(source, *parts))
+
+
+def k_folds(
+    source: Dataset,
+    n_splits: int = 5,
+    *,
+    kind: str = "stratified",
+    seed: int = 0,
+    rows=None,
+    groups=None,
+    test=(),
+) -> list[Fold]:
+    """Cut `source` into `n_splits` parts and hold each out in turn.
+
+    kind: "stratified" keeps the classes in proportion, "plain" leaves them to chance. rows: only these, in this order
+    (None is all). groups: int (len(source),), say writers, no one of whom is then on both sides; with "stratified"
+    the classes are kept as nearly in proportion as whole groups allow. test: rows that every fold's network
+    predicts besides, wherever they lie. The draw is scikit-learn's (KFold, StratifiedKFold, GroupKFold,
+    StratifiedGroupKFold, shuffled by `seed`). Raises ValueError for another kind, fewer than 2 parts, more parts
+    than rows or groups, or groups of another length.
+    """
+    from sklearn import model_selection  # here, as loading MNIST need not wait for it
+
+    if kind not in KINDS:
+        raise ValueError(f"kind = {kind!r}, expected one of {', '.join(KINDS)}")
+    rows = np.arange(len(source)) if rows is None else np.asarray(rows, dtype=np.int64)
+    if groups is not None and len(groups) != len(source):
+        raise ValueError(f"groups has length {len(groups)}, expected {len(source)}, one for each image of the source")
+    members = None if groups is None else np.asarray(groups)[rows]
+    available = len(rows) if groups is None else len(np.unique(members))
+    if not 2 <= n_splits <= available:
+        what = "rows" if groups is None else "groups"
+        raise ValueError(f"n_splits = {n_splits}, expected 2..{available}, the number of {what}")
+    name = {"stratified": "Stratified", "plain": ""}[kind] + ("KFold" if groups is None else "GroupKFold")
+    splitter = getattr(model_selection, name)(n_splits, shuffle=True, random_state=seed)
+    pairs = splitter.split(np.zeros((len(rows), 1)), source.labels[rows], members)
+    return [
+        make(source, f"fold {number} of {n_splits}", rows[train], rows[val], test)
+        for number, (train, val) in enumerate(pairs, start=1)
+    ]
+
+
+def repeated(source: Dataset, n_repeats: int, *, n_splits: int = 5, seed: int = 0, **how) -> list[list[Fold]]:
+    """Draw k folds `n_repeats` times, with seeds `seed`, `seed + 1`, ...; `how` goes to `k_folds`."""
+    if n_repeats < 1:
+        raise ValueError(f"n_repeats = {n_repeats}, expected 1 or more")
+    return [k_folds(source, n_splits, seed=seed + repeat, **how) for repeat in range(n_repeats)]
+
+
+def nf264_folds(source: Dataset, *, n_splits: int = 5) -> list[Fold]:
+    """Cut as NF264 Project 2 did: all rows, stably sorted by label, `KFold(5, shuffle=True, random_state=1)`.
+
+    Each fold's `test` is the project's 'unseen' test part, on which it scored its best fold's network, although four
+    fifths of it lie in that network's training part: the leak, kept.
+    """
+    order = np.argsort(source.labels, kind="stable")
+    *_, test = splits.nf264_rows(source.labels)
+    return k_folds(source, n_splits, kind="plain", seed=1, rows=order, test=test)
+
+
+def nf264_holdout(source: Dataset) -> Fold:
+    """Return NF264's 80/10/10 division as one fold: the network trained on it has seen no test image."""
+    return make(source, "trained on the 80% only", *splits.nf264_rows(source.labels))
+
+
+def seen(fold: Fold) -> np.ndarray:
+    """Say for each row of `fold.test` whether the fold trains on it: bool (n_test,)."""
+    return np.isin(fold.test, fold.train)
+
+
+def sample(source: Dataset, n: int, *, seed: int = 0) -> tuple[Dataset, np.ndarray]:
+    """Draw a smaller dataset of `n` images, classes in proportion; 0 is all. Returns it and its rows, int64 (n,)."""
+    if not n:
+        return source, np.arange(len(source))
+    rows = splits.stratified_rows(source.labels, n, seed=seed)
+    return build_dataset(f"{n:,} of {source.name}", source.images[rows], source.labels[rows]), rows
+
+
+def disjoint(labels: np.ndarray, n_sets: int, *, seed: int = 0) -> Sequence[np.ndarray]:
+    """Deal all rows out to `n_sets` sets without a row in common, the classes in proportion.
+
+    Returns int64 arrays whose lengths differ by at most the number of classes.
+    """
+    if not 1 <= n_sets <= len(labels):
+        raise ValueError(f"n_sets = {n_sets}, expected 1..{len(labels)}, the number of rows")
+    mixed = np.random.default_rng([seed, 7]).permutation(len(labels))
+    mixed = mixed[np.argsort(labels[mixed], kind="stable")]
+    return [np.sort(mixed[start::n_sets]) for start in range(n_sets)]

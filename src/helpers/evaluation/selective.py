@@ -1,0 +1,201 @@
+"""When to answer and when to ask a human: error among the accepted, and what a threshold costs.
+
+Everything here works on the confidence of each answer and on whether it was right. A digit is accepted when its
+confidence reaches the threshold; a letter is sorted by machine when all digits of its code are.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from helpers.evaluation import metrics
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What the two outcomes of a letter cost that is not sorted rightly by machine, in the same money.
+
+    misdelivered: a letter sent to a wrong place. human: reading one code. human_error: the share of codes that the
+    human reads wrongly (they are misdelivered too). digits: how many a code has.
+    """
+
+    misdelivered: float
+    human: float
+    human_error: float = 0.0
+    digits: int = 5
+
+    def __post_init__(self):
+        for name in ("misdelivered", "human"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value > 0):
+                raise ValueError(f"{name}: got {value!r}; a price above 0 is allowed")
+        if not 0 <= self.human_error < 1:
+            raise ValueError(f"human_error: got {self.human_error!r}; a fraction from 0 to below 1 is allowed")
+        if self.digits < 1:
+            raise ValueError(f"digits: got {self.digits!r}; a whole number from 1 is allowed")
+
+    @property
+    def asking(self) -> float:
+        """The price of asking a human, his mistakes included."""
+        return self.human + self.human_error * self.misdelivered
+
+
+def trade_off(confidence, correct) -> pd.DataFrame:
+    """Return what every possible threshold does, from accepting all answers to accepting the surest alone.
+
+    confidence: (n,); correct: bool (n,). One row for each distinct confidence (equal ones are accepted together):
+    threshold (the least confidence accepted), accepted (n), wrong (among them), sent (share left to a human), error
+    (share wrong among the accepted), low, high (Wilson 95%).
+    """
+    confidence, correct = _pair(confidence, correct)
+    order = np.argsort(-confidence, kind="stable")
+    ranked, wrong = confidence[order], np.cumsum(~correct[order])
+    last = np.flatnonzero(np.append(np.diff(ranked) < 0, True))  # of each group of equal confidences
+    n, wrong = last + 1, wrong[last]
+    low, high = _wilson(wrong, n)
+    frame = pd.DataFrame(
+        {
+            "threshold": ranked[last],
+            "accepted": n,
+            "wrong": wrong,
+            "sent": 1 - n / len(ranked),
+            "error": wrong / n,
+            "low": low,
+            "high": high,
+        }
+    )
+    return frame.iloc[::-1].reset_index(drop=True)
+
+
+def at_threshold(confidence, correct, *, threshold: float) -> tuple[float, metrics.Interval | None]:
+    """Return (share sent to a human, error among the accepted with its interval; None where none is accepted)."""
+    confidence, correct = _pair(confidence, correct)
+    accepted = confidence >= threshold
+    n = int(accepted.sum())
+    error = metrics.wilson(int((accepted & ~correct).sum()), n) if n else None
+    return 1 - n / len(confidence), error
+
+
+def letter_costs(table: pd.DataFrame, prices: Prices, *, n: int) -> pd.DataFrame:
+    """Add to a table as from `trade_off`, over n digits, what 1,000 letters cost at each threshold.
+
+    With a the share of digits accepted and e the share accepted and wrong, a code of d digits goes to a human with
+    probability 1 - a^d and is misdelivered with a^d - (a - e)^d: the digits of a code are taken as independent.
+    Adds, for 1,000 letters: human and misdelivered (letters), lost_cost (of the letters that the machine
+    misdelivers) and cost (all together).
+    """
+    accepted, wrong = table["accepted"] / n, table["wrong"] / n
+    by_machine = accepted**prices.digits
+    lost = by_machine - (accepted - wrong) ** prices.digits
+    asked = 1 - by_machine
+    return table.assign(
+        human=1000 * asked,
+        misdelivered=1000 * (lost + asked * prices.human_error),
+        lost_cost=1000 * lost * prices.misdelivered,
+        cost=1000 * (lost * prices.misdelivered + asked * prices.asking),
+    )
+
+
+def choose(confidence, correct, *, prices: Prices) -> pd.Series:
+    """Return the row of `letter_costs` with the lowest cost, of equals the one that asks least often.
+
+    To be given images that the network was not trained on, and not those on which the result is reported.
+    """
+    table = letter_costs(trade_off(confidence, correct), prices, n=len(np.asarray(confidence)))
+    return table.loc[table["cost"].idxmin()]
+
+
+def chow_threshold(prices: Prices) -> float:
+    """Return the confidence below which asking is cheaper, if confidences are true: no image is needed for it.
+
+    An answer is worth giving while its chance of error times the price of an error stays below the price of asking.
+    For a code of several digits this looks at one doubtful digit among sure ones. Source: Chow (1970), On optimum
+    recognition error and reject tradeoff, IEEE Transactions on Information Theory 16, 41-46.
+    """
+    return max(0.0, 1 - prices.asking / prices.misdelivered)
+
+
+def outcome(confidence, correct, *, threshold: float, prices: Prices) -> dict[str, float]:
+    """Return what one threshold does to 1,000 letters: sent, error (of digits), human, misdelivered, cost."""
+    confidence, correct = _pair(confidence, correct)
+    accepted = confidence >= threshold
+    n, wrong = int(accepted.sum()), int((accepted & ~correct).sum())
+    row = pd.DataFrame({"accepted": [n], "wrong": [wrong]})
+    costs = letter_costs(row, prices, n=len(confidence)).iloc[0]
+    return {
+        "sent": 1 - n / len(confidence),
+        "error": wrong / n if n else 0.0,
+        **{name: float(costs[name]) for name in ("human", "misdelivered", "cost")},
+    }
+
+
+def policies(confidence, correct, *, thresholds: Mapping[str, float], prices: Prices) -> pd.DataFrame:
+    """Return the outcome of several thresholds side by side, one row each, indexed by their names."""
+    rows = {name: outcome(confidence, correct, threshold=t, prices=prices) for name, t in thresholds.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("policy")
+
+
+def offers(validation: Mapping[str, tuple], test: Mapping[str, tuple], *, prices: Prices) -> pd.DataFrame:
+    """Give each model the threshold that is cheapest on validation, and return what it does on the test.
+
+    validation, test: name -> (confidence (n,), correct (n,)). Columns: accuracy, codes (share right if nothing is
+    sent, digits taken as independent), threshold, human, misdelivered, cost (for 1,000 letters).
+    """
+    rows = {}
+    for name, found in test.items():
+        threshold = float(choose(*validation[name], prices=prices)["threshold"])
+        accuracy = float(np.mean(found[1]))
+        costs = outcome(*found, threshold=threshold, prices=prices)
+        rows[name] = {"accuracy": accuracy, "codes": accuracy**prices.digits, "threshold": threshold}
+        rows[name] |= {column: costs[column] for column in ("human", "misdelivered", "cost")}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
+def tally(confidence, correct, *, threshold: float) -> dict[str, int]:
+    """Count answers: n, right, accepted, and accepted_wrong (accepted and wrong)."""
+    confidence, correct = _pair(confidence, correct)
+    accepted = confidence >= threshold
+    counts = {"n": len(correct), "right": correct.sum(), "accepted": accepted.sum()}
+    return {name: int(count) for name, count in {**counts, "accepted_wrong": (accepted & ~correct).sum()}.items()}
+
+
+def prospects(tallies: Mapping[str, Mapping[str, int]], *, digits: int = 5) -> pd.DataFrame:
+    """Return what to expect in each situation, from counts as `tally` makes them.
+
+    Columns: accuracy (with its 95% interval), codes (right if nothing is sent, digits taken as independent), sent (of
+    digits, to a human), and wrong of the rest (with its interval).
+    """
+    rows = {}
+    for name, count in tallies.items():
+        accuracy = metrics.wilson(count["right"], count["n"])
+        rest = metrics.wilson(count["accepted_wrong"], count["accepted"]) if count["accepted"] else None
+        rows[name] = {
+            "accuracy": accuracy,
+            "codes": f"{accuracy.estimate**digits:.1%}",
+            "sent": f"{1 - count['accepted'] / count['n']:.2%}",
+            "wrong of the rest": rest,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("situation")
+
+
+def _wilson(successes: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return Wilson 95% limits of many proportions at once (as `metrics.wilson`, which does one)."""
+    z2 = 1.959963984540054**2
+    p = successes / n
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = np.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n**2))) / (1 + z2 / n)
+    return np.maximum(0, centre - half), np.minimum(1, centre + half)
+
+
+def _pair(confidence, correct) -> tuple[np.ndarray, np.ndarray]:
+    confidence, correct = np.asarray(confidence, np.float64), np.asarray(correct)
+    if confidence.ndim != 1 or not len(confidence) or correct.dtype != bool or correct.shape != confidence.shape:
+        raise ValueError(
+            f"confidence and correct: got {confidence.shape} and {correct.dtype} {correct.shape}; "
+            "numbers (n,) and bool (n,) with n >= 1 are allowed"
+        )
+    if np.isnan(confidence).any():
+        raise ValueError("confidence: some are NaN; numbers are allowed")
+    return confidence, correct

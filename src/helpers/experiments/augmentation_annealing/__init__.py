@@ -1,0 +1,1 @@
+"""What report 06 alone needs."""

@@ -1,0 +1,147 @@
+"""Published trainings run to their end, as far as they are recorded, beside the same rungs on a short budget."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from helpers import results
+from helpers.data.splits import Split
+from helpers.evaluation import metrics
+from helpers.experiments.augmentation_annealing import comparisons, ladder
+from helpers.experiments.augmentation_annealing.ladder import Rung
+from helpers.results import Row
+from helpers.training import archive, fit
+from helpers.training.archive import RunRecord
+from helpers.training.specs import TrainSpec
+
+BEST = "hwd-new-100"  # whose competition score is a claim of its own, hwd-kaggle-best
+
+
+FORMATS = {"accuracy": "{:.2%}", "seconds": "{:,.0f}"}  # how the columns of `scores` are shown
+
+
+def collect(
+    rungs: Sequence[Rung], split: Split, *, profile: str, seed: int = 0, trial: int = 0
+) -> dict[str, RunRecord]:
+    """Return rung name -> the record of its published training: `archive.collect`, trained as the profile says.
+
+    trial: 0 for the published schedules, or see `ladder.spec`.
+    """
+    plans = {rung.name: ladder.spec(rung, split, seed=seed, trial=trial or None) for rung in rungs}
+    return archive.collect(plans, profile=profile)
+
+
+def scores(records: Mapping[str, RunRecord], labels: np.ndarray) -> pd.DataFrame:
+    """Return accuracy, low, high on the validation images with `labels` (n,), and provenance: one row per record."""
+    rows = {}
+    for name, record in records.items():
+        interval = metrics.accuracy(labels, record.val_predictions)
+        rows[name] = {
+            "accuracy": interval.estimate,
+            "low": interval.low,
+            "high": interval.high,
+            "epochs": len(record.history),
+            "recorded": record.finished,
+            "seconds": record.seconds,
+            "hardware": record.machine,
+        }
+    columns = ["accuracy", "low", "high", "epochs", "recorded", "seconds", "hardware"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("rung")
+
+
+def hours(records: Mapping[str, RunRecord]) -> float:
+    """Return the hours of training behind the records, counting once what a longer training passed on its way."""
+    histories = [record.history for record in records.values()]
+    spent = 0.0
+    for record in records.values():
+        n = len(record.history)
+        if not any(len(longer) > n and longer[:n].equals(record.history) for longer in histories):
+            spent += record.seconds / 3600
+    return spent
+
+
+def paired(records: Mapping[str, RunRecord], rungs: Sequence[Rung], labels: np.ndarray) -> pd.DataFrame:
+    """Compare each recorded rung with the recorded rung that it changed: `comparisons.paired_steps`, one repeat each.
+
+    records: rung name -> record; labels: of the validation images, int64 (n,). Empty without two such rungs.
+    """
+    names = {rung.claim_id: rung.name for rung in rungs}
+    bases = {rung.name: names.get(rung.base) for rung in rungs if rung.name in records}
+    bases = {name: base for name, base in bases.items() if base in records}
+    correct = {name: (record.val_predictions == labels)[None] for name, record in records.items()}
+    return comparisons.paired_steps(correct, bases)
+
+
+def told_from_luck(ends: pd.DataFrame) -> pd.Series:
+    """Return the gain in images of the steps between recorded runs (see `paired`) that can be told from luck."""
+    return ends.loc[ends["told apart"] == 1, "images"] if len(ends) else pd.Series(dtype=float)
+
+
+def in_words(ends: pd.DataFrame, published: pd.Series) -> str:
+    """Say which steps between recorded runs (see `paired`) can be told from luck, and what was published for them.
+
+    published: images gained, by the name of the step.
+    """
+    if ends.empty:
+        return "Steps between recorded runs will be tested here, image by image, as soon as there are two of them."
+    found = told_from_luck(ends)
+    known = published.reindex(found.index).dropna()
+    account = f" The account has {comparisons.in_words(known)}." if len(known) else ""
+    told = comparisons.in_words(found)
+    return f"Of the {len(ends)} steps between recorded runs, what can be told from luck: {told}.{account}"
+
+
+def claim_rows(
+    rungs: Sequence[Rung],
+    records: Mapping[str, RunRecord],
+    short: Mapping[str, Sequence[fit.Run]],
+    *,
+    split: Split,
+    trial: int = 0,
+) -> list[Row]:
+    """Return a row for every rung: of its recorded run where there is one, else of its short trainings.
+
+    records: rung name -> record, trained on `split`. short: claim_id -> repeats on a short budget, with the same
+    validation images; their note says so and keeps the row from being judged (results.SHORT_BUDGET). trial: the records
+    are of trials of so many epochs (see `ladder.spec`) and say so in the same way; 0 for the published schedule. The
+    rung of Kaggle's best score gets a second row, over the test images.
+    """
+    rows = []
+    for rung in rungs:
+        about = {"claim_id": rung.claim_id, "model": rung.colour, "section": "against-the-published-claims"}
+        if trial:
+            about["note"] = f"{results.SHORT_BUDGET}: a trial of {trial} epochs, where the claim had {rung.epochs}"
+        rows.append(_row(rung, records.get(rung.name), short[rung.claim_id], split.y_val, "validation", about))
+        if rung.claim_id == BEST:
+            runs = short[rung.claim_id]
+            labels = split.y_test if rung.name in records else runs[0].spec.split.y_test
+            about["claim_id"] = "hwd-kaggle-best"
+            rows.append(_row(rung, records.get(rung.name), runs, labels, "test", about))
+    return rows
+
+
+def against_claims(rows: Sequence[Row]) -> pd.DataFrame:
+    """Return `results.against_claims` in fewer columns, with one more that says which kind of run answers."""
+    short = {row.claim_id for row in rows if row.note.startswith(results.SHORT_BUDGET)}
+    table = results.against_claims(rows)
+    kind = ["short" if claim in short else "recorded" for claim in table.index]
+    return table[["published", "ours"]].assign(run=kind, difference=table["difference"], verdict=table["verdict"])
+
+
+def _row(rung: Rung, record: RunRecord | None, runs: Sequence, labels: np.ndarray, part: str, about: dict) -> Row:
+    answers = {"validation": "val_predictions", "test": "test_predictions"}[part]
+    about = about | {"split": f"kaggle, {part}"}
+    if record is not None:
+        about = {"note": f"published schedule, one seed; {record.provenance}"} | about | record.cost
+        return results.accuracy_row(rung.name, labels, getattr(record, answers), **about)
+    about |= {"note": _short_note(rung, runs[0].spec)} | runs[0].cost
+    if len(runs) > 1:
+        every = metrics.mean_over_seeds([np.mean(getattr(run, answers) == labels) for run in runs])
+        about |= {"mean": every.mean, "sd": every.sd, "seeds": every.n}
+    return results.accuracy_row(f"{rung.name}, short", labels, getattr(runs[0], answers), **about)
+
+
+def _short_note(rung: Rung, spec: TrainSpec) -> str:
+    batches = spec.epochs * spec.steps
+    return f"{results.SHORT_BUDGET}: {batches:,} batches of {spec.batch}, not {rung.epochs} epochs"

@@ -1,0 +1,1 @@
+"""What report 01 alone needs."""

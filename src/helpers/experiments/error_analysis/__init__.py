@@ -1,0 +1,1 @@
+"""What report 08 alone needs."""

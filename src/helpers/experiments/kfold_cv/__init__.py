@@ -1,0 +1,1 @@
+"""What report 07 alone needs."""

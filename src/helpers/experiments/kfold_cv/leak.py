@@ -1,0 +1,205 @@
+"""A test set that was partly trained on: which images, and what they do to the score."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from helpers import results
+from helpers.data import folds
+from helpers.data.dataset import Dataset
+from helpers.data.folds import Fold
+from helpers.evaluation import metrics
+from helpers.training import archive, cross_validation
+
+PUBLISHED_EPOCHS = 20
+
+
+@dataclass(frozen=True)
+class Told:
+    """What NF264's printed numbers say by themselves about its final score.
+
+    best: the fold it took, from 0; fold_score: what that fold printed. n, n_seen: test images, and those of them that
+    the fold trained on. missed: test images misread, from the printed score. expected: the score if all images trained
+    on were read right, the others as the fold said. implied: accuracy on the others if all mistakes were there.
+    """
+
+    best: int
+    fold_score: float
+    score: float
+    n: int
+    n_seen: int
+    missed: int
+    expected: float
+    implied: metrics.Interval
+
+
+def told(pooled: Dataset) -> Told:
+    """Read the claims nf264-cv-mean and nf264-final against the published folds of `pooled` (all 70,000)."""
+    claims = results.claims()
+    printed = [float(word) for word in claims.loc["nf264-cv-mean", "note"].split("folds ")[1].split()]
+    score, best = float(claims.loc["nf264-final", "value"]), int(np.argmax(printed))
+    seen = folds.seen(folds.nf264_folds(pooled)[best])
+    n, n_seen, share = len(seen), int(seen.sum()), float(seen.mean())
+    missed = round(n * (1 - score))
+    implied = metrics.wilson(n - n_seen - missed, n - n_seen)
+    return Told(best, printed[best], score, n, n_seen, missed, share + (1 - share) * printed[best], implied)
+
+
+def division(parts: Sequence[Fold]) -> pd.DataFrame:
+    """Count what each network trains on, holds out and is tested on, and how much of the test it trains on."""
+    lines = {
+        part.name: {
+            "trained on": len(part.train),
+            "held out": len(part.val),
+            "of the test": len(part.test),
+            "already trained on": int(folds.seen(part).sum()),
+            "share": float(folds.seen(part).mean()),
+        }
+        for part in parts
+    }
+    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("network")
+
+
+@dataclass(frozen=True, eq=False)
+class Leak:
+    """The best of k folds' networks on a test of which it has trained on a part, and the same test asked honestly.
+
+    labels: int64 (n,) of the test. seen: bool (n,), what the best network had trained on. leaking: its predictions.
+    by_new: each image read by the one network that held it out. apart: by a network that trained on none of the test.
+    fold_scores: held-out accuracy of each fold, float64 (k,). memory: accuracy of the best network on its training
+    images in its last pass. origin: where the networks come from.
+    """
+
+    labels: np.ndarray
+    seen: np.ndarray
+    leaking: np.ndarray
+    by_new: np.ndarray
+    apart: np.ndarray
+    fold_scores: np.ndarray
+    memory: float
+    epochs: int
+    origin: str
+    cost: dict
+
+    @property
+    def best(self) -> int:
+        """The fold whose network was taken, from 0."""
+        return int(self.fold_scores.argmax())
+
+    def accuracy(self, part: str) -> metrics.Interval:
+        """Return accuracy with its interval: part is "leaking", "by_new" or "apart" (all images), "seen" or "new"."""
+        if part in ("seen", "new"):
+            rows = self.seen if part == "seen" else ~self.seen
+            return metrics.accuracy(self.labels[rows], self.leaking[rows])
+        return metrics.accuracy(self.labels, getattr(self, part))
+
+    def table(self) -> pd.DataFrame:
+        """Return images, mistakes and accuracy of every way of asking."""
+        ways = {
+            "best fold, all images": "leaking",
+            "… trained on": "seen",
+            "… new to it": "new",
+            "each by the fold it was new to": "by_new",
+            "trained on the 80% only": "apart",
+        }
+        found = {words: self.accuracy(part) for words, part in ways.items()}
+        lines = {
+            words: {"images": one.n, "misread": round(one.n * (1 - one.estimate)), "accuracy": str(one)}
+            for words, one in found.items()
+        }
+        return pd.DataFrame.from_dict(lines, orient="index").rename_axis("who reads what")
+
+    def panels(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Return the two panels of `figures.folds.seen_and_missed`."""
+        titles = [
+            (f"best fold's network: {self.accuracy('leaking').estimate:.2%}", self.seen, self.leaking),
+            (f"trained on the 80% only: {self.accuracy('apart').estimate:.2%}", np.zeros_like(self.seen), self.apart),
+        ]
+        return {title: (seen, predicted != self.labels) for title, seen, predicted in titles}
+
+
+def examine(answers: Sequence, parts: Sequence[Fold], *, source: Dataset, origin: str) -> Leak:
+    """Put together what k fold networks and one trained apart answered.
+
+    answers: k + 1 objects with `val_predictions`, `test_predictions` (int64), `history`, `seconds` and `parameters`, as
+    cross_validation.Trained and archive.RunRecord have them, in the order of parts: k folds, then the one apart. Raises
+    ValueError when their tests differ, the last has trained on the test, or an image is new to no fold or to several.
+    """
+    *k, apart = parts
+    test = apart.test
+    if any(not np.array_equal(fold.test, test) for fold in k):
+        raise ValueError("parts: the folds predict different test images; expected the same rows in the same order")
+    if folds.seen(apart).any():
+        raise ValueError(f"parts: the last, {apart.name}, has trained on test images; expected none")
+    new = np.stack([~folds.seen(fold) for fold in k])
+    if not (new.sum(axis=0) == 1).all():
+        raise ValueError("parts: expected each test image to be new to exactly one fold")
+    predicted = np.stack([one.test_predictions for one in answers[:-1]])
+    scores = np.array(
+        [np.mean(one.val_predictions == source.labels[f.val]) for one, f in zip(answers[:-1], k, strict=True)]
+    )
+    best = int(scores.argmax())
+    return Leak(
+        labels=source.labels[test],
+        seen=~new[best],
+        leaking=predicted[best],
+        by_new=predicted[new.argmax(axis=0), np.arange(len(test))],
+        apart=answers[-1].test_predictions,
+        fold_scores=scores,
+        memory=float(answers[best].history["accuracy"].iloc[-1]),
+        epochs=len(answers[best].history),
+        origin=origin,
+        cost={"seconds": float(sum(one.seconds for one in answers[:-1])), "parameters": answers[0].parameters},
+    )
+
+
+def study(recipe: cross_validation.Recipe, parts: Sequence[Fold], *, source: Dataset, record: bool = False) -> Leak:
+    """Train k folds and one network apart, and `examine` them.
+
+    record: leave a record of each run, and train nothing where all are recorded already.
+    """
+    if record and (found := recorded(recipe, parts, source=source)):
+        return found
+    trained = cross_validation.cross_validate(recipe, parts, source=source)
+    if record:
+        for one in trained:
+            archive.record(cross_validation.full_run(recipe, one, source=source))
+    seconds = sum(one.seconds for one in trained)
+    verb = "reused, trained" if all(one.reused for one in trained) else "trained here"
+    origin = f"{trained[0].epochs} passes, {verb} in {seconds:,.0f} s on {trained[0].threads} thread each"
+    return examine(trained, parts, source=source, origin=origin)
+
+
+def rows(leak: Leak, n: int, *, section: str) -> list[results.Row]:
+    """Return what the networks say as results, the two that answer claims first; n: images in all folds together.
+
+    Fewer passes than published are said in the note, which keeps such a row from being judged.
+    """
+    short = f"{results.SHORT_BUDGET}: {leak.epochs} passes of {PUBLISHED_EPOCHS}"
+    note = short if leak.epochs < PUBLISHED_EPOCHS else leak.origin
+    about = {"model": "cnn_deep", "section": section}
+    k = metrics.mean_over_seeds(leak.fold_scores)
+    mean = {"mean": k.mean, "sd": k.sd, "seeds": k.n, "claim_id": "nf264-cv-mean", "note": note}
+    test = about | {"split": f"nf264, {len(leak.labels):,} test images"}
+    share = f"{note}; {leak.seen.mean():.0%} of the test was trained on"
+    return [
+        results.Row("nf264_deep, five folds", "nf264 folds", "accuracy", k.mean, n, **mean, **leak.cost, **about),
+        results.accuracy_row(
+            "nf264_deep, best of five folds", leak.labels, leak.leaking, claim_id="nf264-final", note=share, **test
+        ),
+        results.accuracy_row("nf264_deep, each image by the fold that held it out", leak.labels, leak.by_new, **test),
+        results.accuracy_row("nf264_deep, trained on the 80% only", leak.labels, leak.apart, **test),
+    ]
+
+
+def recorded(recipe: cross_validation.Recipe, parts: Sequence[Fold], *, source: Dataset) -> Leak | None:
+    """Return the same from records of finished runs of `recipe` (see run_records), None unless all are there."""
+    found = []
+    for fold in parts:
+        record = archive.find(recipe(fold.cut(source)))
+        if record is None:
+            return None
+        found.append(record)
+    return examine(found, parts, source=source, origin=archive.together(found))

@@ -1,0 +1,86 @@
+"""Folds of whole writers: how well a network reads people whose hand it has never seen."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from helpers.data import folds, writers
+from helpers.data.dataset import Dataset
+from helpers.data.writers import Writers
+from helpers.evaluation import metrics
+from helpers.training import cross_validation
+
+SERIES = {"high-school students": (4,), "Census Bureau staff": (0, 1)}
+
+
+@dataclass(frozen=True, eq=False)
+class Strangers:
+    """The same network on folds of whole writers, beside folds that deal everybody's digits out to all.
+
+    ids: int64 (n,), the writer of each image. shared: in a random fold, the share of held-out digits whose writer also
+    wrote training digits. right: bool (n,), read right by the network that knew nobody's hand. known: accuracy on the
+    random folds. paired: those against these, image by image. people: one row a writer (writers.by_writer). intervals:
+    accuracy on strangers as if images were independent, with people as the sample, and by group of people.
+    """
+
+    ids: np.ndarray
+    shared: float
+    right: np.ndarray
+    known: metrics.Interval
+    paired: metrics.PairedTest
+    people: pd.DataFrame
+    intervals: dict[str, metrics.Interval]
+
+    @property
+    def mistakes(self) -> np.ndarray:
+        """Misread digits of each writer, int64 (n_writers,)."""
+        return (self.people["n"] - self.people["right"]).to_numpy()
+
+    @property
+    def wider(self) -> float:
+        """How many times as wide the interval is with people as the sample."""
+        images, people = list(self.intervals.values())[:2]
+        return (people.high - people.low) / (images.high - images.low)
+
+    @property
+    def worst_tenth(self) -> float:
+        """The share of all mistakes made on the tenth of the writers with the most."""
+        ordered = np.sort(self.mistakes)[::-1]
+        return float(ordered[: -(-len(ordered) // 10)].sum() / max(1, ordered.sum()))
+
+
+def study(
+    recipe: cross_validation.Recipe,
+    known: Writers,
+    rows: np.ndarray,
+    *,
+    source: Dataset,
+    mixed: cross_validation.Repeated,
+    seed: int = 0,
+) -> Strangers:
+    """Train folds of whole writers, and set them beside the random folds of `mixed`.
+
+    rows: which rows of the pooled MNIST `source` is made of, int64 (n,).
+    """
+    ids, series = known.ids[rows], known.series[rows]
+    parts = folds.k_folds(source, groups=ids, seed=seed)
+    trained = cross_validation.cross_validate(recipe, parts, source=source)
+    right = cross_validation.held_out(trained, source) == source.labels
+    intervals = {
+        "as if images were independent": metrics.wilson(int(right.sum()), len(right)),
+        "people as the sample": writers.clustered(ids, right, seed=seed),
+    }
+    for words, members in SERIES.items():
+        mask = np.isin(series, members)
+        if len(np.unique(ids[mask])) > 1:
+            intervals[words] = writers.clustered(ids[mask], right[mask], seed=seed)
+    return Strangers(
+        ids=ids,
+        shared=float(np.isin(ids[mixed.first[0].val], ids[mixed.first[0].train]).mean()),
+        right=right,
+        known=metrics.wilson(int(mixed.right.sum()), len(mixed.right)),
+        paired=metrics.mcnemar(mixed.right, right),
+        people=writers.by_writer(ids, right),
+        intervals=intervals,
+    )

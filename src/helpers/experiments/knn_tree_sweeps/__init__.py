@@ -1,0 +1,1 @@
+"""What report 03 alone needs."""

@@ -1,0 +1,1 @@
+"""What report 04 alone needs."""

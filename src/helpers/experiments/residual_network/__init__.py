@@ -1,0 +1,1 @@
+"""What report 09 alone needs."""

@@ -1,0 +1,1 @@
+"""What report 10 alone needs."""

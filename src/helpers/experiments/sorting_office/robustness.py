@@ -1,0 +1,146 @@
+"""What is left of each model on damaged images, and whether its doubts still protect it."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from helpers.evaluation import corruptions, metrics
+from helpers.evaluation.serving import Reader
+from helpers.runtime import cache, device
+
+
+def measure(
+    readers: Mapping[str, Reader],
+    images: np.ndarray,
+    y_true,
+    *,
+    severities: Sequence[int] = corruptions.SEVERITIES,
+    mend: Callable[[np.ndarray], np.ndarray] | None = None,
+    seed: int = 0,
+    keep: bool = False,
+) -> pd.DataFrame:
+    """Read every corruption at every severity, and the clean images as severity 0 of a kind named "none".
+
+    images: uint8 (n, h, w), labels (n,). mend: a function of this project, applied to the damaged images before anyone
+    reads them. All readers see the same damaged images. keep: what is found, for the next time (see `kept`).
+
+    Returns one row for each reader, corruption and severity: reader, corruption, severity, n, accuracy, and, where
+    the reader has a threshold, sent (share left to a human), accepted and accepted_wrong (images), and accepted_error.
+    Raises ValueError when a reader whose answers are to be kept does not say what decides them.
+    """
+    y_true = np.asarray(y_true)
+
+    def compute() -> pd.DataFrame:
+        return _measure(readers, images, y_true, severities, mend, seed)
+
+    if not keep:
+        return compute()
+    identities = {name: reader.identity for name, reader in readers.items()}
+    if unknown := [name for name, identity in identities.items() if identity is None]:
+        raise ValueError(f"readers: {', '.join(unknown)} cannot be kept; each needs an identity")
+    inputs = {"images": images, "labels": y_true, "severities": list(severities), "seed": seed, "readers": identities}
+    inputs |= {"mend": mend and mend.__qualname__, "threads": device.threads()}
+    return cache.frame(compute, inputs=inputs, modules=[__name__, *([mend.__module__] if mend else [])])
+
+
+def _measure(readers, images, y_true, severities, mend, seed) -> pd.DataFrame:
+    rows = []
+    cases = [("none", 0), *((name, severity) for name in corruptions.CORRUPTIONS for severity in severities)]
+    for name, severity in cases:
+        damaged = images if name == "none" else corruptions.corrupt(images, name, severity=severity, seed=seed)
+        damaged, answered = mend(damaged) if mend else damaged, {}
+        for reader_name, reader in readers.items():
+            probabilities = reader.ask(damaged, answered)
+            correct = probabilities.argmax(axis=1) == y_true
+            row = {"reader": reader_name, "corruption": name, "severity": severity, "n": len(y_true)}
+            row["accuracy"] = correct.mean()
+            if reader.threshold is not None:
+                accepted = probabilities.max(axis=1) >= reader.threshold
+                row["sent"] = 1 - accepted.mean()
+                row["accepted"] = int(accepted.sum())
+                row["accepted_wrong"] = int((accepted & ~correct).sum())
+                row["accepted_error"] = row["accepted_wrong"] / max(1, row["accepted"])
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def examples(images: np.ndarray, *, seed: int = 0) -> tuple[np.ndarray, list[str]]:
+    """Return images (n, h, w) under every corruption at severities 1 to 5: (9 * n * 5, h, w) and the 9 names.
+
+    Kind by kind, within a kind image by image. Every image gets a seed of its own.
+    """
+    each = [corruptions.examples(image, seed=seed + i) for i, image in enumerate(images)]
+    whole = np.stack(each).reshape(len(images), len(corruptions.CORRUPTIONS), -1, *images.shape[1:])
+    return whole.swapaxes(0, 1).reshape(-1, *images.shape[1:]), list(corruptions.CORRUPTIONS)
+
+
+def by_kind(table: pd.DataFrame, *, column: str = "accuracy") -> pd.DataFrame:
+    """Return means over severities: a row for each reader, a column for clean images, each corruption, and all of them.
+
+    `all` is the mean over corruptions and severities, clean images left out, and rows are sorted by it.
+    """
+    damaged = table[table["severity"] > 0]
+    wide = damaged.pivot_table(index="reader", columns="corruption", values=column, aggfunc="mean", sort=False)
+    clean = table[table["severity"] == 0].set_index("reader")[column]
+    wide.insert(0, "clean", clean)
+    wide["all"] = damaged.groupby("reader")[column].mean()
+    wide.columns.name = None
+    return wide.sort_values("all", ascending=False)
+
+
+def moved_most(summary: pd.DataFrame) -> tuple[str, int, int]:
+    """Return the reader whose place changes most from clean to damaged images (`by_kind`), and both places.
+
+    The first place is 1; equals share the better place.
+    """
+    places = summary[["clean", "all"]].rank(ascending=False, method="min").astype(int)
+    name = (places["all"] - places["clean"]).abs().idxmax()
+    return str(name), int(places.loc[name, "clean"]), int(places.loc[name, "all"])
+
+
+def mending(
+    readers: Mapping[str, Reader],
+    images: np.ndarray,
+    y_true,
+    *,
+    mend: Callable[[np.ndarray], np.ndarray],
+    **how,
+) -> pd.DataFrame:
+    """Return `by_kind` with two rows a reader: images as they come, and, under "NAME, mended", after `mend`.
+
+    `how` goes to `measure`.
+    """
+    plain, mended = (by_kind(measure(readers, images, y_true, mend=way, **how)) for way in (None, mend))
+    both = pd.concat([plain, mended.rename("{}, mended".format)])
+    return both.loc[[row for name in readers for row in (name, f"{name}, mended")]].rename_axis("reader")
+
+
+def accepted_error(table: pd.DataFrame, reader: str) -> pd.DataFrame:
+    """Pool a reader's accepted answers over all kinds, by severity: sent, error with its 95% limits, n accepted."""
+    own, rows = table[table["reader"] == reader], {}
+    for severity, part in own.groupby("severity"):
+        n, wrong = int(part["accepted"].sum()), int(part["accepted_wrong"].sum())
+        error = metrics.wilson(wrong, max(1, n))
+        rows[int(severity)] = {
+            "n": n,
+            "error unaided": 1 - part["accuracy"].mean(),
+            "sent": part["sent"].mean(),
+            "error": error.estimate,
+            "low": error.low,
+            "high": error.high,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("severity")
+
+
+def tally(table: pd.DataFrame, reader: str, *, severity: int) -> dict[str, int]:
+    """Average a reader's counts over the kinds of damage at one severity, as `decisions.tally` counts them.
+
+    n is the number of different images, not of damaged copies: copies of one image stand or fall together, and an
+    interval made of all of them would be far too narrow.
+    """
+    own = table[(table["reader"] == reader) & (table["severity"] == severity)]
+    n = int(own["n"].iloc[0])
+    counts = {"right": own["accuracy"].mean() * n, "accepted": own["accepted"].mean()}
+    counts["accepted_wrong"] = own["accepted_wrong"].mean()
+    return {"n": n, **{name: round(count) for name, count in counts.items()}}

@@ -1,0 +1,1 @@
+"""What networks are made of: architectures, layers, augmentation, schedules, other hands."""

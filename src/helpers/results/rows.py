@@ -1,0 +1,154 @@
+"""One measured number with its interval: what it is about, how it was measured, what it cost."""
+
+import hashlib
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from helpers.evaluation import metrics
+
+FRACTIONS = {"accuracy", "error_rate", "precision", "recall", "f1"}
+MOST_MISREAD = 1000  # positions written down with a row: 5 KB
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured number: which system, on which split, by which metric, over how many images.
+
+    `value` of an accuracy is a fraction in 0..1; `low` and `high` are its 95% Wilson limits and fill
+    themselves when `n` is known. `mean` and `sd` are over `seeds` repetitions; `seconds` is the time it took;
+    `parameters` the size of the model; `section` the heading of the report that shows it; `model` a key of
+    the palette. A `note` that begins with `results.SHORT_BUDGET` keeps the row from being judged against its claim.
+    `misread` says which of the n images an accuracy counts as mistakes (`misread`), "" where that is not known.
+    Raises ValueError on construction for anything that is not finite or out of range.
+    """
+
+    system: str
+    split: str
+    metric: str
+    value: float
+    n: int | None
+    claim_id: str | None = None
+    low: float | None = None
+    high: float | None = None
+    mean: float | None = None
+    sd: float | None = None
+    seeds: int = 1
+    seconds: float | None = None
+    parameters: int | None = None
+    section: str | None = None
+    model: str | None = None
+    note: str = ""
+    misread: str = ""
+
+    def __post_init__(self):
+        for name in ("system", "split", "metric"):
+            check(is_text(getattr(self, name)), name, getattr(self, name), "a non-empty string")
+        for name in ("claim_id", "section", "model"):
+            value = getattr(self, name)
+            check(value is None or is_text(value), name, value, "a non-empty string or None")
+        check(isinstance(self.note, str), "note", self.note, "a string")
+        for name, least in (("n", 1), ("parameters", 0)):
+            self._set(name, _whole(name, getattr(self, name), least=least, optional=True))
+        self._set("seeds", _whole("seeds", self.seeds, least=1))
+        self._set("value", _number("value", self.value))
+        if self.metric == "accuracy" and self.n is not None and self.low is None and self.high is None:
+            check(0 <= self.value <= 1, "value", self.value, "a fraction in 0..1")
+            interval = metrics.wilson(round(self.value * self.n), self.n)
+            # A mean over seeds need not be a whole number of images: keep the estimate inside its interval.
+            self._set("low", min(interval.low, self.value))
+            self._set("high", max(interval.high, self.value))
+        for name in ("low", "high", "mean", "sd", "seconds"):
+            self._set(name, _number(name, getattr(self, name), optional=True))
+        if self.metric in FRACTIONS:
+            for name in ("value", "low", "high", "mean"):
+                number = getattr(self, name)
+                check(number is None or 0 <= number <= 1, name, number, "a fraction in 0..1")
+        check((self.low is None) == (self.high is None), "low", self.low, "given together with high")
+        if self.low is not None:
+            check(self.low <= self.value <= self.high, "low, high", (self.low, self.high), "around value")
+        check(self.sd is None or (self.sd >= 0 and self.seeds >= 2), "sd", self.sd, ">= 0, with seeds >= 2")
+        check(self.seconds is None or self.seconds >= 0, "seconds", self.seconds, ">= 0")
+        if told := read_rightly(self):
+            agree = self.metric == "accuracy" and int(told[1].sum()) == round(self.value * self.n)
+            check(agree, "misread", self.misread[:60], "as many images as the accuracy says")
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+
+def accuracy_row(system: str, y_true, y_pred, *, split: str, **more) -> Row:
+    """Return the row for an accuracy from labels of shape (n,), with the misread images; `more`: other fields."""
+    return interval_row(system, metrics.accuracy(y_true, y_pred), split=split, misread=misread(y_true, y_pred), **more)
+
+
+def misread(y_true, y_pred) -> str:
+    """Write down which images of labels (n,) are misread: a digest of the labels, a colon, the rising positions.
+
+    The digest tells one test from another, as positions mean nothing elsewhere. Empty for more than 1,000.
+    """
+    y_true = np.asarray(y_true)
+    wrong = np.flatnonzero(y_true != np.asarray(y_pred))
+    if len(wrong) > MOST_MISREAD:
+        return ""
+    return f"{digest_of(y_true)}: {' '.join(map(str, wrong))}".rstrip()
+
+
+def digest_of(labels) -> str:
+    """Return 16 hex digits that tell the labels (n,) of one test from those of another."""
+    return hashlib.sha256(np.asarray(labels).astype(np.uint8).tobytes()).hexdigest()[:16]
+
+
+def read_rightly(row: Row) -> tuple[str, np.ndarray] | None:
+    """Return the digest of a row's labels and which images it read rightly, bool (n,); None where nobody wrote it down.
+
+    Raises ValueError for a `misread` that is not as `misread` writes it.
+    """
+    if not row.misread:
+        return None
+    found = re.fullmatch(r"([0-9a-f]{16}):((?: \d+)*)", row.misread)
+    check(found is not None and row.n is not None, "misread", row.misread[:60], "a digest, a colon and positions")
+    wrong = np.array(found[2].split(), dtype=np.int64)
+    inside = (np.diff(wrong) > 0).all() and (not len(wrong) or wrong[-1] < row.n)
+    check(bool(inside), "misread", row.misread[:60], f"rising positions below {row.n}")
+    right = np.ones(row.n, bool)
+    right[wrong] = False
+    return found[1], right
+
+
+def interval_row(system: str, interval: metrics.Interval, *, split: str, metric: str = "accuracy", **more) -> Row:
+    """Return the row for an estimate that comes with its own interval; `more` is any other field of Row."""
+    return Row(system, split, metric, interval.estimate, interval.n, low=interval.low, high=interval.high, **more)
+
+
+def check(condition: bool, name: str, value: Any, allowed: str) -> None:
+    """Raise ValueError naming the field, what came and what is allowed, unless the condition holds."""
+    if not condition:
+        raise ValueError(f"{name} must be {allowed}; got {value!r}")
+
+
+def is_text(value: Any) -> bool:
+    """Return whether a value is a string with something in it."""
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _number(name: str, value: Any, *, optional: bool = False) -> float | None:
+    if value is None and optional:
+        return None
+    try:
+        number = float("nan") if isinstance(value, str | bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    check(math.isfinite(number), name, value, "a finite number")
+    return number
+
+
+def _whole(name: str, value: Any, *, least: int, optional: bool = False) -> int | None:
+    if value is None and optional:
+        return None
+    number = _number(name, value)
+    check(number == int(number) and number >= least, name, value, f"a whole number >= {least}")
+    return int(number)

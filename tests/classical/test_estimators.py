@@ -1,0 +1,191 @@
+"""Classical models in one shape: their answers against scikit-learn's own, their tables by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+from helpers.classical import estimators, trees, validation_curves
+from helpers.evaluation import metrics
+from helpers.experiments.knn_tree_sweeps import figures
+from helpers.figures.style import PALETTE
+from helpers.runtime import paths
+
+
+@pytest.fixture(scope="module")
+def small():
+    bunch = load_digits()
+    images = bunch.images.astype(np.uint8)
+    return images[:1000], bunch.target[:1000], images[1000:], bunch.target[1000:]
+
+
+def flat(images):
+    return images.reshape(len(images), -1).astype(np.float32)
+
+
+def test_knn_on_components_is_pca_then_knn(small):
+    x_train, y_train, x, _ = small
+    pca = PCA(9, svd_solver="full").fit(flat(x_train))
+    wanted = KNeighborsClassifier(5).fit(pca.transform(flat(x_train)), y_train).predict(pca.transform(flat(x)))
+    model = estimators.knn(x_train, y_train, k=5, n_components=9)
+    assert (model.answer(x) != wanted).sum() <= 1  # the axes are computed another way, a near tie may turn
+    assert model.megabytes == pytest.approx(1000 * 9 * 4 / 1e6)
+
+
+def test_component_sweep_keeps_the_best_k(small):
+    x_train, y_train, x, y = small
+    table = estimators.component_sweep(x_train, y_train, x=x, y=y, components=[3, 12], ks=(1, 4, 9))
+    assert table.index.tolist() == [3, 12]
+    for n, row in table.iterrows():
+        scores = [(estimators.knn(x_train, y_train, k=k, n_components=n).answer(x) == y).mean() for k in (1, 4, 9)]
+        assert row["estimate"] == pytest.approx(max(scores), abs=0.003)
+        assert scores[(1, 4, 9).index(row["k"])] == pytest.approx(max(scores), abs=0.003)
+
+
+def test_trees_and_forests_answer_as_scikit_learn(small):
+    x_train, y_train, x, _ = small
+    fitted = DecisionTreeClassifier(random_state=3).fit(flat(x_train), y_train)
+    assert np.array_equal(estimators.tree(trees.plain(fitted)).answer(x), fitted.predict(flat(x)))
+    forest = RandomForestClassifier(7, random_state=3).fit(flat(x_train), y_train)
+    assert np.array_equal(estimators.forest(x_train, y_train, n_trees=7, seed=3).answer(x), forest.predict(flat(x)))
+
+
+def test_boosting_reads_half_the_resolution(small):
+    x_train, y_train, x, y = small
+    model = estimators.boosting(x_train, y_train, n_rounds=5, seed=0)
+    assert model.kept.n_features_in_ == 16
+    assert (model.answer(x) == y).mean() > 0.7
+
+
+def test_half_resolution_by_hand():
+    image = np.array([[[0, 2, 8, 8], [4, 6, 8, 8]]], np.uint8)
+    assert estimators.half_resolution(image).tolist() == [[3.0, 8.0]]
+    with pytest.raises(ValueError, match="2 x 3 pixels; both must be even"):
+        estimators.half_resolution(np.zeros((1, 2, 3)))
+
+
+def test_over_seeds_by_hand():
+    predictions = np.array([[[[1, 1], [1, 2]], [[1, 2], [2, 1]]]])  # one criterion, two seeds, two depths, two images
+    sweep = validation_curves.TreeSweep(("gini",), (0, 1), (3, 4), predictions, {}, 0.0)
+    table = estimators.over_seeds(sweep, np.array([1, 2]))["gini"]
+    assert table.index.tolist() == [3, 4]
+    assert table.loc[3].tolist() == [0.75, 0.5, 1.0]
+    assert table.loc[4].tolist() == [0.5, 0.0, 1.0]
+
+
+def test_pruning_sweep_runs_from_the_root_to_the_full_tree(small):
+    x_train, y_train, x, y = small
+    fitted = DecisionTreeClassifier(random_state=0).fit(flat(x_train), y_train)
+    table = estimators.pruning_sweep(trees.plain(fitted), x=x, y=y, n=20)
+    assert table.index[0] == 1
+    assert table.index[-1] == fitted.get_n_leaves()
+    assert table.index.is_monotonic_increasing
+    assert len(table) <= 20
+    assert table["estimate"].iloc[-1] == (fitted.predict(flat(x)) == y).mean()
+    assert table["estimate"].iloc[0] == (np.bincount(y_train).argmax() == y).mean()
+
+
+def test_simplest_names_the_row():
+    scores = pd.DataFrame({"estimate": [0.5, 0.89, 0.9]}, index=[5, 10, 20])
+    assert estimators.simplest(scores, n=900) == 10
+
+
+def test_cost_table_times_weighs_and_scores(small):
+    x_train, y_train, x, y = small
+    models = {"one": estimators.knn(x_train, y_train, k=1)}
+    table = estimators.cost_table(models, x, y)
+    assert table.loc["one", "estimate"] == metrics.accuracy(y, models["one"].answer(x)).estimate
+    assert table.loc["one", "megabytes"] == pytest.approx(0.064)
+    assert table.loc["one", "milliseconds"] > 0
+    fig = figures.cost_chart(table)
+    assert fig.data[0].marker.color == PALETTE["knn"]
+    assert fig.layout.annotations[0].text == "one"
+
+
+@pytest.mark.parametrize("n", [0, 65, 2.5])
+def test_bad_number_of_components_is_named(small, n):
+    with pytest.raises(ValueError, match=f"n: {n}"):
+        estimators.fit_components(small[0], n=n)
+
+
+def test_sweep_chart_draws_what_it_is_given():
+    table = pd.DataFrame({"estimate": [0.5, 0.75], "low": [0.4, 0.7], "high": [0.6, 0.8]}, index=[1, 2])
+    fig = figures.sweep_chart({"a": table, "a, one-hot": table[["estimate"]]}, x_title="k", printed={2: 0.7})
+    drawn = {trace.name: trace for trace in fig.data if trace.name}
+    assert list(drawn["a"].y) == [0.5, 0.75]
+    assert drawn["a, one-hot"].line.dash == "dot"
+    assert list(drawn["printed"].x) == [2]
+    assert list(fig.layout.xaxis.tickvals) == [1, 2]
+
+
+def test_neighbour_sheet_needs_one_label_for_each_query():
+    images = np.ones((2, 4, 4))
+    with pytest.raises(ValueError, match="argument"):
+        figures.neighbour_sheet(images, [1], np.ones((2, 3, 4, 4)), np.ones((2, 3), int))
+    assert figures.neighbour_sheet(images, [1, 2], np.ones((2, 3, 4, 4)), np.ones((2, 3), int)).axes
+
+
+def test_luck_and_the_best_tree_of_a_sweep_by_hand():
+    # Two criteria, two seeds, depths 3 to 5, four images.
+    y = np.array([0, 1, 2, 3])
+    wrong = [[[2, 1, 1], [3, 0, 1]], [[4, 2, 2], [4, 2, 1]]]  # images misread, from the first on
+    predictions = np.array([[[np.where(np.arange(4) < n, 9, y) for n in d] for d in s] for s in wrong])
+    sweep = validation_curves.TreeSweep(("gini", "entropy"), (0, 1), (3, 4, 5), predictions, {}, 0.0)
+    assert estimators.luck(sweep, y, criterion="gini", depth=4) == (0.25, [4, 4])
+    assert estimators.luck(sweep, y, criterion="entropy", depth=5) == (0.25, [4, 5])
+    assert np.array_equal(estimators.highest(sweep, y), y)
+    assert np.array_equal(estimators.highest(sweep, np.full(4, 9)), [9, 9, 9, 9])
+
+
+@pytest.mark.parametrize(
+    ("importances", "n"), [([0.2, 0.5, 0.3], 1), ([0.25] * 4, 2), ([0.2] * 5, 3), ([0, 6, 0, 4], 1)]
+)
+def test_half_of_all_importance(importances, n):
+    assert estimators.half_of(np.array(importances)) == n
+
+
+def test_what_is_kept_is_what_was_found(small, tmp_path, monkeypatch):
+    """Sweeps that are read from the store, with their trees, equal those made on the spot."""
+    monkeypatch.setattr(paths, "RUNS", tmp_path)
+    x_train, y_train, x, y = small
+    grow = {"x": x, "depths": (2, 9), "seeds": (3, 4)}
+    plain, first, second = (
+        validation_curves.tree_sweep(x_train, y_train, **grow, keep=keep) for keep in (False, True, True)
+    )
+    for found in (first, second):
+        np.testing.assert_array_equal(found.predictions, plain.predictions)
+    assert second.seconds == first.seconds
+    model = DecisionTreeClassifier(criterion="entropy", random_state=4).fit(flat(x_train), y_train)
+    for found in (plain, second):
+        assert len(found.models) == 4
+        np.testing.assert_array_equal(found.models["entropy", 4].threshold, model.tree_.threshold)
+        np.testing.assert_array_equal(found.models["entropy", 4].importances, model.feature_importances_)
+    assert len(list(tmp_path.glob("*/run.json"))) == 1
+    validation_curves.tree_sweep(x_train, y_train, **grow | {"seeds": (3, 5)}, keep=True)
+    assert len(list(tmp_path.glob("*/run.json"))) == 2
+
+    for _ in range(2):
+        left_out = estimators.leave_one_out(x_train, y_train, ks=(1, 3))
+        np.testing.assert_array_equal(
+            left_out.predictions, validation_curves.knn_sweep(x_train, y_train, ks=(1, 3)).predictions
+        )
+    narrow = {"x": x, "y": y, "components": [2, 8], "ks": [1, 3]}
+    tables = [estimators.component_sweep(x_train, y_train, **narrow, keep=keep) for keep in (False, True, True)]
+    for table in tables[1:]:
+        pd.testing.assert_frame_equal(table, tables[0], check_dtype=False)
+
+
+def test_one_hot_trees_in_plain_arrays(small):
+    x_train, y_train, x, _ = small
+    fitted = DecisionTreeClassifier(random_state=1).fit(flat(x_train), np.eye(10, dtype=int)[y_train])
+    yes = fitted.predict(flat(x))
+    wanted = np.where(yes.sum(axis=1) == 1, yes.argmax(axis=1), trees.NO_LABEL)
+    full = trees.plain(fitted)
+    np.testing.assert_array_equal(estimators.tree(full).answer(x), wanted)
+    assert estimators.tree(full).megabytes == full.nbytes / 1e6
+    with pytest.raises(ValueError, match="classes differ"):
+        trees.plain(DecisionTreeClassifier().fit(flat(x_train), np.stack([y_train, y_train % 2], axis=1)))

@@ -1,0 +1,273 @@
+"""Deciding: thresholds against brute force, codes against enumeration, conformal promises against simulation."""
+
+import itertools
+
+import numpy as np
+import pytest
+from statsmodels.stats.proportion import proportion_confint
+
+from helpers.evaluation import conformal, selective
+from helpers.evaluation.selective import Prices
+from helpers.experiments.sorting_office import postcodes
+
+
+@pytest.fixture
+def answers():
+    rng = np.random.default_rng(0)
+    confidence = np.round(rng.beta(8, 1, 600), 2)  # rounded, so that many are equal
+    return confidence, rng.random(600) < confidence
+
+
+# --- one digit -------------------------------------------------------------------------------------------------------
+
+
+def test_the_trade_off_agrees_with_trying_every_threshold(answers):
+    confidence, correct = answers
+    table = selective.trade_off(confidence, correct)
+    assert np.array_equal(table["threshold"], np.unique(confidence))
+    for row in table.itertuples():
+        accepted = confidence >= row.threshold
+        assert row.accepted == accepted.sum()
+        assert row.wrong == (accepted & ~correct).sum()
+        assert row.sent == pytest.approx(1 - accepted.mean())
+        assert row.error == pytest.approx((~correct[accepted]).mean())
+        assert (row.low, row.high) == pytest.approx(
+            proportion_confint(row.wrong, row.accepted, method="wilson"), abs=1e-12
+        )
+
+
+def test_at_threshold(answers):
+    confidence, correct = answers
+    sent, error = selective.at_threshold(confidence, correct, threshold=0.9)
+    assert sent == pytest.approx((confidence < 0.9).mean())
+    assert error.estimate == pytest.approx((~correct[confidence >= 0.9]).mean())
+    assert selective.at_threshold(confidence, correct, threshold=1.1) == (1.0, None)
+
+
+def brute_cost(confidence, correct, threshold, prices, n_codes=200_000):
+    """Price codes of digits drawn with replacement, one by one."""
+    rows = np.random.default_rng(1).integers(0, len(confidence), (n_codes, prices.digits))
+    asked = (confidence[rows] < threshold).any(axis=1)
+    lost = ~asked & ~correct[rows].all(axis=1)
+    human_lost = asked.mean() * prices.human_error
+    return 1000 * (asked.mean() * prices.human + (lost.mean() + human_lost) * prices.misdelivered)
+
+
+def test_costs_agree_with_a_simulated_post(answers):
+    confidence, correct = answers
+    prices = Prices(1.5, 0.1, human_error=0.02, digits=5)
+    for threshold in (0.0, 0.5, 0.8, 0.95):
+        found = selective.outcome(confidence, correct, threshold=threshold, prices=prices)
+        assert found["cost"] == pytest.approx(brute_cost(confidence, correct, threshold, prices), rel=0.02)
+
+
+def test_the_choice_is_the_cheapest_and_asks_least(answers):
+    confidence, correct = answers
+    prices = Prices(2.0, 0.15, digits=3)
+    chosen = selective.choose(confidence, correct, prices=prices)
+    costs = {
+        t: selective.outcome(confidence, correct, threshold=t, prices=prices)["cost"] for t in np.unique(confidence)
+    }
+    assert chosen["cost"] == pytest.approx(min(costs.values()))
+    assert chosen["threshold"] == min(t for t, cost in costs.items() if cost <= min(costs.values()) + 1e-9)
+    same = selective.choose(confidence, np.ones(600, bool), prices=prices)  # never wrong: never ask
+    assert same["sent"] == 0
+
+
+def test_chows_rule_is_the_cheapest_threshold_of_a_calibrated_reader():
+    rng = np.random.default_rng(2)
+    confidence = np.round(rng.uniform(0.5, 1, 400_000), 3)
+    correct = rng.random(400_000) < confidence
+    prices = Prices(1.0, 0.1, human_error=0.05, digits=1)
+    assert selective.chow_threshold(prices) == pytest.approx(0.85)
+    assert selective.choose(confidence, correct, prices=prices)["threshold"] == pytest.approx(0.85, abs=0.02)
+
+
+def test_policies_are_outcomes_by_name(answers):
+    prices = Prices(1, 0.05)
+    table = selective.policies(*answers, thresholds={"all": 0.0, "none": 2.0, "some": 0.9}, prices=prices)
+    assert table.loc["none", "cost"] == pytest.approx(1000 * prices.asking)
+    assert table.loc["all", "human"] == 0
+    assert table.loc["some", "sent"] == pytest.approx(selective.at_threshold(*answers, threshold=0.9)[0])
+
+
+def test_offers_choose_on_validation_and_count_on_the_test(answers):
+    confidence, correct = answers
+    parts = slice(0, 300), slice(300, 600)
+    val, test = ({"a": (confidence[part], correct[part])} for part in parts)
+    prices = Prices(1.0, 0.05)
+    row = selective.offers(val, test, prices=prices).loc["a"]
+    threshold = selective.choose(*val["a"], prices=prices)["threshold"]
+    assert row["threshold"] == threshold
+    assert row["accuracy"] == pytest.approx(correct[300:].mean())
+    assert row["codes"] == pytest.approx(correct[300:].mean() ** 5)
+    assert row["cost"] == pytest.approx(selective.outcome(*test["a"], threshold=threshold, prices=prices)["cost"])
+
+
+def test_prospects_count(answers):
+    confidence, correct = answers
+    count = selective.tally(confidence, correct, threshold=0.9)
+    kept = confidence >= 0.9
+    assert count == {
+        "n": 600,
+        "right": correct.sum(),
+        "accepted": kept.sum(),
+        "accepted_wrong": (kept & ~correct).sum(),
+    }
+    table = selective.prospects({"here": count, "nowhere": {**count, "accepted": 0, "accepted_wrong": 0}})
+    assert table.loc["here", "accuracy"].estimate == pytest.approx(correct.mean())
+    assert table.loc["here", "sent"] == f"{1 - kept.mean():.2%}"
+    assert table.loc["here", "wrong of the rest"].estimate == pytest.approx((~correct[kept]).mean())
+    assert table.loc["nowhere", "wrong of the rest"] is None
+
+
+def test_decisions_refuse(answers):
+    with pytest.raises(ValueError, match="misdelivered"):
+        Prices(0, 1)
+    with pytest.raises(ValueError, match="human_error"):
+        Prices(1, 1, human_error=1)
+    with pytest.raises(ValueError, match="digits"):
+        Prices(1, 1, digits=0)
+    with pytest.raises(ValueError, match="correct"):
+        selective.trade_off([0.5], [1])
+    with pytest.raises(ValueError, match="NaN"):
+        selective.trade_off([np.nan], np.array([True]))
+
+
+# --- codes -----------------------------------------------------------------------------------------------------------
+
+
+def test_codes_agree_with_the_list_of_all_codes():
+    correct = np.array([True, True, False, True, True, True, False])
+    accepted = np.array([True, True, True, False, True, True, False])
+    codes = list(itertools.product(range(7), repeat=3))
+    kept = [all(accepted[i] for i in code) for code in codes]
+    right = [all(accepted[i] and correct[i] for i in code) for code in codes]
+    found = postcodes.independent(correct, accepted, digits=3)
+    assert found.sent == pytest.approx(1 - np.mean(kept))
+    assert found.right == pytest.approx(np.mean(right))
+    assert found.wrong == pytest.approx(np.mean(kept) - np.mean(right))
+    assert found.error == pytest.approx(found.wrong / np.mean(kept))
+
+
+def test_drawn_codes_agree_with_the_formula():
+    rng = np.random.default_rng(3)
+    correct, accepted = rng.random(5000) < 0.97, rng.random(5000) < 0.95
+    drawn = postcodes.simulate(correct, accepted, n_codes=200_000)
+    computed = postcodes.independent(correct, accepted)
+    for name in ("right", "sent", "wrong"):
+        assert getattr(drawn, name) == pytest.approx(getattr(computed, name), abs=0.004)
+
+
+def test_mistakes_of_one_hand_hit_fewer_codes():
+    groups = np.repeat(np.arange(20), 10)
+    correct = groups != 7  # one writer of twenty is always misread
+    together = postcodes.simulate(correct, groups=np.random.default_rng(0).permutation(20)[groups], n_codes=5000)
+    apart = postcodes.simulate(correct, n_codes=20_000)
+    assert together.right == pytest.approx(0.95)
+    assert together.wrong == pytest.approx(0.05)
+    assert apart.right == pytest.approx(0.95**5, abs=0.01)
+    assert postcodes.consecutive(correct).right == pytest.approx(0.95)
+
+
+def test_no_digit_comes_twice_in_a_code():
+    correct = np.array([False, True, True, True, True])
+    assert postcodes.simulate(correct, digits=5, n_codes=100).right == 0  # every code holds the wrong one
+    pairs = postcodes.simulate(np.array([False, True, False, True]), groups=[0, 0, 1, 1], digits=2, n_codes=100)
+    assert pairs.right == 0
+
+
+def test_the_table_has_a_row_for_every_way():
+    rng = np.random.default_rng(4)
+    correct, accepted = rng.random(1000) < 0.99, rng.random(1000) < 0.9
+    table = postcodes.table(correct, accepted, groups=np.arange(1000) // 10)
+    assert len(table) == 4
+    sums = table[["sent", "right", "wrong"]].sum(axis=1)
+    assert np.allclose(sums, 1)
+    assert len(postcodes.table(correct, accepted)) == 3
+
+
+def test_codes_refuse():
+    with pytest.raises(ValueError, match="correct"):
+        postcodes.independent([1, 0])
+    with pytest.raises(ValueError, match="accepted"):
+        postcodes.independent(np.ones(3, bool), np.ones(2, bool))
+    with pytest.raises(ValueError, match="at least 5"):
+        postcodes.consecutive(np.ones(3, bool))
+    with pytest.raises(ValueError, match="groups"):
+        postcodes.simulate(np.ones(3, bool), groups=[1])
+
+
+# --- sets ------------------------------------------------------------------------------------------------------------
+
+
+def world(n, seed):
+    """Probabilities that are poor guesses, and labels from other probabilities: nothing a promise could lean on."""
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(4, n, p=[0.4, 0.3, 0.2, 0.1])
+    logits = rng.normal(0, 1, (n, 4)) + 2.0 * np.eye(4)[labels] * (1 + labels[:, None])  # class 0 is the hardest
+    p = np.exp(logits)
+    return p / p.sum(axis=1, keepdims=True), labels
+
+
+def test_the_quantile_is_the_promised_order_statistic():
+    scores = np.arange(1, 100) / 100  # 99 of them: (99 + 1) * 0.9 = the 90th
+    assert conformal.quantile(scores, miss_rate=0.1) == pytest.approx(0.90)
+    assert conformal.quantile(scores, miss_rate=0.01) == pytest.approx(0.99)
+    assert conformal.quantile(scores[:50], miss_rate=0.01) == float("inf")
+
+
+def test_the_promise_is_kept_on_average_and_within_its_spread():
+    got = []
+    for seed in range(300):
+        p, y = world(400, seed)
+        members = conformal.sets(p[200:], conformal.fit(p[:200], y[:200], miss_rate=0.1))
+        got.append(conformal.covered(members, y[200:]).mean())
+    # Exactly ceil(201 * 0.9) / 201 for continuous scores; the error of 300 means is about 0.002.
+    assert np.mean(got) == pytest.approx(181 / 201, abs=0.006)
+
+
+def test_the_spread_between_calibration_sets_is_that_of_theory():
+    p_new, y_new = world(20_000, 999)
+    got = []
+    for seed in range(300):
+        p, y = world(200, seed)
+        got.append(conformal.covered(conformal.sets(p_new, conformal.fit(p, y, miss_rate=0.1)), y_new).mean())
+    low, high = conformal.promised(200, miss_rate=0.1)
+    assert np.quantile(got, [0.025, 0.975]) == pytest.approx([low, high], abs=0.012)
+    assert conformal.promised(50, miss_rate=0.01) == (1.0, 1.0)
+
+
+def test_limits_per_class_protect_the_hard_class():
+    p, y = world(20_000, 0)
+    fit = {"calibration": (p[:10_000], y[:10_000]), "test": (p[10_000:], y[10_000:])}
+    one, each = (
+        conformal.coverage(
+            conformal.sets(fit["test"][0], conformal.fit(*fit["calibration"], miss_rate=0.1, by_class=flag)),
+            fit["test"][1],
+        )
+        for flag in (False, True)
+    )
+    assert one.loc["all", "estimate"] == pytest.approx(0.9, abs=0.01)
+    assert one.loc["0", "estimate"] < 0.85
+    assert np.allclose(each["estimate"], 0.9, atol=0.03)
+    assert one.loc["0", "n"] == (fit["test"][1] == 0).sum()
+
+
+def test_too_few_images_of_a_class_give_sets_of_everything():
+    p, y = world(60, 0)
+    limits = conformal.fit(p, y, miss_rate=0.01, by_class=True)
+    assert np.isinf(limits).all()
+    assert conformal.sets(p, limits).all()
+
+
+def test_the_overview_measures_both_kinds():
+    p, y = world(4000, 1)
+    table = conformal.overview((p[:2000], y[:2000]), (p[2000:], y[2000:]), miss_rates=[0.1, 0.02])
+    assert len(table) == 4
+    assert table["coverage"].iloc[0].estimate == pytest.approx(0.9, abs=0.03)
+    assert float(table["size"].iloc[2]) > float(table["size"].iloc[0])
+    with pytest.raises(ValueError, match="miss_rate"):
+        conformal.quantile([0.1], miss_rate=0)
+    with pytest.raises(ValueError, match="y_true"):
+        conformal.fit(p, y[:5], miss_rate=0.1)

@@ -1,0 +1,107 @@
+"""Figures of a ladder: what is drawn is what was given, and what could be luck is drawn as such."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.experiments.augmentation_annealing import figures, learning_curve
+from helpers.figures.style import PALETTE
+
+
+@pytest.fixture
+def frame():
+    rows = {"one": (0.98, 0.97, 0.99, np.nan), "two": (0.99, 0.985, 0.995, 0.991), "three": (0.95, 0.94, 0.96, 0.94)}
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["accuracy", "low", "high", "competition"])
+    return frame.assign(colour=["recog", "new", "big"])
+
+
+COLOURS = ["recog", "new", "big"]
+
+
+def trace(fig, name):
+    return next(t for t in fig.data if t.name and name in t.name)
+
+
+def test_open_dots_are_steps_that_could_be_luck(frame):
+    fig = figures.ladder(frame, visible={"two": False, "three": True})
+    seen, luck = trace(fig, "could be seen"), trace(fig, "could be luck")
+    assert list(luck.y) == [1]
+    assert luck.x[0] == pytest.approx(0.01)
+    assert luck.marker.symbol == "circle-open"
+    assert list(seen.y) == [0, 2]
+    assert list(seen.marker.color) == [PALETTE["recog"], PALETTE["big"]]
+    # An error's lower limit is the accuracy's upper one.
+    assert list(seen.error_x.arrayminus) == pytest.approx([0.01, 0.01])
+    assert list(luck.error_x.array) == pytest.approx([0.005])
+    assert list(trace(fig, "competition").y) == [1, 2]
+    assert [(a.text, a.y) for a in fig.layout.annotations] == [("one", 0), ("two", 1), ("three", 2)]
+    assert fig.layout.yaxis.range[0] > fig.layout.yaxis.range[1]  # the first on top
+
+
+def test_ours_stand_beside_theirs(frame):
+    fig = figures.ladder(frame, visible={}, ours=frame.loc[["three"]], our_name="recorded")
+    with_stranger = frame.rename({"one": "four"}).loc[["four", "three"]]
+    again = figures.ladder(frame, visible={}, ours=with_stranger, our_name="recorded")
+    assert len(trace(again, "recorded").y) == 1
+    mine = trace(fig, "recorded")
+    assert mine.x[0] == pytest.approx(0.05)
+    assert 2 < mine.y[0] < 2.5
+
+
+def test_ladder_refuses(frame):
+    with pytest.raises(ValueError, match="four"):
+        figures.ladder(frame, visible={"four": True})
+    with pytest.raises(ValueError, match="lacks"):
+        figures.ladder(frame.drop(columns="low"), visible={})
+    with pytest.raises(ValueError, match="logarithmic"):
+        figures.ladder(frame.assign(accuracy=1.0, high=1.0), visible={})
+
+
+def test_repeats_are_all_drawn():
+    errors = {"a": [0.01, 0.02, 0.06], "b": [0.01]}
+    fig = figures.repeats(errors, colours=COLOURS[:2], told_apart={"b": False})
+    dots = [t for t in fig.data if t.mode == "markers"]
+    assert list(dots[0].x) == errors["a"]
+    assert fig.data[0].x[0] == pytest.approx(0.03)
+    assert [t.marker.symbol for t in dots] == ["circle", "circle-open"]
+    with pytest.raises(ValueError, match="errors"):
+        figures.repeats({"a": [0.0]}, colours=COLOURS[:1], told_apart={})
+
+
+def test_annealing_puts_rates_over_losses():
+    rate = pd.DataFrame({"epoch": [0.5, 1.5], "rate": [0.1, 0.01]})
+    histories = [pd.DataFrame({"epoch": [1, 2], "val_loss": [0.4, 0.2 * k]}) for k in (1, 2)]
+    colours = {"step": "#111111", "cosine": "#222222"}
+    fig = figures.annealing({name: [rate] for name in colours}, dict.fromkeys(colours, histories), colours=colours)
+    above, below = ([t for t in fig.data if t.yaxis == axis] for axis in ("y", "y2"))
+    assert len(above) == 2
+    assert len(below) == 6
+    thick = [t for t in below if t.line.width == 3]
+    assert [t.name for t in thick] == ["step", "cosine"]
+    assert list(thick[0].y) == pytest.approx([0.4, 0.3])
+    with pytest.raises(ValueError, match="same"):
+        figures.annealing({"a": [rate]}, {"b": histories}, colours=colours)
+
+
+def test_replacement_reaches_to_the_images_it_is_worth():
+    curve = learning_curve.table({100: [0.2, 0.3], 1000: [0.1, 0.1]})
+    points = pd.DataFrame({"error": [0.15, 0.05], "images": [300, np.nan]}, index=["mild", "strong"])
+    fig = figures.replacement({"without": curve}, points, at=100)
+    reached = [list(t.x) for t in fig.data if t.line.dash == "dot"]
+    assert reached == [[100, 300], [100]]
+    assert trace(fig, "without").y[0] == pytest.approx(0.25)
+    assert fig.layout.xaxis.type == fig.layout.yaxis.type == "log"
+    with pytest.raises(ValueError, match="colour"):
+        figures.replacement({"without": curve}, points, colours=(), at=100)
+    assert all("gl" not in t.type for t in fig.data)
+    line = figures.over(curve, x_title="images").data[-1]
+    assert list(line.x) == [100, 1000]
+    assert list(line.y) == pytest.approx([0.25, 0.1])
+
+
+@pytest.mark.parametrize("errors", [[0.012, 0.018], [0.004, 0.3], [0.021, 0.045]])
+def test_an_axis_of_errors_has_two_ticks_in_sight(errors):
+    fig = figures.repeats({"a": errors[:1], "b": errors[1:]}, colours=COLOURS[:2], told_apart={"b": False})
+    ticks = np.array(fig.layout.xaxis.tickvals)
+    assert 2 <= ((ticks >= errors[0]) & (ticks <= errors[1])).sum() <= 7
+    assert (np.diff(ticks) > 0).all()

@@ -1,0 +1,309 @@
+"""The ladder: every rung as the account describes it, and comparisons against independent libraries."""
+
+import re
+from dataclasses import fields, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.contingency_tables import mcnemar as exact_mcnemar
+from statsmodels.stats.multitest import multipletests
+from test_fit import make_split
+
+from helpers.experiments.augmentation_annealing import comparisons, ladder
+from helpers.models import architectures, augmentation
+from helpers.runtime import paths
+from helpers.runtime.device import keras
+from helpers.training import fit
+
+EVERY = (*ladder.RUNGS, *ladder.TENSORFLOW)
+by_rung = pytest.mark.parametrize("rung", EVERY, ids=lambda rung: rung.claim_id)
+
+
+@pytest.fixture(scope="module")
+def split():
+    return make_split()
+
+
+def test_every_published_claim_of_the_ladder_is_a_rung():
+    ids = pd.read_csv(paths.CLAIMS)["claim_id"]
+    wanted = {name for name in ids if re.match(r"hwd-(recog|new|big)|drt-", name)}
+    assert {rung.claim_id for rung in EVERY} == wanted
+    assert len(EVERY) == len(wanted)
+
+
+@by_rung
+def test_values_are_the_published_ones(rung):
+    row = pd.read_csv(paths.CLAIMS).set_index("claim_id").loc[rung.claim_id]
+    assert rung.published == row["value"]
+    assert (rung.n is None) == pd.isna(row["n"])
+    stated = "competition" in row["note"] if isinstance(row["note"], str) else False
+    assert (rung.competition is not None) == stated
+    if stated:
+        assert f"competition {rung.competition:.5f}" in row["note"]
+
+
+@by_rung
+def test_epochs_and_steps_are_those_of_the_account(rung):
+    words = pd.read_csv(paths.CLAIMS).set_index("claim_id").loc[rung.claim_id, "system"]
+    for pattern, value in ((r"(?<!after )\b(\d+) epochs", rung.epochs), (r"(\d+) steps per epoch", rung.steps)):
+        found = re.search(pattern, words)
+        assert not found or int(found[1]) == value
+    assert ("ImageDataGenerator" in words) <= (rung.strength > 0)
+    if "n/30" in words:
+        assert rung.steps_of == 30
+    if "min_lr" in words:
+        assert f"min_lr {rung.minimum_rate:g}".replace("0.00001", "1e-5").replace("1e-05", "1e-5") in words
+
+
+def test_each_step_changes_what_it_says_and_nothing_else():
+    known = {rung.claim_id: rung for rung in EVERY}
+    names = {f.name for f in fields(ladder.Rung)} - {"claim_id", "name", "change", "base"}
+    changed = {
+        rung.claim_id: {name for name in names if getattr(rung, name) != getattr(known[rung.base], name)}
+        for rung in EVERY
+        if rung.base
+    }
+    assert changed == {
+        "hwd-recog-50": {"epochs"},
+        "hwd-recog-bn": {"options"},
+        "hwd-recog-dropout": {"options"},
+        "hwd-recog-aug-840": {"strength", "epochs", "steps"},
+        "hwd-recog-aug-1400": {"steps"},
+        "hwd-recog-plateau": {"epochs", "minimum_rate"},
+        "hwd-recog-plateau-minlr0": {"epochs", "steps", "steps_of", "minimum_rate"},
+        "hwd-recog-aug-strong": {"strength"},
+        "hwd-recog-no-dropout": {"options"},
+        "hwd-recog-l2-all": {"l2"},
+        "hwd-recog-l2-conv": {"l2", "l2_on"},
+        "hwd-new-30": {"model", "options"},
+        "hwd-new-50": {"epochs"},
+        "hwd-new-aug-strong": {"strength"},
+        "hwd-big": {"model", "epochs"},
+        "hwd-new-75": {"epochs"},
+        "hwd-new-100": {"epochs"},
+        "drt-aug": {"strength", "minimum_rate"},
+    }
+
+
+@by_rung
+def test_a_published_training_is_the_rung(rung, split):
+    one = ladder.spec(rung, split, seed=3)
+    assert (one.model, one.epochs, one.batch_size, one.seed) == (rung.model, rung.epochs, rung.batch_size, 3)
+    assert one.loss == ("cross_entropy" if rung.claim_id.startswith("drt") else "mse")
+    assert one.learning_rate == 0.001
+    assert one.schedule == ("plateau" if rung.minimum_rate is not None else "constant")
+    if one.schedule == "plateau":
+        assert one.schedule_options == {"minimum": rung.minimum_rate}
+    expected = {840: 840, 1400: 1400}.get(rung.steps, len(split.x_train) // (rung.steps_of or rung.batch_size))
+    assert one.steps == expected
+    assert (one.augmentation is None) == (rung.strength == 0)
+    if rung.strength:
+        assert one.augmentation.rotation == pytest.approx(10 * rung.strength)
+        assert one.augmentation.shift == pytest.approx(2.8 * rung.strength)
+
+
+def test_the_penalty_pulls_as_keras_does(split):
+    rung = next(rung for rung in EVERY if rung.claim_id == "hwd-recog-l2-all")
+    weights = keras.Variable(np.array([1.0, -3.0], np.float32))
+    penalty = keras.regularizers.L2(0.01)
+    moved = [float(penalty(keras.ops.convert_to_tensor(w))) for w in ([1.001, -3.0], [0.999, -3.0])]
+    slope = (moved[0] - moved[1]) / 0.002
+    assert ladder.spec(rung, split).weight_decay * float(weights[0]) == pytest.approx(slope, rel=1e-2)
+
+
+@by_rung
+def test_a_short_training_keeps_everything_but_length_and_rate(rung, split):
+    long, short = (ladder.spec(rung, split, budget=budget, steps=40) for budget in ladder.BUDGETS)
+    assert short.epochs * short.steps == 40
+    assert short.schedule == "one_cycle"
+    kept = ("model", "batch_size", "optimizer", "loss", "weight_decay", "decay", "augmentation", "seed")
+    assert all(getattr(long, name) == getattr(short, name) for name in kept)
+    faster = (
+        {"momentum": 0.95}
+        if "BatchNorm" in architectures.describe(architectures.build(rung.model, rung.options))
+        else {}
+    )
+    assert dict(short.options) == {**long.options, **faster}
+
+
+def test_a_shorter_memory_changes_predictions_and_not_the_training(split, tmp_path):
+    base = replace(ladder.spec(ladder.find("hwd-recog-bn"), split, budget="short", steps=12), precision="float32")
+    slow = replace(base, options={"batch_norm": True})
+    runs = [fit.run(spec, store=tmp_path) for spec in (base, slow)]
+    assert np.array_equal(runs[0].step_losses, runs[1].step_losses)
+    assert not np.array_equal(runs[0].val_logits, runs[1].val_logits)
+    weights = [[v.numpy() for v in run.load().trainable_variables] for run in runs]
+    assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
+
+
+def test_rungs_share_a_short_training_exactly_when_it_is_the_same(split):
+    groups = ladder.shared(EVERY, split)
+    assert [rung.claim_id for rung in groups["hwd-recog-aug-840"]] == [
+        "hwd-recog-aug-840", "hwd-recog-aug-1400", "hwd-recog-plateau", "hwd-recog-plateau-minlr0",
+    ]  # fmt: skip
+    keys = [{fit.key(ladder.spec(rung, split, budget="short")) for rung in group} for group in groups.values()]
+    assert all(len(found) == 1 for found in keys)
+    assert len(set.union(*keys)) == len(groups)
+    assert sum(map(len, groups.values())) == len(EVERY)
+
+
+def test_groups_stand_on_the_groups_that_they_changed(split):
+    groups = ladder.shared(EVERY, split)
+    bases = ladder.bases(groups)
+    assert bases["hwd-recog-bn"] == "hwd-recog-40"  # its own base, 50 epochs, is the same short training
+    assert bases["hwd-recog-no-dropout"] == "hwd-recog-aug-840"
+    assert set(groups) - set(bases) == {"hwd-recog-40", "drt-no-aug"}
+    few = ladder.shared([rung for rung in EVERY if "l2" in rung.claim_id], split)
+    assert ladder.bases(few) == {}
+
+
+@by_rung
+def test_a_trial_is_small(rung, split):
+    one = ladder.spec(rung, split, trial=2)
+    assert (one.epochs, one.steps) == (2, 2)
+    assert one.schedule == ladder.spec(rung, split).schedule
+
+
+def test_the_loss_can_be_exchanged_and_a_wrong_budget_is_refused(split):
+    assert ladder.spec(EVERY[0], split, loss="cross_entropy").loss == "cross_entropy"
+    with pytest.raises(ValueError, match="published, short"):
+        ladder.spec(EVERY[0], split, budget="long")
+
+
+def test_a_short_training_runs(split, tmp_path):
+    rung = next(rung for rung in EVERY if rung.claim_id == "hwd-recog-l2-conv")
+    run = fit.run(ladder.spec(rung, split, budget="short", steps=3), store=tmp_path)
+    assert len(run.step_losses) == 3
+
+
+def test_the_published_table_counts_images():
+    table = ladder.published_table()
+    assert table["errors"].tolist() == [round((1 - rung.published) * 4200) for rung in ladder.RUNGS]
+    assert ((table["low"] < table["accuracy"]) & (table["accuracy"] < table["high"])).all()
+    with pytest.raises(ValueError, match="whole number of 540"):
+        ladder.published_table([replace(ladder.RUNGS[0], claim_id="hwd-svm-70-30")])
+
+
+def test_warps_are_the_published_ones():
+    assert (augmentation.PUBLISHED.rotation, augmentation.PUBLISHED.zoom) == (10, 0.1)
+
+
+# Comparisons
+
+
+@pytest.mark.parametrize("n", [77, 430])
+def test_sizes_that_fit_printed_shares(n):
+    rng = np.random.default_rng(n)
+    counts = rng.integers(n // 2, n, 12)
+    rounded = [f"{round(k / n, 5):.5f}" for k in counts]
+    cut = [f"{np.floor(k / n * 1e5) / 1e5:.5f}" for k in counts]
+    for printed in (rounded, cut):
+        found = comparisons.consistent_sizes(printed, smallest=50, largest=500)
+        assert n in found
+        # Brute force: does any whole number of images print like this?
+        slow = [
+            m
+            for m in range(50, 501)
+            if all(
+                any(float(text) - 0.5001e-5 <= k / m < float(text) + 1.0001e-5 for k in range(m + 1))
+                for text in (p.rstrip("0").ljust(7, "0") for p in printed)
+            )
+        ]
+        assert set(found) <= {*slow} | {m for m in found if any(p.endswith("0") for p in printed)}
+        assert set(slow) <= set(found)
+
+
+def test_the_account_held_out_4200_images_and_nothing_smaller():
+    printed = [f"{rung.published:.6f}" for rung in ladder.RUNGS]
+    assert comparisons.consistent_sizes(printed) == [4200, 8400]
+    scores = [f"{rung.competition:.5f}" for rung in ladder.RUNGS if rung.competition]
+    assert 7000 in comparisons.consistent_sizes(scores)
+    assert max(comparisons.consistent_sizes(scores, largest=10_000)) < 7010
+    with pytest.raises(ValueError, match="printed"):
+        comparisons.consistent_sizes(["99%"])
+
+
+def pair(only_a, only_b, n=400):
+    a, b = np.ones(n, bool), np.ones(n, bool)
+    b[:only_a] = False
+    a[only_a : only_a + only_b] = False
+    return a, b
+
+
+def oracle(only_a, only_b):
+    return exact_mcnemar([[0, only_a], [only_b, 0]], exact=True).pvalue
+
+
+@pytest.mark.parametrize("difference", [0, 1, 2, 5, 6, 17])
+def test_the_best_case_is_the_test_of_a_network_that_is_never_worse(difference):
+    assert comparisons.best_case_p(difference) == pytest.approx(oracle(difference, 0))
+    assert comparisons.best_case_p(-difference) == comparisons.best_case_p(difference)
+
+
+@pytest.mark.parametrize("comparisons_", [1, 17])
+def test_the_smallest_difference_by_brute_force(comparisons_):
+    level = 0.05 / comparisons_
+    best = next(d for d in range(1, 99) if oracle(d, 0) <= level)
+    assert comparisons.smallest_difference(comparisons=comparisons_) == best
+    for disagreements in (3, 8, 40, 41, 120):
+        gaps = [a - b for a in range(disagreements + 1) if (b := disagreements - a) <= a and oracle(a, b) <= level]
+        expected = min(gaps, default=disagreements + 1)
+        assert comparisons.smallest_difference(disagreements, comparisons=comparisons_) == expected
+    with pytest.raises(ValueError, match="alpha"):
+        comparisons.smallest_difference(alpha=2)
+
+
+def test_the_typical_gap_by_tossing_coins():
+    tosses = np.random.default_rng(0).integers(0, 2, (40_000, 36)).sum(axis=1)
+    assert comparisons.typical_gap(36) == pytest.approx(np.abs(2 * tosses - 36).mean(), rel=0.02)
+    assert [comparisons.typical_gap(d) for d in (0, 1, 2)] == pytest.approx([0, 1, 1])
+    with pytest.raises(ValueError, match="disagreements"):
+        comparisons.typical_gap(-1)
+
+
+def test_published_steps_follow_statsmodels():
+    steps = comparisons.published_steps()
+    assert len(steps) == len(ladder.RUNGS) - 1
+    assert steps.loc["50 epochs", "images"] == -1
+    assert steps.loc["1,400 steps", "images"] == 15
+    _, adjusted, *_ = multipletests([oracle(abs(k), 0) for k in steps["images"]], method="holm")
+    np.testing.assert_allclose(steps["adjusted"], adjusted)
+    assert steps["visible"].tolist() == (adjusted <= 0.05).tolist()
+    assert steps["images"].abs().le(5).sum() > len(steps) / 2  # most of the ladder is a handful of images
+
+
+def test_paired_steps_follow_statsmodels():
+    counts = {"b": [(20, 2), (9, 4)], "c": [(0, 0), (1, 14)]}  # only the rung, only its base; two seeds
+    correct = {name: np.array([pair(*c)[0] for c in cs]) for name, cs in counts.items()}
+    correct |= {f"base {name}": np.array([pair(*c)[1] for c in cs]) for name, cs in counts.items()}
+    table = comparisons.paired_steps(correct, {name: f"base {name}" for name in counts})
+    p = [oracle(*c) for cs in counts.values() for c in cs]
+    _, adjusted, *_ = multipletests(p, method="holm")
+    assert table.loc["b", "images"] == np.mean([18, 5])
+    assert (table.loc["c", "least"], table.loc["c", "most"]) == (-13, 0)
+    assert table["disagree"].tolist() == [17.5, 7.5]
+    assert table["told apart"].tolist() == [(adjusted[:2] <= 0.05).sum(), (adjusted[2:] <= 0.05).sum()]
+    assert table["p"].tolist() == pytest.approx([adjusted[:2].max(), adjusted[2:].max()])
+    assert comparisons.in_words(pd.Series({"one": 3.4, "another": -2})) == "*one* (+3), *another* (−2)"
+    assert comparisons.in_words(pd.Series(dtype=float)) == "none"
+    read = comparisons.shown(table)
+    assert read["least to most"].tolist() == ["+5 to +18", "-13 to +0"]
+    assert read["seen"].tolist() == [f"{told} of 2" for told in table["told apart"]]
+    assert set(comparisons.FORMATS) <= set(read.columns)
+    assert comparisons.paired_steps(correct, {}).columns.tolist() == table.columns.tolist()
+    fewer = comparisons.paired_steps({"a": correct["b"][:1], "z": correct["base b"]}, {"a": "z"})
+    assert "least to most" not in comparisons.shown(fewer)
+    assert (fewer.loc["a", "repeats"], fewer.loc["a", "images"]) == (1, 18)
+    with pytest.raises(ValueError, match="must be"):
+        comparisons.paired_steps({"a": correct["b"], "z": correct["b"][:1]}, {"a": "z"})
+
+
+def test_twins_differ_only_by_luck():
+    a, b = pair(3, 5)
+    table = comparisons.twins({"x": np.array([a, b, b])})
+    assert table.loc["x", "pairs"] == 3
+    assert table.loc["x", "disagree"] == pytest.approx((8 + 8 + 0) / 3)
+    assert (table.loc["x", "difference"], table.loc["x", "largest"]) == (pytest.approx(4 / 3), 2)
+    with pytest.raises(ValueError, match="repeat"):
+        comparisons.twins({"x": a[None]})

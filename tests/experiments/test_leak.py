@@ -1,0 +1,136 @@
+"""The leak and the strangers: put together from known answers, so that every count can be checked by hand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import results
+from helpers.data import folds, load
+from helpers.data.dataset import build_dataset
+from helpers.data.writers import Writers
+from helpers.experiments.kfold_cv import leak, strangers
+from helpers.training import cross_validation
+
+
+@pytest.fixture(scope="module")
+def source():
+    rng = np.random.default_rng(0)
+    return build_dataset("toy", rng.integers(0, 256, (400, 28, 28)).astype(np.uint8), rng.integers(0, 10, 400))
+
+
+@pytest.fixture(scope="module")
+def parts(source):
+    return [*folds.nf264_folds(source), folds.nf264_holdout(source)]
+
+
+def answer(source, fold, wrong_when_new, epochs=4):
+    """A reader who knows by heart what it trained on, and misreads the first few new images of each part."""
+
+    def read(rows):
+        predicted = source.labels[rows].copy()
+        new = np.flatnonzero(~np.isin(rows, fold.train))[:wrong_when_new]
+        predicted[new] = (predicted[new] + 1) % 10
+        return predicted
+
+    history = pd.DataFrame({"accuracy": np.linspace(0.5, 1.0, epochs)})
+    return SimpleNamespace(
+        val_predictions=read(fold.val), test_predictions=read(fold.test), history=history, seconds=2.0, parameters=7
+    )
+
+
+@pytest.fixture(scope="module")
+def answers(source, parts):
+    return [answer(source, fold, wrong) for fold, wrong in zip(parts, [5, 4, 2, 3, 4, 6], strict=True)]
+
+
+def test_every_way_of_asking_is_counted(source, parts, answers):
+    found = leak.examine(answers, parts, source=source, origin="made up")
+    assert found.best == 2
+    n_new = int((~folds.seen(parts[2])).sum())
+    missed = min(2, n_new)
+    expected = {"leaking": (40, missed), "seen": (40 - n_new, 0), "new": (n_new, missed), "apart": (40, 6)}
+    n_missed = [min(w, int((~folds.seen(p)).sum())) for w, p in zip([5, 4, 2, 3, 4], parts[:5], strict=True)]
+    expected["by_new"] = (40, sum(n_missed))
+    for part, (n, wrong) in expected.items():
+        interval = found.accuracy(part)
+        assert (interval.n, round(interval.n * (1 - interval.estimate))) == (n, wrong), part
+    table = found.table()
+    assert table["misread"].tolist() == [expected[p][1] for p in ("leaking", "seen", "new", "by_new", "apart")]
+    assert (found.memory, found.epochs, found.cost["seconds"]) == (1.0, 4, 10.0)
+    (seen, wrong), (none, apart) = found.panels().values()
+    assert not (seen & wrong).any()
+    assert not none.any()
+    assert apart.sum() == 6
+
+
+def test_rows_on_a_short_budget_are_not_judged(source, parts, answers):
+    short = leak.examine(answers, parts, source=source, origin="made up")
+    rows = leak.rows(short, len(source), section="here")
+    assert [row.claim_id for row in rows] == ["nf264-cv-mean", "nf264-final", None, None]
+    assert rows[0].value == pytest.approx(np.mean(short.fold_scores))
+    assert rows[0].n == 400
+    assert all(one.verdict == "not comparable" for one in results.verdicts(rows))
+    long = [answer(source, fold, 1, epochs=20) for fold in parts]
+    rows = leak.rows(leak.examine(long, parts, source=source, origin="made up"), len(source), section="here")
+    assert all(one.verdict != "not comparable" for one in results.verdicts(rows))
+    assert "trained on" in rows[1].note
+
+
+def test_parts_that_do_not_fit_are_refused(source, parts, answers):
+    with pytest.raises(ValueError, match="has trained on test images"):
+        leak.examine(answers[:5], parts[:5], source=source, origin="")
+    with pytest.raises(ValueError, match="new to exactly one fold"):
+        leak.examine(answers[1:], parts[1:], source=source, origin="")
+    other = folds.k_folds(source, test=[1, 2])
+    with pytest.raises(ValueError, match="different test images"):
+        leak.examine(answers, [*other, parts[-1]], source=source, origin="")
+
+
+def test_what_the_printed_numbers_say_by_themselves():
+    found = leak.told(load.load_mnist().pooled)
+    # Fold 4 printed the largest of the five accuracies, and 99.89% of 7,000 leaves 8 misread.
+    assert (found.best, found.n, found.missed) == (3, 7000, 8)
+    fold = folds.nf264_folds(load.load_mnist().pooled)[3]
+    assert found.n_seen == len(set(fold.train) & set(fold.test))
+    share = found.n_seen / 7000
+    assert found.expected == pytest.approx(share + (1 - share) * 0.9927142857, abs=1e-6)
+    assert found.implied.estimate == pytest.approx(1 - 8 / (7000 - found.n_seen))
+
+
+def test_the_division_counts_what_leaks(parts):
+    table = leak.division(parts)
+    assert table["of the test"].eq(40).all()
+    assert table["already trained on"].iloc[-1] == 0
+    assert (40 - table["already trained on"].iloc[:5]).sum() == 40
+    assert table["held out"].tolist() == [80] * 5 + [40]
+
+
+def test_strangers_are_whole_writers_and_counted_as_people(source, monkeypatch):
+    rng = np.random.default_rng(1)
+    known = Writers(rng.integers(0, 50, 900), rng.choice([0, 1, 4], 900))
+    rows = np.sort(rng.choice(900, 400, replace=False))
+    ids = known.ids[rows]
+    bad = np.isin(ids, [3, 4, 5])  # three hands nobody can read
+
+    def pretend(recipe, parts, *, source):
+        for fold in parts:
+            assert not set(ids[fold.train]) & set(ids[fold.val])
+        return [SimpleNamespace(fold=f, val_predictions=np.where(bad[f.val], -1, source.labels[f.val])) for f in parts]
+
+    monkeypatch.setattr(cross_validation, "cross_validate", pretend)
+    first = folds.k_folds(source)
+    mixed = cross_validation.Repeated(first, np.zeros((1, 5)), np.zeros(1), np.ones(400, bool))
+    found = strangers.study(None, known, rows, source=source, mixed=mixed)
+    assert np.array_equal(found.right, ~bad)
+    assert found.mistakes.sum() == bad.sum()
+    assert (found.mistakes > 0).sum() == 3
+    assert found.worst_tenth == 1.0
+    assert found.wider > 2
+    assert found.paired.only_a == bad.sum()
+    assert found.paired.only_b == 0
+    assert found.shared == np.isin(ids[first[0].val], ids[first[0].train]).mean()
+    assert list(found.intervals)[2:] == list(strangers.SERIES)
+    student = np.isin(known.series[rows], 4)
+    assert found.intervals["high-school students"].estimate == pytest.approx((~bad)[student].mean())

@@ -1,0 +1,117 @@
+"""Recorded runs answer claims; short ones stand beside them and are never judged."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_fit import make_split
+
+from helpers import results
+from helpers.data.splits import Split
+from helpers.experiments.augmentation_annealing import comparisons, ladder, published_runs
+from helpers.runtime import paths
+from helpers.training import archive, fit
+
+RUNGS = [ladder.find(name) for name in ("hwd-recog-40", "hwd-recog-50", "hwd-new-100")]
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    return make_split()
+
+
+@pytest.fixture(scope="module")
+def made(split, tmp_path_factory):
+    """Two recorded rungs (of a trial each) and short repeats of all three."""
+    scratch = tmp_path_factory.mktemp("published")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "REPORTS", scratch / "reports")
+        plans = {
+            rung.name: replace(ladder.spec(rung, split, trial=2), model="linear", options={}) for rung in RUNGS[:2]
+        }
+        for spec in plans.values():
+            archive.record(fit.run(spec, store=scratch / "runs"))
+        records = {name: archive.find(spec) for name, spec in plans.items()}
+    short = {
+        rung.claim_id: [
+            fit.run(
+                replace(ladder.spec(rung, split, budget="short", steps=3, seed=seed), model="linear", options={}),
+                store=scratch / "runs",
+            )
+            for seed in (0, 1)
+        ]
+        for rung in RUNGS
+    }
+    return records, short
+
+
+def test_hours_of_a_training_count_once(made):
+    records, _ = made
+    one, hour = next(iter(records.values())), 3600
+    other = replace(one, history=one.history.assign(seconds=one.history["seconds"] + 1))
+    both = {"a": replace(one, seconds=hour), "b": replace(other, seconds=2 * hour)}
+    assert published_runs.hours(both) == pytest.approx(3)
+    on_the_way = replace(one, history=one.history[:1], seconds=hour / 2)
+    assert published_runs.hours(both | {"c": on_the_way}) == pytest.approx(3)
+    assert published_runs.hours({}) == 0
+
+
+def test_records_answer_and_short_runs_are_not_judged(made, split):
+    records, short = made
+    rows = published_runs.claim_rows(RUNGS, records, short, split=split)
+    assert [row.claim_id for row in rows] == [*(rung.claim_id for rung in RUNGS), "hwd-kaggle-best"]
+    assert [row.note.startswith(results.SHORT_BUDGET) for row in rows] == [False, False, True, True]
+    assert rows[0].value == np.mean(records["50 epochs"].val_predictions == split.y_val)
+    assert "recorded 20" in rows[0].note
+    assert rows[0].seeds == 1
+    first, second = short["hwd-new-100"]
+    assert rows[2].value == np.mean(first.val_predictions == split.y_val)
+    assert rows[3].value == np.mean(first.test_predictions == split.y_test)
+    assert rows[2].mean == pytest.approx(np.mean([np.mean(r.val_predictions == split.y_val) for r in (first, second)]))
+    assert "100 epochs" in rows[2].note
+    table = published_runs.against_claims(rows)
+    assert table["run"].tolist() == ["recorded", "recorded", "short", "short"]
+    assert table["difference"].tolist()[2:] == ["–", "–"]
+    words = [one.verdict for one in results.verdicts(rows)]
+    assert words[2:] == ["not comparable"] * 2
+    assert words[0] != "not comparable"
+    trials = published_runs.claim_rows(RUNGS, records, short, split=split, trial=2)
+    assert {one.verdict for one in results.verdicts(trials)} == {"not comparable"}
+
+
+def test_collecting_asks_for_the_published_spec_of_each_rung(split, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(archive, "collect", lambda plans, *, profile: asked.update(plans, profile=profile) or {})
+    assert published_runs.collect(RUNGS, split, profile="full", seed=4) == {}
+    assert asked.pop("profile") == "full"
+    wanted = {rung.name: fit.key(ladder.spec(rung, split, seed=4)) for rung in RUNGS}
+    assert {name: fit.key(spec) for name, spec in asked.items()} == wanted
+
+
+def test_scores_say_when_and_where(made, split):
+    table = published_runs.scores(made[0], split.y_val)
+    assert table.index.tolist() == ["recogModel, 40 epochs", "50 epochs"]
+    assert (table["low"] <= table["accuracy"]).all()
+    assert table["epochs"].tolist() == [2, 2]
+    assert table["hardware"].str.contains(r"\d threads? of ").all()
+    assert published_runs.scores({}, split.y_val).empty
+
+
+def test_recorded_steps_are_paired_tests(made, split):
+    records, _ = made
+    table = published_runs.paired(records, RUNGS, split.y_val)
+    correct = {name: (record.val_predictions == split.y_val)[None] for name, record in records.items()}
+    expected = comparisons.paired_steps(correct, {"50 epochs": "recogModel, 40 epochs"})
+    assert table.equals(expected)
+    told, luck = (table.assign(**{"told apart": count}, images=-3.0) for count in (1, 0))
+    published = pd.Series({"50 epochs": -1, "batch normalisation": 5})
+    assert published_runs.in_words(told, published).endswith(
+        "luck: *50 epochs* (−3). The account has *50 epochs* (−1)."
+    )
+    assert published_runs.in_words(told, published[1:]).endswith("luck: *50 epochs* (−3).")
+    assert published_runs.in_words(luck, published).endswith("luck: none.")
+    assert "as soon as" in published_runs.in_words(table.iloc[:0], published)
+    assert published_runs.told_from_luck(told).to_dict() == {"50 epochs": -3}
+    assert published_runs.told_from_luck(table.iloc[:0]).empty
+    assert published_runs.paired({"50 epochs": records["50 epochs"]}, RUNGS, split.y_val).empty

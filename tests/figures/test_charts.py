@@ -1,0 +1,108 @@
+"""Charts say what they were given: positions, intervals, numbers in cells."""
+
+import numpy as np
+import pytest
+
+from helpers.evaluation import metrics
+from helpers.figures import charts, matrices
+
+
+def test_intervals_are_limits_not_distances():
+    fig = charts.intervals(["a", "b"], [0.9, 0.95], low=[0.85, None], high=[0.93, None])
+    (trace,) = fig.data
+    assert list(trace.x) == [0.9, 0.95]
+    assert trace.x[0] - trace.error_x.arrayminus[0] == pytest.approx(0.85)
+    assert trace.x[0] + trace.error_x.array[0] == pytest.approx(0.93)
+    assert trace.error_x.array[1] == 0
+    assert trace.customdata[0] == "90.00% [85.00%, 93.00%]"
+    assert trace.customdata[1] == "95.00%"
+
+
+def test_intervals_bring_their_own_limits():
+    score = metrics.wilson(90, 100)
+    (trace,) = charts.intervals(["a"], [score]).data
+    assert trace.x[0] - trace.error_x.arrayminus[0] == pytest.approx(score.low)
+    assert trace.x[0] + trace.error_x.array[0] == pytest.approx(score.high)
+
+
+def test_bars_begin_at_zero():
+    fig = charts.intervals(["a"], [0.9], bars=True, reference=(0.97, "published"))
+    assert fig.data[0].type == "bar"
+    assert fig.data[0].base is None
+    assert fig.layout.shapes[0].x0 == 0.97
+    assert fig.layout.annotations[0].text == "published"
+
+
+def test_a_curve_and_its_band():
+    fig = charts.curves(
+        [charts.Curve("c", [1, 10], [0.5, 0.6], low=[0.4, 0.5], high=[0.7, 0.8])],
+        x_title="n",
+        y_title="accuracy",
+        log_x=True,
+        mark=(10, 0.6, "here"),
+    )
+    band, line = fig.data
+    assert list(zip(band.x, band.y, strict=True)) == [(1, 0.7), (10, 0.8), (10, 0.5), (1, 0.4)]
+    assert list(line.y) == [0.5, 0.6]
+    assert fig.layout.annotations[0].x == 1  # plotly's logarithmic axes are annotated in powers of ten
+
+
+def test_spreads_draw_every_value_and_true_quartiles():
+    values = [0.1, 0.2, 0.3, 0.4, 0.9]
+    fig = charts.spreads({"s": values}, colours=["#000000"])
+    assert sorted(fig.data[0].x) == values
+    box, middle = fig.layout.shapes
+    assert (box.x0, box.x1, middle.x0) == pytest.approx((0.2, 0.4, 0.3))
+
+
+def test_surface_keeps_the_true_numbers_below_the_floor():
+    fig = matrices.surface(
+        [[0.1, 0.5], [0.9, 0.8]], ["1", "2"], ["x", "y"], x_title="a", y_title="b", best=(1, 0), floor=0.4
+    )
+    (trace,) = fig.data
+    assert trace.text[0][0] == "10.0"
+    assert trace.z[0][0] == 0.4
+    frame = fig.layout.shapes[0]
+    assert ((frame.x0 + frame.x1) / 2, (frame.y0 + frame.y1) / 2) == (0, 1)
+
+
+def test_confusion_colours_mistakes_only_and_writes_every_count_in_its_cell():
+    counts = np.array([[50, 3], [0, 47]])
+    fig = matrices.confusion_matrix(counts, ["p", "q"])
+    cells, words = fig.data
+    assert np.asarray(cells.z).tolist() == [[0, 3], [0, 0]]
+    written = {(y, x): text for x, y, text in zip(words.x, words.y, words.text, strict=True)}
+    assert written == {("p", "p"): "50", ("p", "q"): "<b>3</b>", ("q", "q"): "47"}
+    assert fig.layout.yaxis.autorange == "reversed"  # row 0 on top, as the table is read
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda: charts.intervals(["a"], [1, 2]), "labels"),
+        (lambda: charts.intervals([], []), "labels"),
+        (lambda: charts.intervals(["a"], [0.5], low=[0.6]), "low and high"),
+        (lambda: charts.intervals(["a"], [0.5], low=[0.1, 0.2]), "low"),
+        (lambda: charts.curves([], x_title="x", y_title="y"), "lines"),
+        (lambda: charts.curves([charts.Curve("c", [1], [1, 2])], x_title="x", y_title="y"), "'c'"),
+        (lambda: charts.curves([charts.Curve("c", [1], [1], low=[0])], x_title="x", y_title="y"), "'c'"),
+        (lambda: charts.spreads({"s": []}, colours=["#000"]), "samples"),
+        (lambda: charts.spreads({"s": [1]}, colours=[]), "samples"),
+        (lambda: matrices.surface([[1]], ["a", "b"], ["c"], x_title="", y_title=""), "values"),
+        (lambda: matrices.confusion_matrix([[1, 2]]), "counts"),
+    ],
+)
+def test_bad_input_is_named(call, named):
+    with pytest.raises(ValueError, match=named):
+        call()
+
+
+def test_no_figure_needs_webgl_or_carries_its_own_text_colour():
+    figures = [
+        charts.intervals(["a"], [0.5]),
+        charts.spreads({"s": [0.1] * 5000}, colours=["#000000"]),
+        matrices.confusion_matrix(np.eye(3, dtype=int)),
+    ]
+    for fig in figures:
+        assert all("gl" not in trace.type for trace in fig.data)
+        assert fig.layout.font.color is None

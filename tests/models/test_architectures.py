@@ -1,0 +1,104 @@
+"""Architectures: sizes against hand counts, seeded weights, fused layers against Keras's own."""
+
+import keras
+import numpy as np
+import pytest
+
+from helpers.models import architectures, layers
+
+# Counted by hand from the published layer lists (weights + biases).
+BY_HAND = {
+    # 3x3x1x32+32, (13*13*32)*100+100, 100*10+10
+    "nf264_shallow": 320 + 540_900 + 1_010,
+    # + 3x3x32x64+64, 3x3x64x64+64, flattened 4*4*64
+    "nf264_deep": 320 + 18_496 + 36_928 + (1_024 * 100 + 100) + 1_010,
+    "drt_cnn": 832 + 25_632 + 18_496 + 36_928 + (7 * 7 * 64 * 256 + 256) + 2_570,
+    # four-channel input; batch normalization has 4 numbers a channel, two of them moving statistics
+    "fast_b": 9 * (4 * 32 + 32 * 64 + 64 * 64 + 64 * 128) + 4 * (32 + 64 + 64 + 128) + 1_290,
+    "mlp": 784 * 512 + 512 + 512 * 512 + 512 + 5_130,
+    "linear": 7_850,
+}
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_parameters_match_a_count_by_hand(name):
+    assert architectures.size(architectures.build(name)).parameters == BY_HAND[name]
+
+
+def test_flops_of_the_deep_published_network():
+    # multiply-adds: 26x26 positions of the first convolution, 11x11 and 9x9 of the others, then the dense layers
+    macs = 26 * 26 * 288 + 11 * 11 * 18_432 + 9 * 9 * 36_864 + 102_400 + 1_000
+    assert architectures.size(architectures.build("nf264_deep")).flops == 2 * macs
+
+
+@pytest.mark.parametrize("name", architectures.ARCHITECTURES)
+def test_every_architecture_gives_finite_float32_logits(name):
+    logits = architectures.build(name)(np.random.default_rng(0).random((3, 28, 28, 1), np.float32))
+    assert tuple(logits.shape) == (3, 10)
+    values = keras.ops.convert_to_numpy(logits)
+    assert values.dtype == np.float32
+    assert np.isfinite(values).all()
+
+
+def test_weights_depend_on_the_seed_and_nothing_else():
+    first = architectures.build("fast_b", seed=3).get_weights()
+    architectures.build("mlp", seed=9)
+    again, other = (
+        architectures.build("fast_b", seed=3).get_weights(),
+        architectures.build("fast_b", seed=4).get_weights(),
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], other[0])
+
+
+def test_layers_do_not_share_a_draw():
+    kernels = [w for w in architectures.build("mlp", {"units": (784, 784)}).get_weights() if w.ndim == 2]
+    assert abs(np.corrcoef(kernels[0].ravel(), kernels[1].ravel())[0, 1]) < 0.05
+
+
+def test_description_is_the_same_for_two_builds_and_differs_by_option():
+    a, b = (architectures.describe(architectures.build("recog", {"dropout": 0.2})) for _ in range(2))
+    assert a == b
+    assert a != architectures.describe(architectures.build("recog", {"dropout": 0.3}))
+
+
+def test_unknown_names_and_options_are_refused():
+    with pytest.raises(ValueError, match=r"got 'lenet'.*nf264_deep"):
+        architectures.build("lenet")
+    with pytest.raises(ValueError, match=r"options of model 'hdr_cnn'.*depth"):
+        architectures.build("hdr_cnn", {"depth": 3})
+    with pytest.raises(ValueError, match=r"precision.*float32"):
+        architectures.build("mlp", precision="float8")
+
+
+def test_the_policy_of_others_is_left_alone():
+    before = keras.config.dtype_policy().name
+    architectures.build("mlp", precision="mixed_bfloat16")
+    assert keras.config.dtype_policy().name == before
+
+
+def test_space_to_depth_keeps_every_pixel():
+    images = np.arange(2 * 4 * 6, dtype=np.float32).reshape(2, 4, 6, 1)
+    folded = keras.ops.convert_to_numpy(layers.SpaceToDepth()(images))
+    assert folded.shape == (2, 2, 3, 4)
+    assert folded[1, 1, 2].tolist() == images[1, 2:4, 4:6, 0].ravel().tolist()
+
+
+def test_fused_batch_normalization_agrees_with_keras_and_with_its_portable_form():
+    rng = np.random.default_rng(1)
+    inputs = rng.normal(3, 2, (64, 5, 5, 4)).astype(np.float32)
+    ours = layers.FusedBatchNormalization(momentum=0.9, epsilon=1e-3, dtype="float32")
+    theirs = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-3, dtype="float32")
+    convert = keras.ops.convert_to_numpy
+    np.testing.assert_allclose(convert(ours(inputs, training=True)), convert(theirs(inputs, training=True)), atol=1e-4)
+    np.testing.assert_allclose(convert(ours.moving_mean), convert(theirs.moving_mean), rtol=1e-4)
+    # ours estimates the population variance: n / (n - 1) of the batch's
+    batch = inputs.reshape(-1, 4).var(axis=0, ddof=1)
+    np.testing.assert_allclose(convert(ours.moving_variance), 0.9 + 0.1 * batch, rtol=1e-4)
+    fused, mean, variance = ours._fused(inputs, True)
+    portable, mean_p, variance_p = ours._portable(inputs, True)
+    for a, b in ((fused, portable), (mean, mean_p), (variance, variance_p)):
+        np.testing.assert_allclose(convert(a), convert(b), atol=2e-4)
+    np.testing.assert_allclose(
+        convert(ours._fused(inputs, False)[0]), convert(ours._portable(inputs, False)[0]), atol=1e-4
+    )

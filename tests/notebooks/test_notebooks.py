@@ -1,0 +1,119 @@
+"""Every notebook: fit to be read, edited, parameterised (tests/notebooks/test_smoke.py executes them)."""
+
+import ast
+import re
+
+import nbformat
+import pytest
+
+from helpers.reporting import parameters, plan
+from helpers.runtime import paths
+
+NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+MOST_CODE = 130  # lines, without those that are sentences; beyond it a helper should hold some
+LONGEST_CELL = 20
+# What a measured number looks like in prose: a percentage with decimals, or a long decimal fraction.
+MEASURED = re.compile(r"\b\d{1,3}\.\d+\s?%|\b0\.\d{3,}\b")
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_there_are_notebooks_numbered_without_gaps():
+    numbers = [int(path.stem.split("_")[0]) for path in NOTEBOOKS]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert numbers
+
+
+@every_notebook
+def test_the_file_is_valid_and_stripped(path):
+    notebook = read(path)
+    nbformat.validate(notebook)
+    for cell in code_cells(notebook):
+        assert cell.outputs == []
+        assert cell.execution_count is None
+        assert cell.source.strip(), "an empty cell"
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert set(notebook.metadata) <= {"kernelspec", "language_info"}
+
+
+@every_notebook
+def test_parameters_have_types_and_a_seed_and_say_what_they_mean(path):
+    notebook = read(path)
+    declared = parameters.declared(notebook)
+    assert declared["seed"].annotation == "int"
+    assert declared["profile"].default == "standard"
+    cell = next(c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
+    for line in cell.source.splitlines():
+        assert "#" in line, f"say what it means: {line}"
+
+
+def prose_lines(source):
+    """Count the lines of a cell that are sentences: what style.say is given, alternative texts, captions."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    said = [call for call in calls if ast.unparse(call.func) == "style.say"]
+    texts = [word.value for call in calls for word in call.keywords if word.arg in ("alt", "caption")]
+    return sum(c.end_lineno - c.lineno for c in said) + sum(t.end_lineno - t.lineno + 1 for t in texts)
+
+
+@every_notebook
+def test_code_is_thin_and_plain(path):
+    cells = code_cells(read(path))
+    importing = []
+    for number, cell in enumerate(cells, start=1):
+        assert not re.search(r"^\s*[%!]", cell.source, re.M), f"cell {number}: a magic or a shell command"
+        tree = ast.parse(cell.source)
+        nodes = list(ast.walk(tree))
+        forbidden = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+        assert not any(isinstance(n, forbidden) for n in nodes), f"cell {number}: def or class; move it to helpers"
+        if any(isinstance(n, ast.Import | ast.ImportFrom) for n in nodes):
+            importing.append(number)
+        assert "sys.path" not in cell.source
+        assert "ipywidgets" not in cell.source
+        assert len([line for line in cell.source.splitlines() if line.strip()]) <= LONGEST_CELL, f"cell {number}"
+    assert len(importing) == 1, f"imports in cells {importing}; one cell should hold them"
+    lines = sum(1 for cell in cells for line in cell.source.splitlines() if line.strip())
+    lines -= sum(prose_lines(cell.source) for cell in cells)
+    assert lines <= MOST_CODE
+
+
+@every_notebook
+def test_no_measured_number_is_typed_into_prose(path):
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown":
+            prose = re.sub(r"`[^`]*`", "", cell.source)
+            found = MEASURED.findall(prose)
+            assert not found, f"{found} in: {cell.source[:80]}"
+
+
+def test_the_check_for_measured_numbers_catches_one():
+    assert MEASURED.search("The network reads 99.64% of them.")
+    assert MEASURED.search("an accuracy of 0.9964")
+    assert not MEASURED.search("5 of 10 digits, gamma = 0.01, in 2021, 95% intervals")
+
+
+@every_notebook
+def test_the_shape_of_the_series(path):
+    notebook = read(path)
+    assert notebook.cells[0].cell_type == "markdown"
+    assert notebook.cells[0].source.startswith("# ")
+    headings = [line for c in notebook.cells if c.cell_type == "markdown" for line in c.source.splitlines()]
+    assert sum(line.startswith("## ") for line in headings) >= 4
+    source = "\n".join(cell.source for cell in code_cells(notebook))
+    assert f'results.save(\n    "{path.stem}"' in source or re.search(rf'results\.save\(\s*"{path.stem}"', source)
+
+
+@pytest.mark.parametrize("profile", plan.PROFILES)
+def test_profiles_override_only_what_the_notebooks_declare(profile):
+    jobs = plan.plan(profile) if profile != "full" else []
+    assert all(job.resolved["profile"] == profile for job in jobs)
+    for override in sorted((paths.PROFILES / profile).glob("*.yaml")):
+        declared = parameters.declared(read(paths.NOTEBOOKS / f"{override.stem}.ipynb"))
+        parameters.validate(parameters.read_overrides(override), declared, source=override.name)

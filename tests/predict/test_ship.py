@@ -1,0 +1,76 @@
+"""Making the shipped model, on a tiny budget: what is written can be loaded and says what it is."""
+
+import numpy as np
+import pytest
+
+from helpers.data import load
+from helpers.evaluation import calibration
+from helpers.predict import conditions, confidence, levels, reader, ship
+from helpers.runtime import paths
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    place = tmp_path_factory.mktemp("model")
+    split = load.make_split("standard", n_validation=100, n_train=2000, n_test=60)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "RUNS", place / "runs")
+        patch.setattr(
+            ship, "CANDIDATES", {"a": {"model": "linear"}, "b": {"model": "mlp", "options": {"units": (64,)}}}
+        )
+        card = ship.ship(place, n=12, candidates=("a", "b"), split=split, epochs=2, learning_rate=0.02)
+    return place, card, split
+
+
+def test_what_is_shipped_can_be_loaded_and_read_with(made):
+    place, card, split = made
+    network = reader.load(place)
+    assert network.card == card
+    assert (network.temperature, network.threshold) == (card["temperature"], card["threshold"])
+    sheet = ship.mnist_test(split)
+    right = network.probabilities(sheet.images).argmax(axis=1) == sheet.labels
+    assert card["measured_once_at_the_end"]["MNIST test"]["right"] == right.sum()
+    assert right.mean() > 0.5
+
+
+def test_the_best_candidate_on_held_out_images_is_chosen(made):
+    _, card, _ = made
+    compared = card["held_out"]["accuracy_by_candidate"]
+    assert set(compared) == {"a", "b"}
+    assert card["held_out"]["chosen"] == max(compared, key=lambda name: compared[name]["mean"])
+    assert set(compared["a"]) == {"mean", *conditions.CONDITIONS}
+    assert card["run"]["spec"]["model"] == {"a": "linear", "b": "mlp"}[card["held_out"]["chosen"]]
+
+
+def test_temperature_and_threshold_come_from_the_held_out_images(made):
+    place, card, split = made
+    network = reader.load(place)
+    sheets = ship.held_out_sheets(split, n=12)
+    labels = np.concatenate([sheet.labels for sheet in sheets])
+    logits = network.logits(np.concatenate([sheet.images for sheet in sheets]))
+    assert calibration.fit_temperature(logits, labels) == pytest.approx(card["temperature"], rel=1e-3)
+    sure = reader.softmax(logits / card["temperature"]).max(axis=1)
+    accepted = sure >= card["threshold"]
+    assert np.mean(logits[accepted].argmax(axis=1) != labels[accepted]) <= ship.WRONG_SHARE or not accepted.any()
+    assert card["held_out"]["sent_to_human"] == pytest.approx((~accepted).sum(), abs=1)
+
+
+def test_conditions_are_a_function_of_their_seed_and_keep_the_digit():
+    images = load.load_mnist().train.images[:6]
+    dark = {"32 x 32, black and white", "fine pen", "felt-tip", "photo"}
+    for name in conditions.CONDITIONS:
+        first, again = (conditions.picture(images[0], name, seed=3) for _ in range(2))
+        assert np.array_equal(first, again)
+        assert first.min() >= 0
+        assert first.max() <= 255
+        found = levels.find_polarity(first)
+        assert found == ("dark-on-light" if name in dark else "light-on-dark"), name
+        made = conditions.prepared(images, name)
+        assert made.shape == (6, 28, 28)
+        alike = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(made, images, strict=True)]
+        assert np.median(alike) > 0.6, name
+
+
+def test_the_threshold_is_one_where_nothing_is_good_enough():
+    assert confidence.choose_threshold(np.array([0.5, 0.9]), np.array([False, False]), wrong_share=0.1) == 1
+    assert confidence.choose_threshold(np.array([0.5, 0.9]), np.array([True, True]), wrong_share=0.1) == 0.5

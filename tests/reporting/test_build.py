@@ -1,0 +1,250 @@
+"""Building for real in a scratch tree: real kernels, failures of every kind, and nothing half-written."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import psutil
+import pytest
+from scratch import lend_data
+
+from helpers.runtime import paths
+
+pytestmark = pytest.mark.slow
+
+# Written by hand: importing helpers.results costs each kernel more than everything else these notebooks do.
+RECORD = """\
+import json
+from helpers.runtime import paths
+row = dict(system="coin", split="all", metric="heads", value=0.5, n=40 + seed)
+report = dict(schema=1, notebook="{slug}", profile=profile, seed=seed, question="Heads?", answer="Half.", rows=[row])
+target = paths.results_directory() / "{slug}.json"
+target.parent.mkdir(parents=True, exist_ok=True)
+target.write_text(json.dumps(report))
+target"""
+
+
+WITHOUT_BOUND = "import time\nx = []\nwhile True:\n    x.append(bytearray(2**24))\n    time.sleep(0.01)"
+
+
+def write_notebook(root, slug, *sources, title="A title", prose="Some prose."):
+    cells = [
+        nbformat.v4.new_markdown_cell(f"# {title}\n\n{prose}"),
+        nbformat.v4.new_code_cell('seed: int = 0\nprofile: str = "standard"', metadata={"tags": ["parameters"]}),
+        *[nbformat.v4.new_code_cell(source) for source in sources],
+        nbformat.v4.new_code_cell(RECORD.format(slug=slug)),
+    ]
+    for number, cell in enumerate(cells):
+        cell.id = f"cell-{number}"
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), root / "notebooks" / f"{slug}.ipynb")
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A scratch project: its own notebooks, profiles, reports and build; the real data and lock."""
+    for name in ("notebooks", "profiles/smoke", "reports"):
+        (tmp_path / name).mkdir(parents=True)
+    lend_data(tmp_path)
+    (tmp_path / "requirements.lock").write_bytes((paths.ROOT / "requirements.lock").read_bytes())
+    return tmp_path
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "helpers.reporting", *arguments]
+
+
+def reporting(root, *arguments):
+    environment = os.environ | {"DIGITS_ROOT": str(root)}
+    return subprocess.run(
+        command(*arguments), env=environment, capture_output=True, text=True, timeout=900, stdin=subprocess.DEVNULL
+    )
+
+
+def test_build_then_nothing_to_do_then_prose_then_code(root):
+    write_notebook(root, "01_one", "print('hello reader')")
+    done = reporting(root, "build")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 executed" in done.stdout
+    assert "\r" not in done.stdout
+    page = (root / "reports/01_one.html").read_text()
+    assert "hello reader" in page
+    assert str(root) not in page
+    assert json.loads((root / "reports/results/01_one.json").read_text())["rows"][0]["n"] == 40
+    assert "A title" in (root / "reports/index.html").read_text()
+    before = {path: path.stat().st_mtime_ns for path in (root / "reports").rglob("*")}
+
+    again = reporting(root, "build")
+    assert again.returncode == 0
+    assert "0 executed, 0 rendered, 1 already fresh" in again.stdout
+    assert {path: path.stat().st_mtime_ns for path in (root / "reports").rglob("*")} == before
+    assert "from these very sources" in reporting(root, "status").stdout
+
+    write_notebook(root, "01_one", "print('hello reader')", prose="Better prose.")
+    assert "prose" in reporting(root, "status").stdout
+    prose = reporting(root, "build")
+    assert "0 executed, 1 rendered" in prose.stdout
+    page = (root / "reports/01_one.html").read_text()
+    assert "Better prose." in page
+    assert "hello reader" in page
+
+    write_notebook(root, "01_one", "print('hello again')", prose="Better prose.")
+    status = reporting(root, "status").stdout
+    assert "stale: code cell 2 changed" in status
+    assert "1 executed" in reporting(root, "build").stdout
+    assert not list(root.rglob("*.part"))
+
+
+def test_a_failure_keeps_the_last_good_report_and_the_others_go_on(root):
+    write_notebook(root, "01_one", "print('good')")
+    write_notebook(root, "02_two", "print('fine')")
+    assert reporting(root, "build").returncode == 0
+    good = (root / "reports/01_one.html").read_text()
+    write_notebook(root, "01_one", "1 / 0")
+    write_notebook(root, "02_two", "print('finer')")
+    done = reporting(root, "build")
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stdout
+    assert (root / "reports/01_one.html").read_text() == good
+    assert "finer" in (root / "reports/02_two.html").read_text()
+    assert (root / "build/executed/01_one.failed.ipynb").exists()
+    failure = (root / "build/failed/01_one.html").read_text()
+    for expected in ("ZeroDivisionError", "1 / 0", "papermill notebooks/01_one.ipynb", "seed"):
+        assert expected in failure
+    write_notebook(root, "01_one", "print('mended')")
+    assert reporting(root, "build").returncode == 0
+    assert not (root / "build/failed/01_one.html").exists()
+
+
+def test_every_way_to_fail_is_named_and_leaves_no_report(root):
+    failures = {
+        "01_killed": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "kernel died in cell 2"),
+        "02_exit": ("import sys; sys.exit(0)", "SystemExit|did not finish"),
+        "03_memory": (WITHOUT_BOUND, "GiB of memory in cell 2; the limit is 0.7 GiB"),
+        "04_flood": ("for i in range(100_000): print('x' * 1000)", "printed more than"),
+    }
+    for slug, (source, _) in failures.items():
+        write_notebook(root, slug, source)
+    write_notebook(root, "05_fine")
+    done = reporting(root, "build", "--memory", "0.7")
+    assert done.returncode == 1, done.stdout + done.stderr
+    lines = {line.split(":")[0]: line for line in done.stdout.splitlines() if "FAILED" in line}
+    for slug, (_, message) in failures.items():
+        assert re.search(message, lines[slug]), done.stdout
+        assert not (root / f"reports/{slug}.html").exists()
+        assert not (root / f"reports/results/{slug}.json").exists()
+        assert (root / f"build/failed/{slug}.html").exists()
+    assert (root / "reports/05_fine.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--timeout", "stopped after {} s, the notebook's time limit, in cell 2"),
+        ("--cell-timeout", "cell 2 ran longer than its time limit"),
+    ],
+)
+def test_a_notebook_that_never_ends_is_stopped_at_its_time_limit(root, option, message):
+    write_notebook(root, "01_one", "while True: pass")
+    for seconds in (4, 16, 64):  # the shorter is enough where the kernel is up and in cell 2 by then
+        started = time.monotonic()
+        done = reporting(root, "build", option, str(seconds))
+        assert done.returncode == 1
+        assert time.monotonic() - started >= seconds
+        assert "time limit" in done.stdout
+        if message.format(seconds) in done.stdout:
+            break
+    else:
+        pytest.fail(done.stdout)
+    assert not (root / "reports/01_one.html").exists()
+    assert (root / "build/failed/01_one.html").exists()
+
+
+def test_wrong_requests_are_refused_before_anything_runs(root):
+    write_notebook(root, "01_one")
+    (root / "profiles/smoke/01_one.yaml").write_text("profile: smoke\nsede: 3\n")
+    done = reporting(root, "build", "--profile", "smoke")
+    assert done.returncode == 2
+    assert "unknown parameter 'sede'" in done.stdout
+    (root / "profiles/smoke/01_one.yaml").write_text("profile: smoke\nseed: many\n")
+    assert "seed must be int, got 'many'" in reporting(root, "build", "--profile", "smoke").stdout
+    (root / "profiles/smoke/01_one.yaml").write_text("seed: 1\n")
+    assert "must set `profile: smoke`" in reporting(root, "build", "--profile", "smoke").stdout
+    assert "no notebook '9'" in reporting(root, "build", "--notebook", "9").stdout
+    assert not (root / "build/executed").exists()
+
+
+def test_smoke_writes_elsewhere_with_a_banner(root):
+    write_notebook(root, "01_one")
+    (root / "profiles/smoke/01_one.yaml").write_text("profile: smoke\nseed: 3\n")
+    assert reporting(root, "build", "--profile", "smoke").returncode == 0
+    assert "smoke" in (root / "build/smoke/01_one.html").read_text().lower()
+    assert json.loads((root / "build/smoke/results/01_one.json").read_text())["seed"] == 3
+    assert not list((root / "reports").iterdir())
+
+
+def test_side_by_side_notebooks_wait_only_for_what_they_load(root):
+    """The first waits for a sign of the third, so they do run at once; the second needs what the first found."""
+    sign = "from helpers.runtime import paths; sign = paths.BUILD / 'sign'\n"
+    wait = sign + "import os, time\nwhile not sign.exists(): time.sleep(0.05)\nprint('threads', os.environ['{}'])"
+    write_notebook(root, "01_one", wait.format("DIGITS_THREADS"))
+    load = "from helpers.runtime import paths\nif False: results.load('01_one')\n"
+    write_notebook(root, "02_two", load + "assert (paths.RESULTS / '01_one.json').exists()")
+    write_notebook(root, "03_three", sign + "sign.touch()")
+    done = reporting(root, "build", "--jobs", "3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 executed, 3 rendered" in done.stdout
+    assert sorted(json.loads((root / "reports/manifest.json").read_text())) == ["01_one", "02_two", "03_three"]
+    assert "threads 1" in (root / "reports/01_one.html").read_text()
+    status = reporting(root, "status").stdout
+    assert status.count("from these very sources") == 3, status
+    refused = reporting(root, "build", "--jobs", "0")
+    assert refused.returncode == 2
+    assert "JOBS=0: at least 1 is needed" in refused.stdout
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_interrupt_leaves_nothing_half_written_and_no_process(root, jobs):
+    (root / "reports/01_one.html").write_bytes(good := b"the last good report")
+    for slug in ("01_one", "02_two"):
+        write_notebook(root, slug, "import time; time.sleep(3600)")
+    build = start_heeding_interrupts(command("build", "--jobs", str(jobs)), root)
+    deadline = time.monotonic() + 600
+    while sum("ipykernel" in " ".join(p.cmdline()) for p in descendants(build.pid)) < jobs:
+        assert time.monotonic() < deadline, "no kernel started"
+        time.sleep(0.2)
+    children = descendants(build.pid)
+    build.send_signal(signal.SIGINT)
+    output, _ = build.communicate(timeout=600)
+    assert build.returncode == 130
+    assert "interrupted" in output
+    assert (root / "reports/01_one.html").read_bytes() == good
+    _, alive = psutil.wait_procs(children, timeout=60)
+    assert not alive
+    assert not list(root.rglob("*.part"))
+    assert not list((root / "build/staging").iterdir())
+
+
+def start_heeding_interrupts(command, root):
+    """Start a build that SIGINT interrupts, even where these tests were told to ignore it.
+
+    A shell without job control starts `make test &` with SIGINT ignored, every process of it inherits that, and
+    Python then installs no handler of its own. What has a handler here, though, is back to normal in a new program.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(command, env=os.environ | {"DIGITS_ROOT": str(root)}, stdout=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def descendants(pid):
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []

@@ -1,0 +1,377 @@
+"""The front page says what the results say: claims, models and headline checked against other ways to count."""
+
+import itertools
+import json
+import re
+
+import numpy as np
+import pytest
+import specimen
+from scipy import stats
+from test_render import everything_inert, read
+
+from helpers import results
+from helpers.evaluation import metrics
+from helpers.reporting import headline, leaderboard, render, scoreboard, search, sections, site, wording
+from helpers.results import Report, Row, rows
+from helpers.runtime import paths
+
+
+def report(*rows, notebook="05_x") -> Report:
+    return Report(notebook=notebook, profile="standard", seed=0, question="q", answer="a", rows=rows)
+
+
+def row(value=0.9968, *, n=10_000, split="60000/10000", system="net", **more) -> Row:
+    return Row(system, split, "accuracy", value, n, **{"model": "fast"} | more)
+
+
+# Claims -------------------------------------------------------------------------------------------------------
+
+
+def test_every_claim_has_a_line_and_our_rows_stand_beside_them():
+    claims = results.claims()
+    lines = {line.claim_id: line for line in scoreboard.lines([report(row(0.9, claim_id="hdr-knn-5", section="a"))])}
+    assert list(lines) == list(claims.index)
+    assert (lines["hdr-knn-5"].verdict, lines["hdr-knn-5"].slug, lines["hdr-knn-5"].section) == ("lower", "05_x", "a")
+    assert lines["hdr-knn-5"].published_low == pytest.approx(metrics.wilson(9688, 10000).low)
+    assert sum(line.verdict == "not yet run" for line in lines.values()) == len(claims) - 1
+    assert all(line.published_low is None for line in lines.values() if line.published_n is None)
+
+
+def test_a_short_budget_is_neither_judged_nor_called_incomparable():
+    note = f"{results.SHORT_BUDGET}: 3 epochs, where the claim had 40"
+    short = row(0.9, n=4200, split="kaggle, validation", claim_id="hwd-recog-40", note=note, seconds=12.5)
+    line = next(line for line in scoreboard.lines([report(short)]) if line.claim_id == "hwd-recog-40")
+    assert (line.verdict, line.difference, line.remark, line.seconds) == (
+        "short budget",
+        None,
+        "3 epochs, where the claim had 40",
+        12.5,
+    )
+
+
+def test_a_claim_answered_twice_counts_once_and_by_its_judged_answer():
+    note = f"{results.SHORT_BUDGET}: one epoch"
+    two = [report(row(0.95, claim_id="hdr-cnn", note=note), notebook="06_y"), report(row(0.994, claim_id="hdr-cnn"))]
+    lines = scoreboard.lines(two)
+    tally = scoreboard.tally(lines)
+    assert len(lines) == len(results.claims()) + 1
+    assert tally.n == len(results.claims()) == sum(tally.counts.values())
+    assert (tally.counts["reproduced"], tally.counts["short budget"], tally.waiting) == (1, 0, tally.n - 1)
+    assert tally.judged == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "anchors", "found"),
+    [
+        ("here", ["there", "here"], "here"),
+        ("gone", ["the-data", "against-the-published-claims"], "against-the-published-claims"),
+        (None, ["proclaimed", "claims-and-ours"], "claims-and-ours"),
+        (None, ["the-data"], ""),
+        ("believed", None, "believed"),
+    ],
+)
+def test_a_line_links_to_its_section_or_to_the_claims(wanted, anchors, found):
+    assert scoreboard.section_of(wanted, anchors) == found
+
+
+def test_whisker_is_centred_and_clipped():
+    common = dict.fromkeys(("claim_id", "source", "system", "split", "metric"), "x")
+    line = scoreboard.ClaimLine(**common, published=0.9, published_n=9, difference=0.0017, low=-0.003, high=0.0064)
+    place = scoreboard.whisker(line)
+    assert place["low"] < 50 < place["mid"] < place["high"]
+    assert place["mid"] == pytest.approx(50 + 100 * 0.0017 / 0.04)
+    far = scoreboard.ClaimLine(**{**line.__dict__, "difference": 0.3, "low": 0.2, "high": 0.4})
+    assert set(scoreboard.whisker(far).values()) == {99}
+
+
+# Models -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("split", "n", "key"),
+    [
+        ("60000/10000", 10_000, "mnist"),
+        ("standard test", 10_000, "mnist"),
+        ("55000/5000/10000", 10_000, "mnist"),
+        ("standard test, 55,000 to train", 10_000, "mnist"),
+        ("60000/10000", 9_985, None),  # a part of the images is another test
+        ("56000/7000/7000", 7_000, "nf264"),
+        ("nf264, 7,000 test images", 7_000, "nf264"),
+        ("nf264 validation", 7_000, "nf264-held"),
+        ("kaggle, validation", 4_200, "kaggle-held"),
+        ("kaggle, 28,000 test images", 28_000, "kaggle"),
+        ("Kaggle proportions", 28_000, "kaggle"),
+        ("70/30 in file order", 540, None),
+        ("pooled, leave-one-out", 70_000, None),
+    ],
+)
+def test_only_whole_test_sets_are_compared(split, n, key):
+    assert leaderboard.test_set(split, n) == key
+
+
+def test_models_are_ranked_within_their_test_set_and_leaks_are_not_ranked():
+    leaked = row(
+        0.9989, n=7000, split="nf264 test", system="leaked", note="80.3% of this test was trained on, as there"
+    )
+    first = report(
+        row(0.99, system="b"), row(0.995, system="a"), row(0.98, n=7000, split="nf264 test", system="c"), leaked
+    )
+    second = report(row(0.99, system="d"), Row("guess", "60000/10000", "accuracy", 1.0, 10_000), notebook="06_y")
+    mnist, nf264 = leaderboard.boards([first, second])
+    assert [(each.system, each.rank) for each in mnist.standings] == [("a", 1), ("b", 2), ("d", 2)]
+    assert [(each.system, each.rank, each.against) for each in nf264.standings] == [
+        ("c", 1, "leader"),
+        ("leaked", None, ""),
+    ]
+    assert nf264.leader.system == "c"
+
+
+def test_models_measured_on_other_images_are_listed_but_not_ranked():
+    disputed = row(0.999, n=9_985, system="net, labels set aside")
+    small = row(0.97, n=540, split="70/30 in file order", system="SVC", model="svm")
+    mnist, other = leaderboard.boards([report(row(), disputed, small)])
+    assert [each.system for each in mnist.standings] == ["net"]
+    assert [(each.system, each.rank, each.because) for each in other.standings] == [
+        ("net, labels set aside", None, "60000/10000: 9,985 images"),
+        ("SVC", None, "70/30 in file order: 540 images"),
+    ]
+    assert other.leader is None
+    page = site.render_index([], boards=[mnist, other])
+    assert "Measured on" in page
+    assert "None" not in page
+
+
+def test_a_run_that_two_reports_show_stands_once():
+    size = {"parameters": 5}
+    first = report(row(system="a", seconds=1.25), row(0.99, system="b"), row(0.98, system="c", seconds=1.25))
+    second = report(row(system="again", seconds=1.25, **size), row(0.99, system="d"), notebook="06_y")
+    (board,) = leaderboard.boards([first, second])
+    assert [each.system for each in board.standings] == ["again", "b", "d", "c"], "the fuller row is kept"
+
+
+def test_latency_is_joined_from_its_own_row():
+    speed = Row("net", "one at a time", "latency_ms", 1.25, None)
+    (board,) = leaderboard.boards([report(row(), row(0.9, system="other"), speed)])
+    assert [each.milliseconds for each in board.standings] == [1.25, None]
+    (board,) = leaderboard.boards([report(row()), report(speed, notebook="10_z")])
+    assert board.leader.milliseconds == 1.25, "another report may have timed it"
+
+
+def test_overlap_bounds_hold_for_every_possible_overlap():
+    n = 40
+    for wrong_a, wrong_b in [(3, 9), (0, 6), (5, 5), (30, 25)]:
+        low, high = leaderboard.overlap_bounds(wrong_a, wrong_b, n)
+        least = max(0, wrong_a + wrong_b - n)
+        every = []
+        for shared in range(least, min(wrong_a, wrong_b) + 1):
+            discordant = wrong_a + wrong_b - 2 * shared
+            every.append(stats.binomtest(wrong_a - shared, discordant).pvalue if discordant else 1.0)
+        assert low == pytest.approx(min(every))
+        assert high == pytest.approx(max(every))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "word"), [((32, 152), "behind"), ((32, 34), "indistinguishable"), ((32, 45), "unknown")]
+)
+def test_without_predictions_only_what_holds_for_every_overlap_is_said(wrong, word):
+    best, other = (row(1 - each / 10_000, system=str(each)) for each in wrong)
+    (board,) = leaderboard.boards([report(best, other)])
+    assert board.standings[1].against == word
+    assert board.level_with_leader == (word == "indistinguishable")
+
+
+def test_an_average_over_runs_is_not_tested():
+    (board,) = leaderboard.boards([report(row(0.9968), row(0.99655001, system="mean"))])
+    assert board.standings[1].against == "unknown"
+
+
+def test_what_was_read_rightly_decides_where_both_rows_say_it():
+    rng, labels = np.random.default_rng(0), np.arange(10_000) % 10
+    wrong_a, wrong_b = rng.choice(10_000, 32, replace=False), rng.choice(10_000, 45, replace=False)
+    right = [~np.isin(np.arange(10_000), wrong) for wrong in (wrong_a, wrong_b)]
+    said = [rows.misread(labels, np.where(one, labels, labels + 1)) for one in right]
+    both = [row(0.9968, system="a", misread=said[0]), row(0.9955, system="b", misread=said[1])]
+    (board,) = leaderboard.boards([report(*both)])
+    p = metrics.mcnemar(*right).p_value
+    assert board.standings[1].because == f"McNemar, {wording.p_value(p)}"
+    assert board.standings[1].against == ("behind" if p < 0.05 else "indistinguishable")
+    elsewhere = rows.misread(labels[::-1], np.where(right[1], labels, labels + 1)[::-1])
+    (board,) = leaderboard.boards([report(both[0], row(0.9955, system="b", misread=elsewhere))])
+    assert board.standings[1].against == "unknown", "positions in another order say nothing"
+
+
+# Headline -----------------------------------------------------------------------------------------------------
+
+
+def test_the_headline_is_the_best_network_beside_the_best_published_on_the_same_images():
+    rows = [
+        row(0.9968, system="net", parameters=132_618, seconds=35.0),
+        row(0.9999, system="not a network"),
+        row(0.9999, n=7000, split="nf264 test", system="other images", parameters=5),
+    ]
+    reports = [report(*rows)]
+    claims = scoreboard.lines(reports)
+    found = headline.find(leaderboard.boards(reports), claims)
+    assert found.best.system == "net"
+    table = results.claims().query("metric == 'accuracy' and n.notna()")
+    assert found.published.published == table.query("split == '60000/10000'")["value"].max()
+    assert found.highest.published == table["value"].max()
+    assert 0 < found.place(found.published.published_low) < found.place(found.best.value) < 100
+
+
+def test_what_leads_before_the_best_network_is_named_with_those_level_with_it():
+    rows = [row(0.9974, system="net", parameters=5), row(0.9977, system="five nets"), row(0.95, system="other")]
+    boards = leaderboard.boards([report(*rows)])
+    found = headline.find(boards, [])
+    assert (found.best.system, found.ahead.system, found.level) == ("net", "five nets", 1)
+    text = " ".join(" ".join(read(site.render_index([], boards=boards)).text).split())
+    assert "five nets reads 99.77%" in text
+    assert "). One other model of this series cannot be told from that" in text
+
+
+def test_there_is_no_headline_before_a_network_was_measured():
+    assert headline.find([], scoreboard.lines([])) is None
+    assert headline.find(leaderboard.boards([report(row(system="kNN"))]), []) is None
+
+
+# Reading pages back, and what is searched ---------------------------------------------------------------------
+
+
+def specimen_page(**more) -> sections.Page:
+    notebook = specimen.notebook(**more)
+    return sections.read(render.render_page(notebook, slug="02_specimen", commit={}))
+
+
+def test_a_page_is_read_back_as_it_was_written():
+    page = specimen_page(hostile=False)
+    assert page.anchors == ("the-data", "a-closer-look", "the-test", "the-test-2")
+    assert [figure.alt for figure in page.figures] == [
+        "Bars of three accuracies",
+        "A heat map with two marks",
+        "A grey ramp",
+    ]
+    assert page.figures[0].chart["data"][0]["y"] == [98.6, 97.1, 87.3]
+    assert page.figures[2].invert
+    assert page.figures[2].source.startswith("data:image/png;base64,")
+    texts = {part.anchor: part.text for part in page.sections}
+    assert "written by high-school students" in texts["the-data"]
+    assert "The SVM leads" in texts["the-data"], "captions are searched"
+    assert "The SVM reads 98.6%." in texts["a-closer-look"], "what was computed is searched"
+    everything = " ".join(texts.values())
+    for unwanted in ("import numpy", "epoch 0 done", "How this page was made", "Previous", "#"):
+        assert unwanted not in everything, unwanted
+
+
+def test_the_key_figure_is_the_marked_one_or_the_first_chart():
+    assert specimen_page(hostile=False).key_figure.alt == "Bars of three accuracies"
+    notebook = specimen.notebook(hostile=False)
+    next(cell for cell in notebook.cells if "heat" in cell.source).metadata["tags"] = ["key-figure"]
+    marked = sections.read(render.render_page(notebook, slug="02", commit={}))
+    assert marked.key_figure.alt == "A heat map with two marks"
+    assert sections.read("<main><p>words</p></main>").key_figure is None
+
+
+def test_each_notebook_marks_at_most_one_key_figure():
+    for path in sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        marked = [cell for cell in cells if "key-figure" in cell["metadata"].get("tags", [])]
+        assert len(marked) <= 1, path.name
+        assert all(cell["cell_type"] == "code" for cell in marked), path.name
+
+
+def test_the_search_script_carries_every_section_and_cannot_break_out():
+    page = specimen_page(hostile=True)
+    text = search.script([("02_specimen", "A </script> title\u2028", page.sections)])
+    assert "</script" not in text
+    assert "\u2028" not in text
+    found = json.loads(re.search(r"DIGITS_TEXT=(.*);\n$", text, re.S).group(1))
+    assert found[0][:2] == ["02_specimen", "A </script> title\u2028"]
+    assert [part[0] for part in found[0][2]] == [part.anchor for part in page.sections]
+
+
+# The page -----------------------------------------------------------------------------------------------------
+
+
+def whole_page(**more) -> str:
+    rows = [
+        row(0.9968, system="net" + specimen.IMAGE, parameters=132_618, seconds=35.0, note="a note" + specimen.SCRIPT),
+        row(0.9705, system="kNN", claim_id="hdr-knn-5", section="the-test", model="knn", seconds=2.0),
+    ]
+    reports = [report(*rows, notebook="03_knn")]
+    entries = [
+        site.IndexEntry("01_eda", "Looking", "What is there?", "70,000 digits.", seconds=61.0, reading_minutes=9),
+        site.IndexEntry(
+            "02_svm", "Vectors" + specimen.IMAGE, "How well?", "", executed_at="2026-11-21", stale="x changed"
+        ),
+    ]
+    made = {"claims": scoreboard.lines(reports), "boards": leaderboard.boards(reports)}
+    return site.render_index(entries, **made, commit={"commit": "abc123", "dirty": False}, **more)
+
+
+def test_the_index_shows_answer_cards_claims_and_what_is_missing():
+    reader = read(whole_page(searchable=True))
+    text = " ".join(" ".join(reader.text).split())
+    n = len(results.claims())
+    difference = metrics.newcombe(9705, 10_000, 9688, 10_000)
+    limits = f"−{-100 * difference.low:.2f} to +{100 * difference.high:.2f}"
+    for expected in (
+        *("Looking", "70,000 digits.", "9 minutes to read", "Not executed yet", "stale: x changed", "abc123"),
+        *("99.68%", "99.55 to 99.77", "32 of 10,000 misread", "132,618 weights", "35 s to train"),
+        *("96.88%", "97.05%", "+0.17", limits, f"{n - 1} of the {n} claims have not been run yet"),
+    ):
+        assert expected in text, expected
+    links = [a["href"] for a in reader.of("a")]
+    assert {"01_eda.html", "02_svm.html", "03_knn.html#the-test", "#claim-hdr-cnn"} <= set(links)
+    ids = [attributes["id"] for _, attributes in reader.elements if attributes.get("id")]
+    assert len(ids) == len(set(ids))
+    assert {link[1:] for link in links if link.startswith("#")} <= set(ids)
+    assert reader.broken == []
+    everything_inert(reader, own_scripts={"assets/report.js", "assets/index.js", "assets/search.js"})
+
+
+def test_headings_never_skip_a_level():
+    levels = [int(tag[1]) for tag, _ in read(whole_page()).elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+def test_what_does_not_exist_is_not_linked():
+    plain = whole_page()
+    assert "try.html" not in plain
+    assert "search.js" not in plain
+    assert whole_page(try_it=True).count('href="try.html"') == 2
+
+
+def test_an_empty_index_still_renders():
+    page = site.render_index([], claims=[])
+    assert "Handwritten digits" in page
+    assert "None" not in page
+
+
+def test_assets_are_written_once(tmp_path):
+    site.write_assets(tmp_path)
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert set(before) == {"plotly.min.js", "report.css", "report.js", "index.css", "index.js"}
+    site.write_assets(tmp_path)
+    assert before == {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    (tmp_path / "report.css").write_text("old")
+    site.write_assets(tmp_path)
+    assert (tmp_path / "report.css").read_text() != "old"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (89.4, "89 s"),
+        (90, "1 min 30 s"),
+        (120, "2 min"),
+        (3600, "1 h 0 min"),
+    ],
+)
+def test_durations(seconds, shown):
+    assert wording.duration(seconds) == shown

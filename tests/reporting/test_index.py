@@ -1,0 +1,97 @@
+"""The front page is made from what lies on disk, again when that changes, and says what is stale."""
+
+import json
+
+import pytest
+import specimen
+
+from helpers import results
+from helpers.reporting import freshness, index, plan, render
+from helpers.runtime import paths
+
+SLUG = "02_specimen"
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch) -> plan.Places:
+    """One rendered report with its results and manifest in a scratch folder."""
+    where = plan.Places(*(tmp_path / name for name in ("pages", "results", "executed", "failed", "state", "logs")))
+    monkeypatch.setattr(index, "places", lambda profile: where)
+    monkeypatch.setattr(paths, "REPORTS", where.pages)
+    monkeypatch.setenv("DIGITS_RESULTS_DIR", str(where.results))
+    where.pages.mkdir()
+    page = render.render_page(specimen.notebook(hostile=False), slug=SLUG, commit={})
+    (where.pages / f"{SLUG}.html").write_text(page, encoding="utf-8")
+    net = results.Row(
+        "net", "60000/10000", "accuracy", 0.9968, 10_000, claim_id="hdr-cnn", parameters=5, section="the-test"
+    )
+    results.save(SLUG, [net], profile="standard", seed=0, question="How well?", answer="Well enough.")
+    return where
+
+
+@pytest.fixture
+def job() -> plan.Job:
+    notebook = specimen.notebook(hostile=False)
+    parts = freshness.components(notebook, {"seed": 0})
+    return plan.Job(SLUG, "A specimen", notebook, {}, {"seed": 0}, parts, "a page", None, None)
+
+
+def note(places, job, **changes) -> None:
+    about = {
+        "components": job.components,
+        "page": job.page,
+        "seconds": 12.0,
+        "executed_at": "2026-11-21T14:00:00+00:00",
+    }
+    (places.pages / "manifest.json").write_text(json.dumps({SLUG: about | changes}))
+
+
+def test_page_and_search_come_from_the_rendered_report(places, job):
+    note(places, job)
+    written = index.write_index([job], "standard")
+    page = written.read_text(encoding="utf-8")
+    for expected in ("A specimen", "How well?", "Well enough.", "99.68%", 'class="sketch"', ">fresh<", "#the-test"):
+        assert expected in page, expected
+    script = (places.pages / "assets" / "search.js").read_text(encoding="utf-8")
+    assert "high-school students" in script
+    assert "try.html" not in page
+
+
+def test_it_is_written_again_only_when_something_changed(places, job):
+    note(places, job)
+    written = index.write_index([job], "standard")
+    first = written.stat().st_mtime_ns
+    assert index.write_index([job], "standard").stat().st_mtime_ns == first
+    (places.pages / "try.html").write_text("<p>")
+    assert index.write_index([job], "standard").stat().st_mtime_ns > first
+    assert 'href="try.html"' in written.read_text(encoding="utf-8")
+    second = written.stat().st_mtime_ns
+    (places.pages / "assets" / "search.js").unlink()
+    assert index.write_index([job], "standard").stat().st_mtime_ns > second
+    written.write_text("tampered")
+    index.write_index([job], "standard")
+    assert "Well enough." in written.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"page": "older"}, "stale: prose, title or template changed"),
+        ({"components": {}}, "is new and"),
+        ({"components": None}, "stale: never executed here"),
+    ],
+)
+def test_a_stale_report_says_why(places, job, changes, words):
+    note(places, job, **changes)
+    page = index.write_index([job], "standard").read_text(encoding="utf-8")
+    assert words in page
+    assert ">fresh<" not in page
+
+
+def test_a_report_without_a_page_is_announced_and_not_counted(places, job):
+    (places.pages / f"{SLUG}.html").unlink()
+    page = index.write_index([job], "standard").read_text(encoding="utf-8")
+    assert "Not executed yet" in page
+    assert "No executed notebooks" in page
+    assert f"{SLUG}.html" not in page, "nothing to link to"
+    assert "99.68%" not in page

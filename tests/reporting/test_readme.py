@@ -1,0 +1,67 @@
+"""The README's table and picture are made, not typed, and they are of this state."""
+
+import json
+import re
+
+import nbformat
+import pytest
+from PIL import Image
+
+from helpers import results
+from helpers.reporting import readme
+from helpers.runtime import paths
+
+TEXT = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_table_says_what_the_results_say():
+    made = readme.updated(TEXT, readme.table())
+    assert readme.updated(made, readme.times(), "times") == TEXT, "run `make readme`"
+
+
+def test_every_report_with_results_is_in_the_readme_with_its_answer():
+    start, end = readme.MARKERS["reports"]
+    block = TEXT.partition(start)[2].partition(end)[0]
+    for found in results.load_all():
+        line = next(line for line in block.splitlines() if f"(reports/{found.notebook}.html)" in line)
+        assert " ".join(found.answer.split()).replace("|", "\\|") in line
+
+
+def test_links_of_the_readme_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
+        if re.match(r"[a-z]+:", target) or target.startswith("reports/"):
+            continue  # what is made by building; tests/browser/test_pages.py opens the pages that are there
+        assert (paths.ROOT / target).exists(), target
+
+
+def test_the_picture_is_small_and_a_picture():
+    picture = paths.ROOT / readme.PICTURE
+    assert picture.stat().st_size < readme.LARGEST
+    assert Image.open(picture).size == (readme.WINDOW["width"], readme.WINDOW["height"])
+    assert f"({readme.PICTURE.as_posix()})" in TEXT
+
+
+def test_a_table_is_made_from_notebooks_and_results(tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A title | with a bar\n\nText.")])
+    nbformat.write(notebook, tmp_path / "03_three.ipynb")
+    made = readme.table(tmp_path, tmp_path)
+    assert made.splitlines()[-1] == ("| [3. A title \\| with a bar](reports/03_three.html) |  | not executed yet |")
+
+
+def test_times_are_told_as_they_were_measured(tmp_path):
+    assert "Not measured yet" in readme.times(tmp_path / "times.json")
+    rows = {"reports": {"what": "`make reports`", "seconds": 125.4, "load": 0.31, "measured": "2020-01-02"}}
+    (tmp_path / "times.json").write_text(json.dumps({"machine": "2 cores of X", "rows": rows}))
+    made = readme.times(tmp_path / "times.json").splitlines()
+    assert made[0] == "In a clone made for it, on 2 cores of X:"
+    assert made[-1] == "| `make reports` | 2 min 05 s | 0.3 | 2020-01-02 |"
+
+
+@pytest.mark.parametrize("part", readme.MARKERS)
+def test_only_what_stands_between_the_markers_is_replaced(part):
+    start, end = readme.MARKERS[part]
+    text = f"before\n{start}\nold\n{end}\nafter\n"
+    assert readme.updated(text, "new", part) == f"before\n{start}\nnew\n{end}\nafter\n"
+    for broken in ("no markers", f"{start} only", f"{end} only"):
+        with pytest.raises(ValueError, match=r"README\.md needs"):
+            readme.updated(broken, "new", part)

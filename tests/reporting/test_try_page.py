@@ -1,0 +1,144 @@
+"""try.html: made whole or not at all, from the shipped network, and not again until something changes."""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from helpers.reporting import try_model, try_page
+from helpers.runtime import paths
+
+MODEL = paths.REPORTS / "model"
+BUDGET = 2_000_000  # bytes: the page with its scripts and style sheet
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A copy of the shipped network, to spoil."""
+    return shutil.copytree(MODEL, tmp_path / "model")
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+def refresh(tmp_path, model, said) -> bool:
+    return try_page.refresh(tmp_path / "pages", say=said.append, model=model)
+
+
+def rewritten(model, change) -> None:
+    """Change the network's config.json and make the card fit the new file."""
+    path = model / "digits.keras"
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(parts["config.json"])
+    change(config["config"]["layers"])
+    parts["config.json"] = json.dumps(config).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    card = json.loads((model / "digits.json").read_text(encoding="utf-8"))
+    card["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (model / "digits.json").write_text(json.dumps(card), encoding="utf-8")
+
+
+def test_the_committed_page_is_made_from_the_present_sources_and_small_enough():
+    page = paths.REPORTS / try_page.PAGE
+    assert try_page.is_made_from(page, try_page.digest_of_sources(MODEL)), "make reports brings it up to date"
+    files = [paths.REPORTS / "assets" / "try" / name for name in ("try.css", *try_page.SCRIPTS)]
+    for file in files:
+        assert file.read_bytes() == (try_page.SOURCES / file.name).read_bytes()
+    assert {file.name for file in files} == {file.name for file in files[0].parent.iterdir()}
+    assert sum(file.stat().st_size for file in [page, *files]) < BUDGET
+
+
+def test_it_is_made_once_and_again_only_when_something_changed(tmp_path, model, said):
+    page, script = tmp_path / "pages" / "try.html", tmp_path / "pages" / "assets" / "try" / "network.js"
+    assert refresh(tmp_path, model, said)
+    made, text = page.stat().st_mtime_ns, page.read_bytes()
+    assert text == (paths.REPORTS / "try.html").read_bytes(), "the same network gives the same page"
+    assert refresh(tmp_path, model, said)
+    assert page.stat().st_mtime_ns == made
+    assert len(said) == 1
+    script.write_text("tampered")
+    assert refresh(tmp_path, model, said)
+    assert script.read_bytes() == (try_page.SOURCES / "network.js").read_bytes()
+    assert page.stat().st_mtime_ns == made
+    page.write_bytes(text.replace(b"Try it yourself", b"Try it yourselves"))
+    assert refresh(tmp_path, model, said)
+    assert page.read_bytes() == text
+    card = json.loads((model / "digits.json").read_text(encoding="utf-8"))
+    (model / "digits.json").write_text(json.dumps(card | {"threshold": 0.5}), encoding="utf-8")
+    assert refresh(tmp_path, model, said)
+    assert "stands at 50.0%" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda model: (model / "digits.keras").unlink(), "there is no .*digits.keras"),
+        (lambda model: (model / "digits.json").unlink(), "there is no .*digits.json"),
+        (lambda model: (model / "digits.json").write_text("{"), "digits.json is damaged"),
+        (lambda model: (model / "digits.keras").write_bytes(b"PK"), "not the file that digits.json describes"),
+        (
+            lambda model: rewritten(model, lambda layers: layers[2].update(class_name="AveragePooling2D")),
+            "is of kind AveragePooling2D; known are",
+        ),
+        (
+            lambda model: rewritten(model, lambda layers: layers[1]["config"].update(strides=[2, 2])),
+            r"strides = \[2, 2\], expected \[1, 1\]",
+        ),
+        (lambda model: rewritten(model, lambda layers: layers.pop(3)), "only a chain can be exported"),
+    ],
+    ids=["no weights", "no card", "damaged card", "other weights", "unknown layer", "unknown setting", "no chain"],
+)
+def test_what_cannot_be_made_is_said_and_leaves_the_page_alone(tmp_path, model, said, spoil, words):
+    page = tmp_path / "pages" / "try.html"
+    page.parent.mkdir()
+    page.write_text("the last good one")
+    spoil(model)
+    assert not refresh(tmp_path, model, said)
+    assert re.search(words, said[0]), said
+    assert page.read_text() == "the last good one"
+    assert [path.name for path in page.parent.iterdir()] == ["try.html"]
+
+
+def test_a_project_without_a_network_has_no_page_and_one_that_lost_it_says_so(tmp_path, said):
+    assert refresh(tmp_path, tmp_path / "nowhere", said)
+    assert not (tmp_path / "pages").exists()
+    assert not said
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "try.html").write_text("made when there was one")
+    assert not refresh(tmp_path, tmp_path / "nowhere", said)
+    assert "there is no" in said[0]
+
+
+def test_the_export_holds_every_weight_of_the_network():
+    exported = try_model.export(MODEL)
+    normalised = sum(step["channels"] for step in exported.steps if step["kind"] == "scale")
+    assert len(exported.weights) == exported.card["parameters"] - 2 * normalised  # of four numbers two are left
+    assert [step["kind"] for step in exported.steps][:4] == ["convolve", "pool", "scale", "relu"]
+
+
+def test_it_is_made_without_tensorflow():
+    code = (
+        "import sys; from helpers.runtime import paths; from helpers.reporting import try_page;"
+        "try_page.is_made_from(paths.REPORTS / 'try.html', try_page.digest_of_sources(paths.REPORTS / 'model'));"
+        "assert not {'h5py', 'scipy', 'sklearn'} & set(sys.modules), 'a look costs no imports';"
+        "try_page.render(paths.REPORTS / 'model'); assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_nothing_in_it_reaches_for_a_network_or_runs_text():
+    forbidden = re.compile(r"\bfetch\(|XMLHttpRequest|WebSocket|sendBeacon|\beval\(|new Function|\bimport\b|https?://")
+    for path in try_page.SOURCES.iterdir():
+        found = forbidden.search(path.read_text(encoding="utf-8"))
+        assert not found, f"{path.name}: {found[0]}"

@@ -1,0 +1,247 @@
+"""The results contract: what is refused, what is written, and how a verdict comes about."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import results
+from helpers.results import Row, rows
+from helpers.runtime import paths
+
+ROW = Row("SVC", "70/30", "accuracy", 0.97, 540, claim_id="hwd-svm-70-30", model="svm", seconds=0.2)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("DIGITS_RESULTS_DIR", str(tmp_path))
+    return tmp_path
+
+
+def save(rows, **more):
+    about = {"profile": "standard", "seed": 0, "question": "How good?", "answer": "Quite."} | more
+    return results.save(about.pop("notebook", "02_test"), rows, **about)
+
+
+def test_an_accuracy_gets_its_wilson_interval():
+    # limits from solving the score equation for 524 of 540 by the quadratic formula
+    z, n, p = 1.959963984540054, 540, 524 / 540
+    centre, half = p + z * z / 2 / n, z * math.sqrt(p * (1 - p) / n + z * z / 4 / n / n)
+    assert ROW.low == pytest.approx((centre - half) / (1 + z * z / n))
+    assert ROW.high == pytest.approx((centre + half) / (1 + z * z / n))
+
+
+def test_given_limits_are_kept_and_other_metrics_get_none():
+    assert Row("a", "b", "accuracy", 0.9, 10, low=0.1, high=0.95).low == 0.1
+    row = Row("a", "b", "seconds per epoch", 12.0, None)
+    assert (row.low, row.high) == (None, None)
+
+
+def test_numpy_numbers_become_plain_ones():
+    row = Row("a", "b", "accuracy", np.float32(0.5), np.int64(10), seeds=np.int32(3), sd=np.float64(0.1))
+    assert [type(value) for value in (row.value, row.n, row.seeds, row.sd)] == [float, int, int, float]
+
+
+def test_accuracy_row_counts(folder):
+    row = results.accuracy_row("a", [1, 2, 3], [1, 2, 2], split="s", model="svm", seconds=1)
+    assert (row.value, row.n, row.model, row.seconds) == (pytest.approx(2 / 3), 3, "svm", 1.0)
+    assert row.low == pytest.approx(0.2077, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"value": float("nan")}, "value"),
+        ({"value": float("inf")}, "value"),
+        ({"value": "0.97"}, "value"),
+        ({"value": True}, "value"),
+        ({"value": None}, "value"),
+        ({"value": 97.0, "low": None, "high": None}, "value"),
+        ({"n": 0}, "n must"),
+        ({"n": -5}, "n must"),
+        ({"n": 10.5}, "n must"),
+        ({"seconds": float("nan")}, "seconds"),
+        ({"seconds": -1}, "seconds"),
+        ({"sd": 0.1}, "sd"),
+        ({"sd": float("inf"), "seeds": 3}, "sd"),
+        ({"seeds": 0}, "seeds"),
+        ({"mean": float("-inf")}, "mean"),
+        ({"low": 0.98, "high": 0.99}, "low"),
+        ({"low": 0.9, "high": None}, "low"),
+        ({"system": ""}, "system"),
+        ({"split": 3}, "split"),
+        ({"model": ""}, "model"),
+        ({"parameters": 1.5}, "parameters"),
+    ],
+)
+def test_a_row_refuses(changes, named):
+    with pytest.raises(ValueError, match=named):
+        replace(ROW, **changes)
+
+
+@pytest.mark.parametrize(
+    ("rows", "more", "named"),
+    [
+        ([replace(ROW, claim_id="hwd-svm-70-31")], {}, "claim_id"),
+        ([ROW, ROW], {}, "claim_id"),
+        ([], {}, "rows"),
+        ([{"system": "a"}], {}, "rows"),
+        ([ROW], {"answer": " "}, "answer"),
+        ([ROW], {"question": None}, "question"),
+        ([ROW], {"profile": ""}, "profile"),
+        ([ROW], {"seed": 0.5}, "seed"),
+        ([ROW], {"notebook": "../evil"}, "notebook"),
+    ],
+)
+def test_save_refuses_and_leaves_the_earlier_file(folder, rows, more, named):
+    path = save([ROW])
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=named):
+        save(rows, **more)
+    assert path.read_bytes() == before
+    assert [one.name for one in folder.iterdir()] == ["02_test.json"]
+
+
+def test_what_was_saved_is_what_is_loaded(folder):
+    other = Row("MLP", "test", "accuracy", 0.98, 10000, seeds=5, mean=0.98, sd=0.001, parameters=89610, note="é")
+    path = save([ROW, other], seed=7)
+    assert path == folder / "02_test.json"
+    report = results.load("02_test", directory=folder)
+    assert report.rows == (ROW, other)
+    assert (report.seed, report.profile, report.question, report.answer) == (7, "standard", "How good?", "Quite.")
+    assert results.load_all(folder) == [report]
+
+
+def test_results_by_hand_do_not_touch_the_committed_ones(monkeypatch):
+    monkeypatch.delenv("DIGITS_RESULTS_DIR", raising=False)
+    assert paths.results_directory() != paths.RESULTS
+
+
+def test_a_failed_write_leaves_the_earlier_file_and_no_litter(folder, monkeypatch):
+    path = save([ROW])
+    before = path.read_bytes()
+
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        save([replace(ROW, value=0.5, low=None, high=None)])
+    assert path.read_bytes() == before
+    assert [one.name for one in folder.iterdir()] == ["02_test.json"]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda d: d.update(schema=99),
+        lambda d: d.pop("answer"),
+        lambda d: d.update(surprise=1),
+        lambda d: d["rows"][0].update(surprise=1),
+        lambda d: d["rows"][0].update(value=float("nan")),
+        lambda d: d["rows"][0].update(n=0),
+        lambda d: d["rows"][0].update(claim_id="nobody"),
+        lambda d: d["rows"][0].pop("split"),
+        lambda d: d.update(rows=[]),
+    ],
+)
+def test_load_refuses_what_does_not_fit(folder, spoil):
+    path = save([ROW])
+    document = json.loads(path.read_text())
+    spoil(document)
+    path.write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=r"02_test\.json is not a results file"):
+        results.load("02_test", directory=folder)
+
+
+def test_claims_are_whole():
+    claims = results.claims()
+    assert claims.index.is_unique
+    assert len(claims) == len(paths.CLAIMS.read_text().splitlines()) - 1
+    assert claims.loc["hwd-svm-70-30", ["value", "n"]].tolist() == [0.97, 540]
+    assert pd.isna(claims.loc["nf264-production", "n"])
+    shares = claims[claims["metric"] == "accuracy"]["value"]
+    assert shares.between(0, 1).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "word"), [(0.97, "reproduced"), (0.985, "reproduced"), (0.9999, "higher"), (0.93, "lower")]
+)
+def test_verdict_follows_the_interval(value, word):
+    row = Row("SVC", "s", "accuracy", value, 540, claim_id="hwd-svm-70-30")
+    one = results.verdict(row, results.claims().loc["hwd-svm-70-30"])
+    assert one.verdict == word
+    assert (one.low <= 0 <= one.high) == (word == "reproduced")
+    assert one.difference == pytest.approx(value - 0.97)
+
+
+def test_the_same_difference_on_more_images_is_no_longer_chance():
+    claim = results.claims().loc["hdr-knn-5"]
+    words = [results.verdict(Row("k", "s", "accuracy", 0.962, n, None), claim).verdict for n in (500, 10000)]
+    assert words == ["reproduced", "lower"]
+
+
+@pytest.mark.parametrize(
+    ("row", "claim_id", "reason"),
+    [
+        (Row("s", "s", "correct", 1, 1), "hwd-svm-last", "1 image"),
+        (Row("s", "s", "accuracy", 1, 1), "hwd-svm-last", "measure accuracy"),
+        (Row("s", "s", "accuracy", 0.99, 7000), "nf264-production", "does not say"),
+        (Row("s", "s", "f1", 0.97, 540), "hwd-svm-70-30", "measure f1"),
+        (Row("s", "s", "accuracy", 0.97, 29), "hwd-svm-70-30", "29 images"),
+        (Row("s", "s", "accuracy", 0.97, None), "hwd-svm-70-30", "our row"),
+        (Row("s", "s", "accuracy", 0.97, 540, note="short budget: 300 steps"), "hwd-svm-70-30", "300 steps"),
+    ],
+)
+def test_not_comparable_says_why(row, claim_id, reason):
+    one = results.verdict(row, results.claims().loc[claim_id])
+    assert one.verdict == "not comparable"
+    assert reason in one.reason
+    assert one.low is None
+
+
+def test_against_claims_shows_both_numbers_and_leaves_out_rows_without_a_claim():
+    frame = results.against_claims([ROW, Row("x", "s", "accuracy", 0.5, 100)])
+    assert list(frame.index) == ["hwd-svm-70-30"]
+    assert frame.loc["hwd-svm-70-30", "published"] == "97.00% of 540"
+    assert frame.loc["hwd-svm-70-30", "verdict"] == "reproduced"
+    with pytest.raises(ValueError, match="claim_id"):
+        results.against_claims([replace(ROW, claim_id="nobody")])
+    assert results.against_claims([]).empty
+
+
+def test_numbers_in_the_notes_of_claims():
+    assert results.noted("nf264-tree-best-val", "gini at depth") == 17
+    assert results.noted("hdr-mlp-sklearn", "train accuracy") == 0.898
+    printed = results.noted_series("nf264-knn-val-k1")
+    assert list(printed) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 30]
+    assert (printed[2], printed[30]) == (0.9461, 0.9411)
+    with pytest.raises(ValueError, match="no number after 'depth of'"):
+        results.noted("nf264-tree-best-val", "depth of")
+
+
+def test_misread_images_come_back_as_they_were():
+    rng = np.random.default_rng(5)
+    labels = rng.integers(0, 10, 300)
+    answers = np.where(rng.random(300) < 0.2, (labels + 1) % 10, labels)
+    row = results.accuracy_row("a", labels, answers, split="s")
+    digest, right = rows.read_rightly(row)
+    np.testing.assert_array_equal(right, labels == answers)
+    assert rows.read_rightly(results.accuracy_row("b", labels, labels, split="s"))[0] == digest
+    assert rows.read_rightly(results.accuracy_row("c", labels[::-1], labels[::-1], split="s"))[0] != digest
+    assert rows.read_rightly(results.accuracy_row("d", np.zeros(1500, int), np.ones(1500), split="s")) is None
+    assert len(results.accuracy_row("e", np.zeros(999, int), np.ones(999), split="s").misread.split()) == 1000
+
+
+@pytest.mark.parametrize(
+    "misread",
+    ["7", "0123456789abcdef 3", "0123456789abcdef: 3 3", "0123456789abcdef: 4 3", "0123456789abcdef: 10",
+     "0123456789abcdef: 3", "0123456789abcdef: -1 3", "0123456789abcdef: 3 x"],
+)  # fmt: skip
+def test_misread_images_that_cannot_be_are_refused(misread):
+    with pytest.raises(ValueError, match="misread must be"):
+        Row("a", "s", "accuracy", 0.8, 10, misread=misread)
+    Row("a", "s", "accuracy", 0.8, 10, misread="0123456789abcdef: 3 4")
