@@ -200,3 +200,16 @@ def test_importing_the_style_is_quick_and_sets_the_renderer():
         "import plotly.io as pio; assert pio.renderers.default == 'plotly_mimetype', pio.renderers.default"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_source_shown_is_the_source_itself(shown):
+    style.show_source(style.figure_layout, style.say)
+    ((bundle, _),) = shown
+    text = bundle["text/markdown"]
+    assert text.startswith("```python\ndef figure_layout(")
+    assert text.index("def figure_layout(") < text.index("def say(")
+    assert "display(Markdown(" in text, "the body, not only the signature"
+    assert text.endswith("\n```")
+    for bad in ((), (len,), (3,)):
+        with pytest.raises(ValueError, match="things"):
+            style.show_source(*bad)

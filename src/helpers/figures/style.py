@@ -12,6 +12,7 @@ import math
 import os
 import re
 import sys
+from collections.abc import Callable
 from numbers import Integral, Real
 
 import matplotlib.pyplot as plt
@@ -170,6 +171,22 @@ def say(text: str) -> None:
     parts = re.split(r"(`[^`]*`)", inspect.cleandoc(text))  # code stays as it is
     parts[::2] = [re.sub(r"(?<![\w.,–-])-(?=\d)", "−", part) for part in parts[::2]]
     display(Markdown("".join(parts)))
+
+
+def show_source(*things: Callable) -> None:
+    """Display the source of functions or classes, as it stands in its file: what a page shows cannot be out of date.
+
+    Raises ValueError for none, or for what Python has no source of (a built-in, a partial: pass its function).
+    """
+    if not things:
+        raise ValueError("things: got none; at least one function or class is needed")
+    blocks = []
+    for thing in things:
+        try:
+            blocks.append(inspect.cleandoc(inspect.getsource(thing)))
+        except (TypeError, OSError) as error:
+            raise ValueError(f"things: {thing!r} has no source to show; a function or class is needed") from error
+    display(Markdown("```python\n" + "\n\n\n".join(blocks) + "\n```"))
 
 
 def table(frame: pd.DataFrame, *, caption: str = "", formats: dict[str, str] | None = None, index: bool = True) -> None:
