@@ -100,6 +100,11 @@ def vote(
     return np.stack([answers[k] for k in ks])
 
 
+def full_tree(x, y, *, criterion: str, seed: int) -> Tree:
+    """Grow one tree to its full depth: x (n, features), y (n,) labels or (n, classes) zeros and ones."""
+    return trees.plain(DecisionTreeClassifier(criterion=criterion, random_state=seed).fit(x, y))
+
+
 def tree_sweep(
     x_train,
     y_train,
@@ -132,7 +137,7 @@ def tree_sweep(
     keys = list(itertools.product(criteria, (int(seed) for seed in seeds)))
 
     def grow(key: tuple[str, int]) -> tuple[Tree, np.ndarray]:
-        full = trees.plain(DecisionTreeClassifier(criterion=key[0], random_state=key[1]).fit(train, target))
+        full = full_tree(train, target, criterion=key[0], seed=key[1])
         return full, trees.predict_at_depths(full, query, depths=depths)
 
     def compute() -> dict[str, np.ndarray]:
