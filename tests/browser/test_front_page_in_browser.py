@@ -8,7 +8,8 @@ import specimen
 from test_pages import Visit, axe
 
 from helpers import results
-from helpers.reporting import leaderboard, render, scoreboard, search, sections, site, thumbnails
+from helpers.reporting.front_page import index, leaderboard, scoreboard, search, sections, thumbnails
+from helpers.reporting.page import render, site
 from helpers.runtime import paths
 
 pytestmark = pytest.mark.browser
@@ -26,7 +27,7 @@ def folder(tmp_path_factory) -> Path:
     (where / "02_specimen.html").write_text(page, encoding="utf-8")
     parts = sections.read(page)
     odd = sections.Section("the-data", "Ångström’s café", "A naïve reader, 4 read as 9, k = 1 and nothing else")
-    site.write_script(
+    index.write_script(
         where / "assets",
         search.script([("02_specimen", "Support vectors", parts.sections), ("02_specimen", "Odd words", [odd])]),
     )
@@ -46,11 +47,11 @@ def folder(tmp_path_factory) -> Path:
     reports = [results.Report("02_specimen", "standard", 0, "q", "a", (net, short))]
     entry = {"question": "What?", "answer": "This.", "executed_at": "2026-11-21", "seconds": 4.0, "reading_minutes": 3}
     entries = [
-        site.IndexEntry("02_specimen", f"Report {i}", thumbnail=thumbnails.of(figure), stale=stale, **entry)
+        index.IndexEntry("02_specimen", f"Report {i}", thumbnail=thumbnails.of(figure), stale=stale, **entry)
         for i, (figure, stale) in enumerate(zip(parts.figures, ("", "code cell 3 changed", ""), strict=True))
     ]
     made = {"claims": scoreboard.lines(reports), "boards": leaderboard.boards(reports), "commit": {"commit": "abc"}}
-    (where / "index.html").write_text(site.render_index(entries, searchable=True, **made), encoding="utf-8")
+    (where / "index.html").write_text(index.render_index(entries, searchable=True, **made), encoding="utf-8")
     return where
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import specimen
 
-from helpers.reporting import render, scoreboard, site
+from helpers.reporting.front_page import index, scoreboard
+from helpers.reporting.page import render, site
 from helpers.runtime import paths
 
 pytestmark = pytest.mark.browser
@@ -168,8 +169,8 @@ def pages(tmp_path_factory) -> dict[str, Path]:
         )
         made[name].write_text(page, encoding="utf-8")
     made["index"] = folder / "index.html"
-    entries = [site.IndexEntry("01_eda", "Looking", "What is there?", "70,000 digits.", seconds=61.0)]
-    made["index"].write_text(site.render_index(entries, claims=scoreboard.lines([])), encoding="utf-8")
+    entries = [index.IndexEntry("01_eda", "Looking", "What is there?", "70,000 digits.", seconds=61.0)]
+    made["index"].write_text(index.render_index(entries, claims=scoreboard.lines([])), encoding="utf-8")
     made["failure"] = folder / "failure.html"
     made["failure"].write_text(
         render.render_failure(

@@ -25,8 +25,9 @@ import nbformat
 import pytest
 from scratch import lend_data
 
-from helpers.reporting import build, execute
-from helpers.reporting.terminal import Terminal
+from helpers.reporting import build
+from helpers.reporting.run import execute
+from helpers.reporting.run.terminal import Terminal
 from helpers.runtime import paths
 
 # A network in miniature on the project's own run store: eight epochs of softmax regression, resumed where it stopped.

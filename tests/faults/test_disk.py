@@ -12,7 +12,8 @@ import pytest
 from conftest import RECORD, TRAINING, fork, linux, whole
 
 from helpers.reporting import __main__ as command
-from helpers.reporting import build, freshness
+from helpers.reporting import build
+from helpers.reporting.run import freshness
 from helpers.runtime import files, paths
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000

@@ -10,7 +10,8 @@ import specimen
 from test_pages import Visit
 
 from helpers.data import load
-from helpers.reporting import render, site
+from helpers.reporting.front_page import index
+from helpers.reporting.page import render, site
 from helpers.results import Report
 from helpers.results.rows import Row
 from helpers.runtime import paths, run_store
@@ -41,8 +42,8 @@ def pages(tmp_path_factory):
     }
     row = Row("kNN" + BAD, "test" + BAD, "accuracy", 0.9, 100, note=BAD, section="a" + BAD)
     found = Report("01_eda", "standard", 0, "What?" + BAD, "So." + BAD, (row,))
-    entry = site.IndexEntry("01_eda", "Title" + BAD, "What?" + BAD, "So." + BAD, seconds=1.0, results=found)
-    made["index"] = site.render_index([entry], commit={"commit": "0" * 12 + BAD, "dirty": True})
+    entry = index.IndexEntry("01_eda", "Title" + BAD, "What?" + BAD, "So." + BAD, seconds=1.0, results=found)
+    made["index"] = index.render_index([entry], commit={"commit": "0" * 12 + BAD, "dirty": True})
     for name, text in made.items():
         (home / f"{name}.html").write_text(text, encoding="utf-8")
     return home

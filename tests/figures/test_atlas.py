@@ -14,8 +14,8 @@ from test_render import everything_inert, read
 
 from helpers.data import load
 from helpers.figures import atlas
-from helpers.reporting import atlas as markup
-from helpers.reporting import outputs, render, site
+from helpers.reporting.page import atlas as markup
+from helpers.reporting.page import outputs, render, site
 from helpers.runtime import paths
 
 READERS = ("kNN", "SVM")

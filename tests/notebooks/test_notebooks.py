@@ -6,7 +6,7 @@ import re
 import nbformat
 import pytest
 
-from helpers.reporting import parameters, plan
+from helpers.reporting.run import parameters, plan
 from helpers.runtime import paths
 
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))

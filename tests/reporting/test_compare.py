@@ -15,8 +15,8 @@ from test_pages import Visit, luminance
 from helpers import results
 from helpers.data import load
 from helpers.reporting import __main__ as command
-from helpers.reporting import compare, differences, flips, revision
-from helpers.reporting.terminal import Terminal
+from helpers.reporting.compare import compare, differences, flips, revision
+from helpers.reporting.run.terminal import Terminal
 from helpers.results import report
 from helpers.results.rows import Row
 from helpers.runtime import paths

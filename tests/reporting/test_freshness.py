@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from helpers.reporting import freshness
+from helpers.reporting.run import freshness
 from helpers.runtime import sources
 
 

@@ -12,7 +12,8 @@ from test_render import everything_inert, read
 
 from helpers import results
 from helpers.evaluation import metrics
-from helpers.reporting import headline, leaderboard, render, scoreboard, search, sections, site, wording
+from helpers.reporting.front_page import headline, index, leaderboard, scoreboard, search, sections
+from helpers.reporting.page import render, site, wording
 from helpers.results import Report, Row, rows
 from helpers.runtime import paths
 
@@ -137,7 +138,7 @@ def test_models_measured_on_other_images_are_listed_but_not_ranked():
         ("SVC", None, "70/30 in file order: 540 images"),
     ]
     assert other.leader is None
-    page = site.render_index([], boards=[mnist, other])
+    page = index.render_index([], boards=[mnist, other])
     assert "Measured on" in page
     assert "None" not in page
 
@@ -225,7 +226,7 @@ def test_what_leads_before_the_best_network_is_named_with_those_level_with_it():
     boards = leaderboard.boards([report(*rows)])
     found = headline.find(boards, [])
     assert (found.best.system, found.ahead.system, found.level) == ("net", "five nets", 1)
-    text = " ".join(" ".join(read(site.render_index([], boards=boards)).text).split())
+    text = " ".join(" ".join(read(index.render_index([], boards=boards)).text).split())
     assert "five nets reads 99.77%" in text
     assert "). One other model of this series cannot be told from that" in text
 
@@ -300,13 +301,13 @@ def whole_page(**more) -> str:
     ]
     reports = [report(*rows, notebook="03_knn")]
     entries = [
-        site.IndexEntry("01_eda", "Looking", "What is there?", "70,000 digits.", seconds=61.0, reading_minutes=9),
-        site.IndexEntry(
+        index.IndexEntry("01_eda", "Looking", "What is there?", "70,000 digits.", seconds=61.0, reading_minutes=9),
+        index.IndexEntry(
             "02_svm", "Vectors" + specimen.IMAGE, "How well?", "", executed_at="2026-11-21", stale="x changed"
         ),
     ]
     made = {"claims": scoreboard.lines(reports), "boards": leaderboard.boards(reports)}
-    return site.render_index(entries, **made, commit={"commit": "abc123", "dirty": False}, **more)
+    return index.render_index(entries, **made, commit={"commit": "abc123", "dirty": False}, **more)
 
 
 def test_the_index_shows_answer_cards_claims_and_what_is_missing():
@@ -345,7 +346,7 @@ def test_what_does_not_exist_is_not_linked():
 
 
 def test_an_empty_index_still_renders():
-    page = site.render_index([], claims=[])
+    page = index.render_index([], claims=[])
     assert "Handwritten digits" in page
     assert "None" not in page
 

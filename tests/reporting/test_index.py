@@ -6,7 +6,9 @@ import pytest
 import specimen
 
 from helpers import results
-from helpers.reporting import freshness, index, plan, render
+from helpers.reporting.front_page import index
+from helpers.reporting.page import render
+from helpers.reporting.run import freshness, plan
 from helpers.runtime import paths
 
 SLUG = "02_specimen"

@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from helpers.reporting import parameters
+from helpers.reporting.run import parameters
 
 CELL = """\
 seed: int = 0  # any whole number

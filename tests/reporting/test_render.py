@@ -8,7 +8,7 @@ import re
 import pytest
 import specimen
 
-from helpers.reporting import outputs, prose, render
+from helpers.reporting.page import outputs, prose, render
 
 VOID = {"meta", "link", "br", "hr", "img", "col", "input", "circle", "line"}
 VOID_IN_SVG = {"circle", "line"}
@@ -274,7 +274,7 @@ def test_the_failing_cell_is_the_first_that_never_ran_where_none_raised():
 
 
 def test_nbconvert_makes_the_same_page():
-    from helpers.reporting.exporter import ReportExporter
+    from helpers.reporting.page.exporter import ReportExporter
 
     page, resources = ReportExporter().from_notebook_node(
         specimen.notebook(hostile=False), {"metadata": {"name": "02_specimen"}}

@@ -12,8 +12,8 @@ import pytest
 import specimen
 from PIL import Image
 
-from helpers.reporting import scales, sketch, thumbnails
-from helpers.reporting.sections import Figure
+from helpers.reporting.front_page import scales, sketch, thumbnails
+from helpers.reporting.front_page.sections import Figure
 
 
 def drawn(*traces, **layout) -> ElementTree.Element:

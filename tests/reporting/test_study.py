@@ -14,8 +14,9 @@ from scratch import lend_data
 from test_pages import Visit, luminance
 
 from helpers.reporting import __main__ as command
-from helpers.reporting import execute, points, study, study_page, study_run
-from helpers.reporting.terminal import Terminal
+from helpers.reporting.compare import points, study, study_page, study_run
+from helpers.reporting.run import execute
+from helpers.reporting.run.terminal import Terminal
 from helpers.runtime import paths
 
 PWN = "</script><script>window.__pwned=1</script><img src=x onerror=window.__pwned=1>"

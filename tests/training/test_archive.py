@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from test_fit import make_split, small
 
-from helpers.reporting import freshness
+from helpers.reporting.run import freshness
 from helpers.runtime import paths
 from helpers.training import archive, fit, parallel
 
@@ -147,7 +147,7 @@ def test_collect_trains_and_records_in_the_full_profile_only(run, monkeypatch):
 
 def test_comparing_reads_what_is_recorded_here(run):
     """`make diff` unpacks predictions by itself, since it must not wait for TensorFlow."""
-    from helpers.reporting import flips
+    from helpers.reporting.compare import flips
 
     document = json.loads(archive.record(run).read_text())
     split = run.spec.split

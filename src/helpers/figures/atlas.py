@@ -1,6 +1,6 @@
 """An atlas of images: every one a card with its number, its label, what was read, who agrees and what lies nearest.
 
-The page turns the cards into markup of its own (`reporting.atlas`); a notebook editor shows a plain sheet instead.
+The page turns the cards into markup of its own (`reporting.page.atlas`); a notebook editor shows a plain sheet instead.
 Each picture is cut from the same row that gives the card its number, in one place, so that the two cannot part.
 """
 

@@ -4,8 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from helpers.reporting import build, execute, freshness, plan
-from helpers.reporting.terminal import Terminal, duration
+from helpers.reporting import build
+from helpers.reporting.run import execute, freshness, plan
+from helpers.reporting.run.terminal import Terminal, duration
 from helpers.runtime.files import explain
 
 
@@ -37,14 +38,14 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "status":
             return _status(options.profile, terminal)
         if options.command == "diff":
-            from helpers.reporting import compare  # pandas and scipy: only this needs them
+            from helpers.reporting.compare import compare  # pandas and scipy: only this needs them
 
             return compare.diff(options.base, terminal=terminal)
         if min(options.timeout, options.cell_timeout, options.memory) <= 0:
             raise ValueError("limits must be positive: --timeout, --cell-timeout (seconds), --memory (GiB)")
         limits = execute.Limits(options.timeout, options.cell_timeout, int(options.memory * 2**30))
         if options.command == "study":
-            from helpers.reporting import study_run
+            from helpers.reporting.compare import study_run
 
             how = {"jobs": options.jobs, "force": options.force, "limits": limits, "terminal": terminal}
             return study_run.study(Path(options.file), **how)

@@ -17,11 +17,14 @@ from pathlib import Path
 import nbformat
 from filelock import FileLock, Timeout
 
-from helpers.reporting import execute, freshness, points, provenance, site, try_page
-from helpers.reporting.index import write_index
-from helpers.reporting.pages import render
-from helpers.reporting.plan import Job, places, plan, reasons, render_reasons
-from helpers.reporting.terminal import Terminal
+from helpers.reporting.compare import points
+from helpers.reporting.front_page.index import write_index
+from helpers.reporting.page import site
+from helpers.reporting.page.pages import render
+from helpers.reporting.run import execute, freshness, provenance
+from helpers.reporting.run.plan import Job, places, plan, reasons, render_reasons
+from helpers.reporting.run.terminal import Terminal
+from helpers.reporting.try_it import page as try_page
 from helpers.runtime import paths
 from helpers.runtime.files import write_atomically
 
@@ -198,7 +201,7 @@ def without_paths(text: str, staging: Path) -> str:
 
 def _report_failure(job: Job, profile: str, outcome: execute.Outcome, output: Path, terminal: Terminal) -> None:
     """Leave what a person needs to mend a failed run: the notebook, a readable page, the reproducing command."""
-    from helpers.reporting import render as renderer
+    from helpers.reporting.page import render as renderer
 
     where = places(profile)
     try:

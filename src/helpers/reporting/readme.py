@@ -14,8 +14,8 @@ from pathlib import Path
 
 import nbformat
 
-from helpers.reporting import render, wording
-from helpers.reporting.terminal import duration
+from helpers.reporting.page import render, wording
+from helpers.reporting.run.terminal import duration
 from helpers.runtime import paths
 from helpers.runtime.files import write_atomically
 

@@ -1,0 +1,175 @@
+"""The front page, from what lies on disk: rendered pages, recorded results, the manifest, the claims."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from helpers.reporting.front_page import headline, leaderboard, scoreboard, search, sections, thumbnails
+from helpers.reporting.front_page.leaderboard import Board
+from helpers.reporting.front_page.scoreboard import ClaimLine
+from helpers.reporting.page import site
+from helpers.reporting.run import freshness, provenance
+from helpers.reporting.run.plan import Job, Places, places
+from helpers.runtime import paths
+from helpers.runtime.files import write_atomically
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class IndexEntry:
+    """One report as the index shows it: what it asks, what it found, what it cost, whether it is up to date."""
+
+    slug: str  # file name without .html, "01_eda"
+    title: str
+    question: str = ""
+    answer: str = ""  # one computed sentence; empty until the notebook has run
+    profile: str = "standard"
+    seconds: float | None = None
+    executed_at: str = ""  # ISO 8601
+    smoke: bool = False
+    results: Any = None  # helpers.results.Report | None
+    reading_minutes: int = 0
+    thumbnail: str = ""  # safe HTML: the key figure, small
+    page: bool = True  # whether slug.html exists, to be linked to
+    stale: str | None = None  # why the page is not of the present sources; "" when it is, None when nobody looked
+
+
+def render_index(
+    entries: Iterable[IndexEntry],
+    *,
+    claims: Iterable[ClaimLine] = (),
+    boards: Sequence[Board] = (),
+    commit: Mapping[str, Any] | None = None,
+    smoke: bool = False,
+    searchable: bool = False,
+    try_it: bool = False,
+) -> str:
+    """Return reports/index.html: the answer, a card per report, every published claim beside ours, all models.
+
+    `claims` comes from `scoreboard.lines`, `boards` from `leaderboard.boards`; `commit` is {"commit": str, "dirty":
+    bool}. `smoke` puts up the banner that says the numbers mean nothing. `searchable`: assets/search.js lies beside
+    the page (see `search.script`). `try_it`: try.html does.
+    """
+    entries, claims = list(entries), list(claims)
+    sources: dict[str, list[ClaimLine]] = {}
+    for line in claims:
+        sources.setdefault(line.source, []).append(line)
+    return (
+        site.environment(HERE / "template")
+        .get_template("index.html.j2")
+        .render(
+            whisker=scoreboard.whisker,
+            entries=entries,
+            sources=sources,
+            boards=boards,
+            headline=headline.find(boards, claims),
+            tally=scoreboard.tally(claims),
+            reach=f"{100 * scoreboard.WHISKER_SPAN:g}",
+            verdicts=scoreboard.VERDICTS,
+            total_seconds=sum(entry.seconds or 0 for entry in entries),
+            commit=dict(commit or {}),
+            smoke=smoke or any(entry.smoke for entry in entries),
+            searchable=searchable,
+            try_it=try_it,
+        )
+    )
+
+
+def write_index(jobs: list[Job], profile: str) -> Path:
+    """Write the index page, its search and the shared assets of a profile, when what they are made from has changed."""
+    where = places(profile)
+    index, script = where.pages / "index.html", where.pages / "assets" / "search.js"
+    now = _sources(jobs, where)
+    state = where.state / "index.json"
+    there = index.exists() and script.exists()
+    if there and freshness.read_state(state) == {"sources": now, "html": freshness.digest(index.read_bytes())}:
+        return index
+    where.pages.mkdir(parents=True, exist_ok=True)
+    site.write_assets(where.pages / "assets")
+    page, text = make(jobs, profile)
+    write_script(script.parent, text)
+    write_atomically(index, page)
+    write_atomically(state, json.dumps({"sources": now, "html": freshness.digest(page)}))
+    return index
+
+
+def make(jobs: list[Job], profile: str) -> tuple[str, str]:
+    """Return the index page and the text of assets/search.js, from the reports of a profile that are rendered."""
+    from helpers import results  # pandas and statsmodels take seconds to import
+
+    where = places(profile)
+    manifest = freshness.read_state(where.pages / "manifest.json") or {}
+    entries, reports, pages = [], [], {}
+    for job in jobs:
+        found, about = None, manifest.get(job.slug, {})
+        html = where.pages / f"{job.slug}.html"
+        if html.exists() and (where.results / f"{job.slug}.json").exists():
+            found = results.load(job.slug, directory=where.results)
+            reports.append(found)
+            pages[job.slug] = sections.read(html.read_text(encoding="utf-8"))
+        entries.append(
+            IndexEntry(
+                slug=job.slug,
+                title=job.title,
+                question=found.question if found else "",
+                answer=found.answer if found else "",
+                profile=found.profile if found else profile,
+                seconds=about.get("seconds"),
+                executed_at=about.get("executed_at", ""),
+                smoke=profile == "smoke",
+                results=found,
+                reading_minutes=about.get("reading_minutes", 0),
+                thumbnail=thumbnails.of(pages[job.slug].key_figure) if found else "",
+                page=html.exists(),
+                stale=stale(job, about) if found else None,
+            )
+        )
+    anchors = {slug: page.anchors for slug, page in pages.items()}
+    claims = scoreboard.lines(reports, anchors=anchors)
+    titles = {job.slug: job.title for job in jobs}
+    page = render_index(
+        entries,
+        claims=claims,
+        boards=leaderboard.boards(reports, anchors=anchors),
+        commit=provenance.commit(),
+        smoke=profile == "smoke",
+        searchable=True,
+        try_it=(where.pages / "try.html").exists(),
+    )
+    return page, search.script((slug, titles[slug], found.sections) for slug, found in pages.items())
+
+
+def stale(job: Job, about: dict) -> str:
+    """Return why the page on disk is not of the present sources, in a few words; nothing when it is.
+
+    `about` is the report's entry in the manifest.
+    """
+    now = freshness.components(job.notebook, job.resolved)
+    changed = freshness.why_stale(about.get("components"), now)
+    if changed:
+        return changed[0] + (f" and {len(changed) - 1} more" if len(changed) > 1 else "")
+    return "" if about.get("page") == job.page else "prose, title or template changed"
+
+
+def _sources(jobs: list[Job], where: Places) -> str:
+    """Return one digest of all that the front page is made from."""
+    made_from = [freshness.renderer_digest(), provenance.data_checksums(), (where.pages / "try.html").exists()]
+    made_from += [
+        (path.name, freshness.digest(path.read_bytes()))
+        for path in sorted(Path(__file__).parent.rglob("*"))
+        if path.is_file()
+    ]
+    made_from += [(job.slug, job.title, job.sources) for job in jobs]  # fresh or stale
+    sources = [where.pages / "manifest.json", paths.CLAIMS, *sorted(where.results.glob("*.json"))]
+    made_from += [(path.name, freshness.digest(path.read_bytes())) for path in sources if path.exists()]
+    return freshness.digest(json.dumps(made_from))
+
+
+def write_script(directory: Path, text: str) -> None:
+    """Write assets/search.js, unless it is the same already."""
+    target = directory / "search.js"
+    if not target.exists() or target.read_text(encoding="utf-8") != text:
+        write_atomically(target, text)

@@ -1,0 +1,186 @@
+"""All models of the series, ranked on each test set, and which of them chance could put in the leader's place."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from helpers.reporting.front_page import scoreboard
+from helpers.reporting.page import wording
+from helpers.results.rows import read_rightly
+
+LEVEL = 0.05
+# Test sets that several reports use under several names, with the size by which a part of one is told from the whole.
+_MNIST = r"standard( test)?(, [\d,]+ to train)?|(60,?000|55,?000/5,?000)/10,?000( test)?"
+_NF264 = r"(nf264,? (7,000 )?|56000/7000/7000 ?)"
+TEST_SETS = (
+    (
+        "mnist",
+        "MNIST’s own test images",
+        10_000,
+        r"standard( test(, [\d,]+ to train)?)?|(60,?000|55,?000/5,?000)/10,?000( test)?",
+    ),
+    ("nf264", "The test images of NF264 Project 2", 7_000, _NF264 + r"(test( images)?)?"),
+    ("kaggle", "Test images in Kaggle’s proportions", 28_000, r"kaggle( proportions|,? (28,000 )?test( images)?)"),
+    ("kaggle-held", "Held-out images in Kaggle’s proportions", 4_200, r"kaggle,? (validation|holdout|held out)"),
+    ("nf264-held", "The validation images of NF264 Project 2", 7_000, _NF264 + r"validation"),
+)
+OTHER = "other"  # the board of all models measured on images of their own
+_SEEN = "of this test was trained on"  # how the note of a row says that its test leaked into its training
+_LATENCY = re.compile(r"(latency|milliseconds|ms)(_p50|_median|_per_(digit|image))?(_ms)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One model on one test set. `against` says how it compares with the leader, `because` on what grounds."""
+
+    system: str
+    value: float
+    n: int
+    low: float | None
+    high: float | None
+    seeds: int
+    mean: float | None
+    sd: float | None
+    parameters: int | None
+    seconds: float | None
+    milliseconds: float | None
+    model: str
+    slug: str
+    section: str
+    note: str = ""
+    right: tuple | None = None  # what `rows.read_rightly` says
+    rank: int | None = None  # None: not ranked
+    against: str = ""  # "leader", "indistinguishable", "behind", "unknown" or "" for the unranked
+    because: str = ""  # on what grounds; of the unranked, why not or on what they were measured
+
+
+@dataclass(frozen=True)
+class Board:
+    """The models that were measured on the very same images, best first."""
+
+    key: str
+    title: str
+    n: int
+    standings: tuple[Standing, ...]
+
+    @property
+    def leader(self) -> Standing | None:
+        """The best of those that are ranked."""
+        return next((each for each in self.standings if each.rank == 1), None)
+
+    @property
+    def level_with_leader(self) -> int:
+        """How many others are indistinguishable from the leader."""
+        return sum(each.against == "indistinguishable" for each in self.standings)
+
+
+def boards(reports: Iterable[Any], *, anchors: Mapping[str, Iterable[str]] | None = None) -> list[Board]:
+    """Rank the accuracies of all reports on each test set that several of them share.
+
+    `reports` are `helpers.results.Report`s. Only rows about a model (with a palette key or a number of parameters)
+    count. Rows whose note says that the test had been trained on stand below, unranked; those on other images than a
+    whole common test set make the last board, which has no order of merit.
+    """
+    reports = list(reports)
+    speeds = _speeds(reports)
+    groups: dict[str, list[Standing]] = {key: [] for key, *_ in TEST_SETS} | {OTHER: []}
+    for report in reports:
+        for row in report.rows:
+            if row.metric != "accuracy" or row.n is None or (row.model is None and row.parameters is None):
+                continue
+            key = test_set(row.split, row.n) or OTHER
+            section = scoreboard.section_of(row.section, (anchors or {}).get(report.notebook))
+            names = ("system", "value", "n", "low", "high", "seeds", "mean", "sd", "parameters", "seconds", "note")
+            fields = {name: getattr(row, name) for name in names}
+            place = {"slug": report.notebook, "section": section, "model": row.model or ""}
+            speed = speeds.get((report.notebook, row.system), speeds.get(("", row.system)))
+            why = f"{row.split}: {row.n:,} image{'s' if row.n > 1 else ''}" if key == OTHER else ""
+            groups[key].append(Standing(**fields, **place, milliseconds=speed, because=why, right=read_rightly(row)))
+    others = tuple(groups.pop(OTHER))
+    titles = {key: (title, n) for key, title, n, _ in TEST_SETS}
+    found = [Board(key, *titles[key], _ranked(rows)) for key, rows in groups.items() if rows]
+    return [*found, Board(OTHER, "Measured on other images, each as it says", 0, others)] if others else found
+
+
+def test_set(split: str, n: int | None) -> str | None:
+    """Return the key of the test set that a row was measured on, None for a part of one or another one."""
+    for key, _, whole, pattern in TEST_SETS:
+        if n == whole and re.fullmatch(pattern, split.strip(), re.IGNORECASE):
+            return key
+    return None
+
+
+def compare(leader: Standing, other: Standing) -> tuple[str, str]:
+    """Say whether `other` can be told from `leader`: "indistinguishable", "behind" or "unknown", and why.
+
+    Where both say which images they read rightly, McNemar's exact test decides. Where not, only the numbers of mistakes
+    are known, and the test is made at both ends of what the overlap of mistakes could be: where both ends agree,
+    nothing needs to be guessed; else it is unknown.
+    """
+    from helpers.evaluation import metrics  # scipy: only the index needs it
+
+    if leader.right and other.right and leader.right[0] == other.right[0]:
+        test = metrics.mcnemar(leader.right[1], other.right[1])
+        word = "behind" if test.p_value < LEVEL and test.difference > 0 else "indistinguishable"
+        return word, f"McNemar, {wording.p_value(test.p_value)}"
+    wrong = [round((1 - each.value) * each.n) for each in (leader, other)]
+    if any(abs((1 - each.value) * each.n - errors) > 1e-3 for each, errors in zip((leader, other), wrong, strict=True)):
+        return "unknown", "an average of several runs"
+    nested, disjoint = overlap_bounds(*wrong, leader.n)
+    if disjoint < LEVEL:
+        return "behind", f"any overlap: {wording.p_value(disjoint).replace('=', '≤')}"
+    if nested >= LEVEL:
+        return "indistinguishable", f"any overlap: {wording.p_value(nested).replace('=', '≥')}"
+    return "unknown", "overlap of mistakes not on record"
+
+
+def overlap_bounds(wrong_a: int, wrong_b: int, n: int) -> tuple[float, float]:
+    """Return McNemar's exact p-value when the fewer mistakes are all among the more, and when they share fewest.
+
+    With the difference of mistakes fixed, the p-value grows with the number of images on which the two disagree,
+    so every possible overlap lies between these.
+    """
+    from scipy import stats  # imported where used: it costs a second
+
+    def p(shared: int) -> float:
+        only_a, only_b = wrong_a - shared, wrong_b - shared
+        return float(stats.binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+
+    return p(min(wrong_a, wrong_b)), p(max(0, wrong_a + wrong_b - n))
+
+
+def _ranked(rows: list[Standing]) -> tuple[Standing, ...]:
+    rows = sorted(_once(rows), key=lambda each: (-each.value, each.parameters or 0, each.system))
+    fair = [each for each in rows if _SEEN not in each.note]
+    seen = [replace(each, because="its training had seen the test") for each in rows if _SEEN in each.note]
+    found = []
+    for i, each in enumerate(fair):
+        word, why = ("leader", "") if i == 0 else compare(fair[0], each)
+        better = sum(other.value > each.value for other in fair)
+        found.append(replace(each, rank=better + 1 if i else 1, against=word, because=why))
+    return (*found, *seen)
+
+
+def _once(rows: list[Standing]) -> list[Standing]:
+    """Leave out a run that another report shows again: the same time, to the digit, and score; keep the fuller row."""
+    kept: dict[tuple, Standing] = {}
+    for place, each in enumerate(rows):
+        run = (each.seconds, each.value) if each.seconds is not None else ("timeless", place)
+        if run not in kept or (kept[run].parameters is None and each.parameters is not None):
+            kept[run] = each
+    return list(kept.values())
+
+
+def _speeds(reports: Iterable[Any]) -> dict[tuple[str, str], float]:
+    """Collect milliseconds a digit by (report, system), from rows that record them under any of the usual names.
+
+    A system that only another report has timed is found under ("", system).
+    """
+    found = {}
+    for report in reports:
+        for row in report.rows:
+            if _LATENCY.fullmatch(row.metric):
+                found.setdefault((report.notebook, row.system), row.value)
+                found.setdefault(("", row.system), row.value)
+    return found

@@ -1,0 +1,60 @@
+"""Turn an executed notebook and the present prose into its page, and note what it was made from."""
+
+import json
+
+import nbformat
+
+from helpers.reporting.page import render as renderer
+from helpers.reporting.run import freshness
+from helpers.reporting.run.plan import Job, places
+from helpers.runtime.files import write_atomically
+
+
+def render(job: Job, profile: str) -> None:
+    """Render a job's page from its executed notebook and the present prose, and note its state."""
+    where = places(profile)
+    executed = nbformat.read(where.executed / f"{job.slug}.ipynb", as_version=4)
+    page = renderer.render_page(
+        merge(job.notebook, executed),
+        slug=job.slug,
+        previous=job.previous,
+        next=job.next,
+        commit={key: executed.metadata["digits"][key] for key in ("commit", "dirty")},
+    )
+    write_atomically(where.pages / f"{job.slug}.html", page)
+    state = freshness.read_state(where.state / f"{job.slug}.json") or {}
+    state |= {"page": job.page, "html": freshness.digest(page), "sources": job.sources}
+    write_atomically(where.state / f"{job.slug}.json", json.dumps(state, indent=1, sort_keys=True))
+    manifest = freshness.read_state(where.pages / "manifest.json") or {}
+    manifest[job.slug] = {
+        "sources": job.sources,
+        "components": job.components,
+        "page": job.page,
+        "html": freshness.digest(page),
+        "reading_minutes": renderer.reading_minutes(executed),
+        "seconds": round(executed.metadata["digits"]["seconds"], 1),
+        "executed_at": executed.metadata["digits"]["executed_at"],
+    }
+    write_atomically(where.pages / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+
+
+def merge(source: nbformat.NotebookNode, executed: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Return the source notebook with the outputs of its execution: new prose around standing numbers."""
+    merged = nbformat.from_dict(source)
+    done = [
+        c for c in executed.cells if c.cell_type == "code" and "injected-parameters" not in c.metadata.get("tags", [])
+    ]
+    injected = [c for c in executed.cells if "injected-parameters" in c.metadata.get("tags", [])]
+    cells = []
+    for cell in merged.cells:
+        cell = nbformat.from_dict(cell)
+        if cell.cell_type == "code":
+            ran = done.pop(0)
+            cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
+            cell.metadata["papermill"] = ran.metadata.get("papermill", {})
+        cells.append(cell)
+        if "parameters" in cell.metadata.get("tags", []):
+            cells += injected
+    merged.cells = cells
+    merged.metadata["digits"] = executed.metadata["digits"]
+    return merged

@@ -1,0 +1,199 @@
+"""Execute one notebook strictly: in its own process, within limits of time and memory, leaving nothing half-done."""
+
+import contextlib
+import json
+import os
+import queue
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import psutil
+
+from helpers.runtime import paths
+
+ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+KERNEL_ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "PYTHONHASHSEED": "0",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+}
+
+
+def pinned(threads: int | str) -> dict[str, str]:
+    """Return what a kernel's environment says when it is to compute with so many threads."""
+    return dict.fromkeys(("DIGITS_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Wall-clock seconds for a notebook and for one cell, and bytes of memory for its whole process tree."""
+
+    notebook_seconds: float = 3600.0
+    cell_seconds: float = 2400.0
+    memory_bytes: int = min(12 * 2**30, psutil.virtual_memory().total * 9 // 10)  # before the system picks a victim
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an execution ended: `error` is None when every cell ran; `cell` is the failing cell's number, from 1."""
+
+    seconds: float
+    error: str | None = None
+    cell: int | None = None
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the terminal shows while a notebook runs."""
+
+    cell: int
+    cells: int
+    seconds: float
+    line: str
+
+
+def run(
+    source: Path,
+    output: Path,
+    *,
+    parameters: dict,
+    results: Path,
+    limits: Limits = Limits(),
+    progress: Callable[[Progress], None] = lambda progress: None,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Outcome:
+    """Execute a notebook file into `output`, its results into the directory `results`.
+
+    `environment` is added to this process's own. What `progress` raises ends the execution and is passed on.
+
+    The kernel dies with this call, however the call ends: an error, a limit, Ctrl-C. `output` is a scratch
+    path: on failure it holds the notebook as far as it came, if anything came.
+    """
+    job = {
+        "source": str(source),
+        "output": str(output),
+        "parameters": parameters,
+        "cwd": str(paths.ROOT),
+        "cell_timeout": int(limits.cell_seconds),
+    }
+    started = time.monotonic()
+    places = {"DIGITS_RESULTS_DIR": str(results), "DIGITS_ROOT": str(paths.ROOT)}
+    # A session of its own: Ctrl-C reaches this process alone, which then ends the children in order.
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "helpers.reporting.run.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | KERNEL_ENVIRONMENT | environment | places,
+        start_new_session=True,
+    )
+    events: queue.Queue[dict] = queue.Queue()
+    threads = [
+        threading.Thread(target=_read_events, args=(worker.stdout, events), daemon=True),
+        threading.Thread(target=_read_stderr, args=(worker.stderr, events), daemon=True),
+    ]
+    log: deque[str] = deque(maxlen=200)
+    error, failed_cell, cell, cells, line = None, None, 0, 0, ""
+    known: dict[int, psutil.Process] = {}
+    looked, memory = 0.0, 0
+    try:
+        with contextlib.suppress(BrokenPipeError):
+            worker.stdin.write(json.dumps(job) + "\n")
+            worker.stdin.flush()  # and left open: when this process is killed it closes, which ends the worker
+        for thread in threads:
+            thread.start()
+        while error is None:
+            try:
+                event = events.get(timeout=0.5)
+            except queue.Empty:
+                event = {"event": "tick"}
+            seconds = time.monotonic() - started
+            match event["event"]:
+                case "cell":
+                    cell, cells, line = event["number"], event["total"], ""
+                case "line":
+                    line = event["text"]
+                    log.append(line)
+                case "error":
+                    failed_cell = event["cell"] or cell or None
+                    error = _explain(event, cell)
+                case "done":
+                    break
+                case "tick" if worker.poll() is not None and events.empty() and not threads[0].is_alive():
+                    error = f"the process running the notebook ended with status {worker.returncode} in cell {cell}"
+                    failed_cell = cell or None
+            if error is None and seconds > limits.notebook_seconds:
+                error = f"stopped after {limits.notebook_seconds:.0f} s, the notebook's time limit, in cell {cell}"
+                failed_cell = cell or None
+            if seconds - looked > 0.5:  # a look at every process costs milliseconds; lines can come by the thousand
+                looked, memory = seconds, _memory(worker.pid, known)
+            if error is None and memory > limits.memory_bytes:
+                error = (
+                    f"stopped at {memory / 2**30:.1f} GiB of memory in cell {cell}; "
+                    f"the limit is {limits.memory_bytes / 2**30:.1f} GiB"
+                )
+                failed_cell = cell or None
+            progress(Progress(cell, cells, seconds, line))
+        if error is None and worker.wait(timeout=30) != 0:
+            error = f"the process running the notebook ended with status {worker.returncode}"
+    finally:
+        _memory(worker.pid, known)
+        _end(worker, known)
+    return Outcome(time.monotonic() - started, error, failed_cell, tuple(log))
+
+
+def _explain(event: dict, cell: int) -> str:
+    """Return an event's error as text a reader can act on."""
+    text = ANSI.sub("", event["text"])
+    if event["name"] == "DeadKernelError":
+        return f"the kernel died in cell {cell} (killed, or out of memory)"
+    if event["name"] == "CellTimeoutError":
+        return f"cell {cell} ran longer than its time limit: {text.splitlines()[0]}"
+    return text if event["name"] in text else f"{event['name']}: {text}"
+
+
+def _read_events(stream, events: queue.Queue) -> None:
+    for text in stream:
+        with contextlib.suppress(ValueError):
+            events.put(json.loads(text))
+
+
+def _read_stderr(stream, events: queue.Queue) -> None:
+    for text in stream:
+        events.put({"event": "line", "stream": "stderr", "text": text.rstrip()})
+
+
+def _memory(pid: int, known: dict[int, psutil.Process]) -> int:
+    """Return the resident bytes of a process and its descendants, remembering each so that all can be ended."""
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        root = psutil.Process(pid)
+        for process in [root, *root.children(recursive=True)]:
+            known[process.pid] = process
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_info().rss
+    return total
+
+
+def _end(worker: subprocess.Popen, known: dict[int, psutil.Process]) -> None:
+    """End the worker and everything it started; a kernel would otherwise outlive it for seconds."""
+    for process in known.values():
+        with contextlib.suppress(psutil.Error):
+            if process.is_running():
+                process.kill()
+    with contextlib.suppress(OSError):
+        worker.kill()
+    worker.wait()
+    for stream in (worker.stdin, worker.stdout, worker.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.close()

@@ -1,0 +1,72 @@
+"""Tell a person at a terminal, or a log file, how a build is getting on."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from helpers.reporting.run.execute import Progress
+
+
+class Terminal:
+    """One moving line on a terminal for whatever runs; elsewhere one line per notebook and no carriage returns."""
+
+    def __init__(self, stream=None):
+        self.stream = stream or sys.stdout
+        self.live = self.stream.isatty()
+        self.expected: dict[str, float | None] = {}  # of the notebooks that run
+        self.moving: dict[str, str] = {}
+
+    def say(self, text: str) -> None:
+        """Write a line that stays."""
+        self._clear()
+        print(text, file=self.stream, flush=True)
+
+    def start(self, slug: str, why: list[str], expected: float | None) -> None:
+        """Note which notebook starts, why, and how long it took last time (seconds)."""
+        self.expected[slug] = expected
+        if self.live:
+            more = f" and {len(why) - 1} more" if len(why) > 1 else ""
+            self.say(f"{slug}: {why[0]}{more}")
+
+    def progress(self, slug: str, progress: Progress) -> None:
+        """Show the cell, the time so far, what is left by the last run's time, and the kernel's last line."""
+        if not self.live:
+            return
+        text = f"{slug}  cell {progress.cell}/{progress.cells or '?'}  {duration(progress.seconds)}"
+        expected = self.expected.get(slug)
+        if expected and expected > progress.seconds:
+            text += f", about {duration(expected - progress.seconds)} left"
+        self.moving[slug] = text
+        line = " | ".join(self.moving.copy().values())
+        if progress.line and len(self.moving) == 1:
+            line += f"  {progress.line}"
+        width = shutil.get_terminal_size().columns - 1
+        self.stream.write("\r\x1b[2K" + line[:width])
+        self.stream.flush()
+
+    def done(self, slug: str, seconds: float) -> None:
+        """Say that a notebook ran to its end."""
+        self.moving.pop(slug, None)
+        self.say(f"{slug}: executed in {duration(seconds)}")
+
+    def failed(self, slug: str, seconds: float, error: str, page: Path) -> None:
+        """Say that a notebook failed, with the last line of its error and where to read the rest."""
+        self.moving.pop(slug, None)
+        last = [line for line in error.splitlines() if line.strip()][-1]
+        self.say(
+            f"{slug}: FAILED after {duration(seconds)}: {last}\n  read {page}; the last good report stays in place"
+        )
+
+    def _clear(self) -> None:
+        if self.live:
+            self.stream.write("\r\x1b[2K")
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as a person says them: `8.4 s`, `2 min 05 s`, `1 h 07 min`."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

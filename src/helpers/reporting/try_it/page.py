@@ -1,0 +1,116 @@
+"""The page on which a visitor draws a digit and the shipped network reads it: reports/try.html and assets/try/.
+
+The page carries the network and its examples with it, so that it works from a folder. It is made again when what it is
+made of has changed, which the page itself remembers: a look at it costs milliseconds.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from markupsafe import Markup
+
+from helpers.reporting.page import site
+from helpers.reporting.run import freshness
+from helpers.runtime import paths
+from helpers.runtime.files import explain, write_atomically
+
+PAGE = "try.html"
+SOURCES = Path(__file__).parent
+# In this order: each may use what those before it define.
+SCRIPTS = (
+    "images.js",
+    "opening.js",
+    "levels.js",
+    "preparing.js",
+    "network.js",
+    "model.js",
+    "decoding.js",
+    "pen.js",
+    "paper.js",
+    "page.js",
+)
+_STAMP = re.compile(r'<meta name="made-from" content="([0-9a-f]*) ?([0-9a-f]*)">')
+_EMPTY = '<meta name="made-from" content="">'
+
+
+def refresh(directory: Path, *, say=print, model: Path | None = None) -> bool:
+    """Bring try.html in `directory` up to date and return whether that worked; say what was done or went wrong.
+
+    A page that cannot be made leaves the one there is as it was. A project that ships no network (no folder `model`)
+    has no such page.
+    """
+    model = model or paths.REPORTS / "model"
+    if not model.is_dir() and not (directory / PAGE).exists():
+        return True
+    try:
+        if write(directory, model):
+            say(f"{PAGE}: made from the shipped network")
+    except ValueError as error:
+        say(f"error: {PAGE} was not made: {explain(error)}")
+        return False
+    return True
+
+
+def write(directory: Path, model: Path) -> bool:
+    """Write the page with its scripts where that is needed; return whether the page was.
+
+    Raises ValueError where the network is missing, or is not the one that its card describes.
+    """
+    page = directory / PAGE
+    sources = digest_of_sources(model)
+    made = not is_made_from(page, sources)
+    text = render(model, sources=sources) if made else ""
+    for name in ("try.css", *SCRIPTS):
+        source, target = (SOURCES / name).read_bytes(), directory / "assets" / "try" / name
+        if not target.exists() or target.read_bytes() != source:
+            write_atomically(target, source)
+    if made:
+        write_atomically(page, text)
+    return made
+
+
+def digest_of_sources(model: Path) -> str:
+    """Return one digest of all that the page is made of; files that are missing count as empty."""
+    files = [SOURCES / "try.html.j2", site.TEMPLATES / "base.html.j2", *sorted(SOURCES.glob("*.py"))]
+    files += [
+        SOURCES.parents[1] / "predict" / f"{name}.py" for name in ("preparing", "levels", "resampling", "decoding")
+    ]
+    files += [model / "digits.json", model / "digits.keras", paths.MNIST / "SHA256SUMS"]
+    contents = [(path.name, freshness.digest(path.read_bytes()) if path.is_file() else "") for path in files]
+    return freshness.digest(json.dumps([*contents, SCRIPTS]))
+
+
+def is_made_from(page: Path, sources: str) -> bool:
+    """Say whether the page on disk was made from these sources, and is still as it was made."""
+    if not page.is_file():
+        return False
+    text = page.read_text(encoding="utf-8", errors="replace")
+    stamp = _STAMP.search(text)
+    return bool(stamp) and stamp[1] == sources and stamp[2] == freshness.digest(_STAMP.sub(_EMPTY, text, count=1))
+
+
+def render(model: Path, *, sources: str = "") -> str:
+    """Return the page for the network in `model`. Raises ValueError as `try_model.export` does."""
+    from helpers.reporting.try_it import examples as try_examples
+    from helpers.reporting.try_it import model as try_model  # numpy, h5py and the data: only for a page to be made
+
+    exported = try_model.export(model)
+    known = try_examples.known()
+    carried = {"network": exported.as_json(), "examples": try_examples.examples(), "known": known}
+    at_the_end = exported.card["measured_once_at_the_end"]
+    text = (
+        site.environment(SOURCES)
+        .get_template("try.html.j2")
+        .render(
+            stamp="",
+            scripts=SCRIPTS,
+            card=exported.card,
+            measured={"mnist": at_the_end["MNIST test"], "small": at_the_end["scikit-learn digits, 8 x 8"]},
+            rotation=exported.card["run"]["spec"]["augmentation"]["rotation"],
+            known=len(known["labels"]),
+            # base64 and short texts: nothing here could end the element, and "<" is escaped all the same
+            model=Markup(json.dumps(carried, separators=(",", ":")).replace("<", "\\u003c")),
+        )
+    )
+    return text.replace(_EMPTY, f'<meta name="made-from" content="{sources} {freshness.digest(text)}">', 1)
