@@ -1,9 +1,9 @@
 """Answers of long computations kept in the run store, so that a page made again reads what was computed before.
 
 Networks have their own entries (see training). This is for whatever else is a function of its inputs and takes long:
-sweeps, readings of damaged images. The key is made of the inputs, of the source of the modules that compute, with
-all that they import, and of requirements.lock: when any of them changes, everything is computed anew. A measured
-time is not a function of its inputs and is never kept, but for the seconds that a kept computation took.
+sweeps, readings of damaged images. The key is made of the inputs, of the source that computes (`sources.digest_of`)
+and of requirements.lock: when any of them changes, everything is computed anew. A measured time is not a function of
+its inputs and is never kept, but for the seconds that a kept computation took.
 """
 
 import time
@@ -51,7 +51,7 @@ def arrays(
         "kind": "kept",
         "inputs": plain,
         "modules": sorted(modules),
-        "sources": sources.source_digest(modules),
+        "sources": sources.digest_of(modules),
         "lock": sources.file_digest(paths.ROOT / "requirements.lock"),
     }
     entry = run_store.Entry(Path(store or paths.RUNS), run_store.digest(run_store.canonical(identity))[:32])

@@ -28,7 +28,7 @@ from helpers.training.specs import TrainSpec, identity
 
 SCHEMA = 1
 LARGEST = 30_000  # bytes of one record
-_LOCAL = ("architecture", "precision", "threads", "versions", "backend", "engine")
+_LOCAL = ("architecture", "precision", "threads", "versions", "backend", "source")
 # A probability is kept to half a percent; where a network is unsure of many images that takes too much room, and
 # coarser steps are taken.
 _LEVELS = (200, 100, 50, 20)

@@ -6,18 +6,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helpers.data.splits import Split
 from helpers.models import architectures, schedules
 from helpers.models.augmentation import Warp
-from helpers.runtime import device, run_store
+from helpers.runtime import device, run_store, sources
 from helpers.runtime import precision as precisions
 from helpers.runtime.device import keras
 from helpers.training import fine_tuning, loops
 
-ENGINE = 1  # raise it when a change to training.py or loops.py changes what a spec trains to
+if TYPE_CHECKING:  # a split is in the key by its content; how it was drawn need not be
+    from helpers.data.splits import Split
+
+# What trains, draws rows and warps, and predicts; with all that these import it decides weights and logits.
+TRAINS = ("helpers.training.fit",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +38,7 @@ class TrainSpec:
     """
 
     model: str
-    split: Split
+    split: "Split"
     epochs: int = 1
     batch_size: int = 128
     optimizer: str = "sgd"
@@ -133,10 +137,15 @@ def identity(spec: TrainSpec) -> dict:
         ),
         "precision": precision,
         "threads": device.threads(),
-        "engine": ENGINE,
+        "source": _source(),
         "versions": {name: _version(name) for name in ("keras", library, "numpy")},
         "backend": backend,
     }
+
+
+@cache  # the modules were loaded at the start; what is edited later counts for the next process
+def _source() -> str:
+    return sources.digest_of(TRAINS)
 
 
 @cache
