@@ -34,20 +34,6 @@ def test_squares_need_matching_flags():
             figures.seen_and_missed(panels)
 
 
-def test_fold_spread_draws_dots_means_and_limits():
-    fig = figures.fold_spread({"folds 1": [0.9, 0.92], "folds 2": [0.8, 0.9]}, {"usual": (0.7, 0.8, 0.95)})
-    dots = [trace for trace in fig.data if trace.legendgroup == "fold"]
-    assert [list(trace.x) for trace in dots] == [[0.9, 0.92], [0.8, 0.9]]
-    assert [trace.x[0] for trace in fig.data if trace.legendgroup == "mean"] == pytest.approx([0.91, 0.85])
-    (band,) = [trace for trace in fig.data if trace.error_x.array is not None]
-    assert (band.x[0] - band.error_x.arrayminus[0], band.x[0] + band.error_x.array[0]) == pytest.approx((0.7, 0.95))
-    assert [text.strip() for text in fig.layout.yaxis.ticktext] == ["folds 1", "folds 2", "usual"]
-    with pytest.raises(ValueError, match="repeats"):
-        figures.fold_spread({"folds 1": []}, {})
-    with pytest.raises(ValueError, match="bands"):
-        figures.fold_spread({"folds 1": [0.9]}, {"usual": (0.9, 0.8, 0.95)})
-
-
 def test_caterpillar_parts_those_that_miss():
     table = pd.DataFrame({"mean": [0.5, 0.6, 0.4], "naive low": [0.45, 0.59, 0.3], "naive high": [0.55, 0.62, 0.5]})
     fig = figures.caterpillar(table, 0.5)

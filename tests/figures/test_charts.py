@@ -1,6 +1,5 @@
 """Charts say what they were given: positions, intervals, numbers in cells."""
 
-import numpy as np
 import pytest
 
 from helpers.evaluation import metrics
@@ -66,16 +65,6 @@ def test_surface_keeps_the_true_numbers_below_the_floor():
     assert ((frame.x0 + frame.x1) / 2, (frame.y0 + frame.y1) / 2) == (0, 1)
 
 
-def test_confusion_colours_mistakes_only_and_writes_every_count_in_its_cell():
-    counts = np.array([[50, 3], [0, 47]])
-    fig = matrices.confusion_matrix(counts, ["p", "q"])
-    cells, words = fig.data
-    assert np.asarray(cells.z).tolist() == [[0, 3], [0, 0]]
-    written = {(y, x): text for x, y, text in zip(words.x, words.y, words.text, strict=True)}
-    assert written == {("p", "p"): "50", ("p", "q"): "<b>3</b>", ("q", "q"): "47"}
-    assert fig.layout.yaxis.autorange == "reversed"  # row 0 on top, as the table is read
-
-
 @pytest.mark.parametrize(
     ("call", "named"),
     [
@@ -89,7 +78,6 @@ def test_confusion_colours_mistakes_only_and_writes_every_count_in_its_cell():
         (lambda: charts.spreads({"s": []}, colours=["#000"]), "samples"),
         (lambda: charts.spreads({"s": [1]}, colours=[]), "samples"),
         (lambda: matrices.surface([[1]], ["a", "b"], ["c"], x_title="", y_title=""), "values"),
-        (lambda: matrices.confusion_matrix([[1, 2]]), "counts"),
     ],
 )
 def test_bad_input_is_named(call, named):
@@ -101,7 +89,6 @@ def test_no_figure_needs_webgl_or_carries_its_own_text_colour():
     figures = [
         charts.intervals(["a"], [0.5]),
         charts.spreads({"s": [0.1] * 5000}, colours=["#000000"]),
-        matrices.confusion_matrix(np.eye(3, dtype=int)),
     ]
     for fig in figures:
         assert all("gl" not in trace.type for trace in fig.data)

@@ -74,7 +74,7 @@ def _sd(values: np.ndarray) -> float:
 
 
 def bands(one: FoldSummary, images: metrics.Interval) -> dict[str, tuple[float, float, float]]:
-    """Return (low, middle, high) of four ways to say how sure the mean of folds is, for `figures.folds.fold_spread`.
+    """Return (low, middle, high) of four ways to say how sure the mean of folds is, for `distributions.spread`.
 
     images: the accuracy of all held-out predictions together, with its interval.
     """

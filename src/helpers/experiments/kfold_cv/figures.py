@@ -1,4 +1,4 @@
-"""Figures of cross-validation: what a network had seen, the spread of folds, intervals that miss, people."""
+"""Figures of cross-validation: what a network had seen, intervals that miss, people."""
 
 from collections.abc import Mapping, Sequence
 
@@ -60,48 +60,6 @@ def seen_and_missed(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], *, heig
     fig.update_xaxes(visible=False, range=[-0.8, columns - 0.2])
     fig.update_yaxes(visible=False, range=[n_rows - 0.2, -0.8])
     fig.update_annotations(font_size=14, x=0, xanchor="left")
-    return fig
-
-
-def fold_spread(
-    repeats: Mapping[str, Sequence[float]],
-    bands: Mapping[str, tuple[float, float, float]],
-    *,
-    x_title: str = "accuracy on the part held out",
-) -> go.Figure:
-    """Draw every fold's accuracy as a dot, one row a repeat, with its mean; below them, means with an interval.
-
-    repeats: name -> accuracies of its folds; bands: words -> (low, middle, high). All are fractions. Raises ValueError
-    for an empty repeat or limits out of order.
-    """
-    if not repeats or min(len(values) for values in repeats.values()) == 0:
-        raise ValueError("repeats: need at least one, each with an accuracy")
-    if any(not low <= middle <= high for low, middle, high in bands.values()):
-        raise ValueError(f"bands: need low <= middle <= high; got {dict(bands)}")
-    fig = go.Figure()
-    names = [*repeats, *bands]
-    for place, (name, values) in enumerate(repeats.items()):
-        fig.add_scatter(
-            x=list(values), y=[place] * len(values), mode="markers", name="a fold", showlegend=place == 0,
-            legendgroup="fold", marker={"size": 10, "color": PALETTE["fast"], "opacity": 0.55},
-            hovertemplate=f"{name}: %{{x:.2~%}}<extra></extra>",
-        )  # fmt: skip
-        fig.add_scatter(
-            x=[float(np.mean(values))], y=[place], mode="markers", name="mean of the folds", showlegend=place == 0,
-            legendgroup="mean", marker={"symbol": "line-ns-open", "size": 22, "line": {"width": 3}, "color": WRONG},
-            hovertemplate=f"{name}, mean: %{{x:.3~%}}<extra></extra>",
-        )  # fmt: skip
-    for place, (name, (low, middle, high)) in enumerate(bands.items(), start=len(repeats)):
-        fig.add_scatter(
-            x=[middle], y=[place], mode="markers", showlegend=False, marker={"size": 9, "color": PALETTE["svm"]},
-            error_x={"type": "data", "symmetric": False, "array": [high - middle], "arrayminus": [middle - low],
-                     "thickness": 2, "width": 6, "color": PALETTE["svm"]},
-            hovertemplate=f"{name}: {low:.2%} to {high:.2%}<extra></extra>",
-        )  # fmt: skip
-    figure_layout(fig, height=130 + 44 * len(names))
-    fig.update_xaxes(title_text=x_title, tickformat=".2~%")
-    ticks = {"tickvals": list(range(len(names))), "ticktext": [f"{name}  " for name in names]}
-    fig.update_yaxes(**ticks, range=[len(names) - 0.4, -0.6], showgrid=False, zeroline=False, ticks="")
     return fig
 
 
