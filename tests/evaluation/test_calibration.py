@@ -23,6 +23,7 @@ def drawn(probabilities, seed=0):
 def test_softmax_agrees_with_scipy(logits, temperature):
     ours = calibration.softmax(logits, temperature=temperature)
     assert np.allclose(ours, special.softmax(logits / temperature, axis=1))
+    assert np.allclose(calibration.softmax([[1000.0, 0.0]]), [[1, 0]])
     assert np.allclose(calibration.log_softmax(logits + 1000), special.log_softmax(logits, axis=1))  # no overflow
 
 

@@ -11,7 +11,7 @@ from scipy import stats
 from test_render import everything_inert, read
 
 from helpers import results
-from helpers.evaluation import metrics
+from helpers.evaluation import comparison, metrics
 from helpers.reporting.front_page import headline, index, leaderboard, scoreboard, search, sections
 from helpers.reporting.page import render, site, wording
 from helpers.results import Report, Row, rows
@@ -194,7 +194,7 @@ def test_what_was_read_rightly_decides_where_both_rows_say_it():
     said = [rows.misread(labels, np.where(one, labels, labels + 1)) for one in right]
     both = [row(0.9968, system="a", misread=said[0]), row(0.9955, system="b", misread=said[1])]
     (board,) = leaderboard.boards([report(*both)])
-    p = metrics.mcnemar(*right).p_value
+    p = comparison.mcnemar(*right).p_value
     assert board.standings[1].because == f"McNemar, {wording.p_value(p)}"
     assert board.standings[1].against == ("behind" if p < 0.05 else "indistinguishable")
     elsewhere = rows.misread(labels[::-1], np.where(right[1], labels, labels + 1)[::-1])
@@ -314,7 +314,7 @@ def test_the_index_shows_answer_cards_claims_and_what_is_missing():
     reader = read(whole_page(searchable=True))
     text = " ".join(" ".join(reader.text).split())
     n = len(results.claims())
-    difference = metrics.newcombe(9705, 10_000, 9688, 10_000)
+    difference = comparison.newcombe(9705, 10_000, 9688, 10_000)
     limits = f"−{-100 * difference.low:.2f} to +{100 * difference.high:.2f}"
     for expected in (
         *("Looking", "70,000 digits.", "9 minutes to read", "Not executed yet", "stale: x changed", "abc123"),

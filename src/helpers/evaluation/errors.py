@@ -10,19 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from helpers.evaluation import metrics
+from helpers.evaluation import calibration, comparison, metrics
 
 # Rows of MNIST's 10,000 test images whose label a majority of human reviewers did not confirm: C. G. Northcutt,
 # A. Athalye and J. Mueller (2021), Pervasive Label Errors in Test Sets Destabilize Machine Learning Benchmarks,
 # NeurIPS Datasets and Benchmarks; labelerrors.com.
 DISPUTED = (947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729)
-
-
-def softmax(logits) -> np.ndarray:
-    """Return probabilities float64 (n, k), each row summing to one, for logits (n, k)."""
-    logits = np.asarray(logits, dtype=np.float64)
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def ranked(probabilities, labels) -> pd.DataFrame:
@@ -125,7 +118,7 @@ def halves(predictions: Mapping[str, np.ndarray], y_true) -> pd.DataFrame:
             "first": first,
             "second": second,
             "ratio": second / first if first else np.nan,
-            "difference": metrics.newcombe(second, n_second, first, n_first),
+            "difference": comparison.newcombe(second, n_second, first, n_first),
         }
     return pd.DataFrame.from_dict(lines, orient="index").rename_axis("reader")
 
@@ -214,7 +207,7 @@ def out_of_fold(runs, n: int) -> np.ndarray:
     if not np.array_equal(np.sort(rows), np.arange(n)):
         raise ValueError(f"runs: hold out {len(rows)} rows; expected each of 0..{n - 1} exactly once")
     probabilities = np.empty((n, parts[0][1].shape[1]))
-    probabilities[rows] = softmax(np.concatenate([part[1] for part in parts]))
+    probabilities[rows] = calibration.softmax(np.concatenate([part[1] for part in parts]))
     return probabilities
 
 

@@ -1,4 +1,4 @@
-"""How good, and how sure: proportions with intervals, paired tests, spread over seeds, confusion."""
+"""How good, and how sure: proportions with intervals, spread over seeds, confusion."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,17 +28,6 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class PairedTest:
-    """Two classifiers on the same images: how many only one of them got right, and the exact p-value."""
-
-    only_a: int
-    only_b: int
-    p_value: float
-    difference: float  # accuracy of a minus accuracy of b
-    n: int
-
-
-@dataclass(frozen=True)
 class SeedSummary:
     """The mean over repeated seeds, their standard deviation, and a t interval for the mean."""
 
@@ -62,23 +51,13 @@ def wilson(successes: int, n: int, *, confidence: float = 0.95) -> Interval:
     """
     from scipy import stats  # imported where used: it costs a second
 
-    successes, n = _counts(successes, n, "successes", "n")
+    if n != int(n) or n < 1:
+        raise ValueError(f"n: got {n!r}; a whole number from 1 is allowed")
+    if successes != int(successes) or not 0 <= successes <= n:
+        raise ValueError(f"successes: got {successes!r}; a whole number in 0..{n} is allowed")
+    successes, n = int(successes), int(n)
     limits = stats.binomtest(successes, n).proportion_ci(_confidence(confidence), method="wilson")
     return Interval(successes / n, max(0.0, float(limits.low)), min(1.0, float(limits.high)), confidence, n)
-
-
-def newcombe(successes_a: int, n_a: int, successes_b: int, n_b: int, *, confidence: float = 0.95) -> Interval:
-    """Return the interval of the difference a - b of two independent proportions, from their Wilson limits.
-
-    `n` of the result is the smaller sample. Raises ValueError as `wilson` does.
-    Source: method 10 of Newcombe (1998), Stat. Med. 17, 873-890.
-    """
-    a = wilson(*_counts(successes_a, n_a, "successes_a", "n_a"), confidence=confidence)
-    b = wilson(*_counts(successes_b, n_b, "successes_b", "n_b"), confidence=confidence)
-    difference = a.estimate - b.estimate
-    low = difference - sqrt((a.estimate - a.low) ** 2 + (b.high - b.estimate) ** 2)
-    high = difference + sqrt((a.high - a.estimate) ** 2 + (b.estimate - b.low) ** 2)
-    return Interval(difference, low, high, confidence, min(a.n, b.n), unit="pp")
 
 
 def accuracy(y_true, y_pred, *, confidence: float = 0.95) -> Interval:
@@ -88,42 +67,6 @@ def accuracy(y_true, y_pred, *, confidence: float = 0.95) -> Interval:
     """
     y_true, y_pred = _labels(y_true, y_pred)
     return wilson(int((y_true == y_pred).sum()), len(y_true), confidence=confidence)
-
-
-def mcnemar(correct_a, correct_b) -> PairedTest:
-    """Test whether two classifiers differ, from the images that exactly one of them got right.
-
-    `correct_a` and `correct_b` are boolean arrays of shape (n,) over the same images in the same order. The
-    p-value is the exact two-sided binomial one; it is 1 when they never disagree.
-    Source: McNemar (1947), Psychometrika 12, 153-157.
-    """
-    from scipy import stats  # imported where used: it costs a second
-
-    a, b = np.asarray(correct_a), np.asarray(correct_b)
-    if a.dtype != bool or b.dtype != bool or a.ndim != 1 or a.shape != b.shape or len(a) == 0:
-        raise ValueError(
-            "correct_a and correct_b must be boolean arrays of one common length >= 1; "
-            f"got {a.dtype} {a.shape} and {b.dtype} {b.shape}"
-        )
-    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
-    discordant = only_a + only_b
-    p_value = float(stats.binomtest(only_a, discordant).pvalue) if discordant else 1.0
-    return PairedTest(only_a, only_b, p_value, (only_a - only_b) / len(a), len(a))
-
-
-def holm(p_values) -> np.ndarray:
-    """Return p-values adjusted for their number by Holm's step-down method, in the order given.
-
-    Source: Holm (1979), Scand. J. Stat. 6, 65-70.
-    """
-    p_values = np.asarray(p_values, dtype=float)
-    if p_values.ndim != 1 or not np.all((p_values >= 0) & (p_values <= 1)):
-        raise ValueError("p_values must be a one-dimensional array of numbers in 0..1")
-    order = np.argsort(p_values, kind="stable")
-    steps = np.minimum(1.0, p_values[order] * np.arange(len(p_values), 0, -1))
-    adjusted = np.empty_like(p_values)
-    adjusted[order] = np.maximum.accumulate(steps)
-    return adjusted
 
 
 def mean_over_seeds(values, *, confidence: float = 0.95) -> SeedSummary:
@@ -183,14 +126,6 @@ def _confidence(confidence: float) -> float:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie strictly between 0 and 1; got {confidence!r}")
     return confidence
-
-
-def _counts(successes, n, name: str, name_n: str) -> tuple[int, int]:
-    if n != int(n) or n < 1:
-        raise ValueError(f"{name_n} must be a whole number of at least 1; got {n!r}")
-    if successes != int(successes) or not 0 <= successes <= n:
-        raise ValueError(f"{name} must be a whole number in 0..{n}; got {successes!r}")
-    return int(successes), int(n)
 
 
 def _labels(y_true, y_pred) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers.evaluation import metrics
+from helpers.evaluation import comparison
 from helpers.results.rows import FRACTIONS, Row, accuracy_row, check, interval_row, is_text
 from helpers.runtime import paths
 
@@ -161,7 +161,7 @@ def verdict(row: Row, claim: pd.Series) -> Verdict:
     reason = _why_not_comparable(row, claim, published_n)
     if reason:
         return Verdict(*about, None, None, None, "not comparable", reason)
-    interval = metrics.newcombe(round(row.value * row.n), row.n, round(published * published_n), published_n)
+    interval = comparison.newcombe(round(row.value * row.n), row.n, round(published * published_n), published_n)
     if interval.low > 0:
         word, reason = "higher", "the interval of the difference lies above zero"
     elif interval.high < 0:

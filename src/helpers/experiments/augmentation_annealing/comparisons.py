@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from helpers.evaluation import metrics
+from helpers.evaluation import comparison
 from helpers.experiments.augmentation_annealing.ladder import RUNGS, Rung
 
 # How the columns of `shown` and `published_steps` are shown.
@@ -114,7 +114,7 @@ def published_steps(rungs: Sequence[Rung] = RUNGS, *, alpha: float = 0.05) -> pd
             "best p": best_case_p(images),
         }
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("rung")
-    frame["adjusted"] = metrics.holm(frame["best p"])
+    frame["adjusted"] = comparison.holm(frame["best p"])
     frame["visible"] = frame["adjusted"] <= alpha
     return frame
 
@@ -136,8 +136,8 @@ def paired_steps(correct: Mapping[str, np.ndarray], bases: Mapping[str, str], *,
         a, b = np.asarray(correct[rung]), np.asarray(correct[base])
         if a.ndim != 2 or b.ndim != 2 or len(a) > len(b) or a.shape[1] != b.shape[1]:
             raise ValueError(f"correct: {rung} is {a.shape} and {base} {b.shape}; both must be (seeds, n), one n")
-        tests += [(rung, base, metrics.mcnemar(x, y)) for x, y in zip(a, b[: len(a)], strict=True)]
-    adjusted = metrics.holm([test.p_value for *_, test in tests])
+        tests += [(rung, base, comparison.mcnemar(x, y)) for x, y in zip(a, b[: len(a)], strict=True)]
+    adjusted = comparison.holm([test.p_value for *_, test in tests])
     rows = {}
     for rung, base in bases.items():
         found = [(test, p) for (name, _, test), p in zip(tests, adjusted, strict=True) if name == rung]
@@ -179,7 +179,7 @@ def twins(correct: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """
     rows = {}
     for rung, repeats in correct.items():
-        pairs = [metrics.mcnemar(a, b) for a, b in combinations(np.asarray(repeats), 2)]
+        pairs = [comparison.mcnemar(a, b) for a, b in combinations(np.asarray(repeats), 2)]
         if not pairs:
             raise ValueError(f"correct: {rung} has {len(repeats)} repeat; at least 2 are needed")
         gaps = [abs(pair.only_a - pair.only_b) for pair in pairs]

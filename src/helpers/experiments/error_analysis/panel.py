@@ -12,7 +12,7 @@ from helpers.classical import nearest_neighbours, validation_curves
 from helpers.data import folds, writers
 from helpers.data.dataset import Dataset, Mnist
 from helpers.data.splits import Split, stratified_rows
-from helpers.evaluation import errors
+from helpers.evaluation import calibration, errors
 from helpers.evaluation.metrics import Interval, accuracy
 
 
@@ -172,7 +172,7 @@ def out_of_fold(
     trained = cross_validation.cross_validate(recipe, parts, source=sampled)
     runs = [cross_validation.full_run(recipe, one, source=sampled) for one in trained]
     held = errors.out_of_fold([(run.spec.split.val_index, run.val_logits) for run in runs], len(sampled))
-    return OutOfFold(rows, held, np.mean([errors.softmax(asker(run)(elsewhere)) for run in runs], axis=0))
+    return OutOfFold(rows, held, np.mean([calibration.softmax(asker(run)(elsewhere)) for run in runs], axis=0))
 
 
 def _held_out_parts(source: Dataset, n: int, n_folds: int, model: str, epochs: int, seed: int) -> tuple:

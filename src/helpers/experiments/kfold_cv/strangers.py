@@ -8,7 +8,7 @@ import pandas as pd
 from helpers.data import folds, writers
 from helpers.data.dataset import Dataset
 from helpers.data.writers import Writers
-from helpers.evaluation import metrics
+from helpers.evaluation import comparison, metrics
 from helpers.training import cross_validation
 
 SERIES = {"high-school students": (4,), "Census Bureau staff": (0, 1)}
@@ -28,7 +28,7 @@ class Strangers:
     shared: float
     right: np.ndarray
     known: metrics.Interval
-    paired: metrics.PairedTest
+    paired: comparison.PairedTest
     people: pd.DataFrame
     intervals: dict[str, metrics.Interval]
 
@@ -80,7 +80,7 @@ def study(
         shared=float(np.isin(ids[mixed.first[0].val], ids[mixed.first[0].train]).mean()),
         right=right,
         known=metrics.wilson(int(mixed.right.sum()), len(mixed.right)),
-        paired=metrics.mcnemar(mixed.right, right),
+        paired=comparison.mcnemar(mixed.right, right),
         people=writers.by_writer(ids, right),
         intervals=intervals,
     )

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import results
-from helpers.evaluation import metrics
+from helpers.evaluation import comparison
 from helpers.reporting.compare.revision import Snapshot
 from helpers.results.rows import FRACTIONS, Row
 
@@ -102,7 +102,7 @@ def judge(notebook: str, then: Row, now: Row, *, confidence: float = 0.95) -> Ch
         low, high = _welch(then, now, difference, confidence)
         yardstick = SEEDS
     elif then.metric in FRACTIONS and then.n and now.n:
-        found = metrics.newcombe(round(b * now.n), now.n, round(a * then.n), then.n, confidence=confidence)
+        found = comparison.newcombe(round(b * now.n), now.n, round(a * then.n), then.n, confidence=confidence)
         # Means over repetitions need not be whole images: keep the difference inside its interval.
         low, high, yardstick = min(found.low, difference), max(found.high, difference), IMAGES
     elif then.low is not None and now.low is not None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from helpers.data import load
 from helpers.data.splits import Split
-from helpers.evaluation import metrics
+from helpers.evaluation import comparison
 from helpers.figures.atlas import png
 from helpers.reporting.compare.differences import Change
 from helpers.results.rows import digest_of, read_rightly
@@ -83,7 +83,7 @@ def of_rows(changes: Iterable[Change]) -> list[Pair]:
         then, now = map(read_rightly, (change.then, change.now))
         if not then or not now or then[0] != now[0] or (then[1] == now[1]).all():
             continue
-        flipped, test = np.flatnonzero(then[1] != now[1]), metrics.mcnemar(then[1], now[1])
+        flipped, test = np.flatnonzero(then[1] != now[1]), comparison.mcnemar(then[1], now[1])
         images, labels = _part(now[0]) or (None, None)
         known = [("", None) if images is None else (_picture(images[i]), int(labels[i])) for i in flipped]
         flips = tuple(
@@ -140,7 +140,7 @@ def _split(fingerprint: str, n_validation: int) -> Split | None:
 
 def _pair(then: dict, now: dict) -> Pair:
     a, b = unpack(then["test"]), unpack(now["test"])
-    test = metrics.mcnemar(a == 0, b == 0)
+    test = comparison.mcnemar(a == 0, b == 0)
     flipped = np.flatnonzero(a != b)
     split = split_of(now) if len(flipped) else None
     return Pair(

@@ -11,7 +11,6 @@ from helpers.results.rows import read_rightly
 
 LEVEL = 0.05
 # Test sets that several reports use under several names, with the size by which a part of one is told from the whole.
-_MNIST = r"standard( test)?(, [\d,]+ to train)?|(60,?000|55,?000/5,?000)/10,?000( test)?"
 _NF264 = r"(nf264,? (7,000 )?|56000/7000/7000 ?)"
 TEST_SETS = (
     (
@@ -118,10 +117,10 @@ def compare(leader: Standing, other: Standing) -> tuple[str, str]:
     are known, and the test is made at both ends of what the overlap of mistakes could be: where both ends agree,
     nothing needs to be guessed; else it is unknown.
     """
-    from helpers.evaluation import metrics  # scipy: only the index needs it
+    from helpers.evaluation import comparison  # scipy: only the index needs it
 
     if leader.right and other.right and leader.right[0] == other.right[0]:
-        test = metrics.mcnemar(leader.right[1], other.right[1])
+        test = comparison.mcnemar(leader.right[1], other.right[1])
         word = "behind" if test.p_value < LEVEL and test.difference > 0 else "indistinguishable"
         return word, f"McNemar, {wording.p_value(test.p_value)}"
     wrong = [round((1 - each.value) * each.n) for each in (leader, other)]
@@ -141,11 +140,10 @@ def overlap_bounds(wrong_a: int, wrong_b: int, n: int) -> tuple[float, float]:
     With the difference of mistakes fixed, the p-value grows with the number of images on which the two disagree,
     so every possible overlap lies between these.
     """
-    from scipy import stats  # imported where used: it costs a second
+    from helpers.evaluation import comparison
 
     def p(shared: int) -> float:
-        only_a, only_b = wrong_a - shared, wrong_b - shared
-        return float(stats.binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+        return comparison.sign_test(wrong_a - shared, wrong_b - shared)
 
     return p(min(wrong_a, wrong_b)), p(max(0, wrong_a + wrong_b - n))
 
