@@ -7,6 +7,7 @@ from test_fit import make_split
 from helpers.evaluation import metrics
 from helpers.experiments.residual_network import residual
 from helpers.models import architectures, residual_blocks
+from helpers.models.layers import FusedBatchNormalization
 from helpers.runtime.device import keras
 from helpers.training import fine_tuning, fit, specs
 
@@ -52,7 +53,7 @@ def test_resnet34_has_the_published_number_of_weights():
 
 def test_a_block_that_adds_nothing_passes_its_input_on():
     inputs = keras.Input((6, 6, 4))
-    model = keras.Model(inputs, residual_blocks._block(inputs, 4, 1, residual_blocks._normaliser(True)))
+    model = keras.Model(inputs, residual_blocks.residual_block(inputs, 4, 1, lambda x: FusedBatchNormalization()(x)))
     last = [layer for layer in model.layers if hasattr(layer, "gamma")][-1]
     last.gamma.assign(np.zeros(4))
     x = np.random.default_rng(0).random((2, 6, 6, 4)).astype(np.float32)

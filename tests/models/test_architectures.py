@@ -12,7 +12,10 @@ BY_HAND = {
     "nf264_shallow": 320 + 540_900 + 1_010,
     # + 3x3x32x64+64, 3x3x64x64+64, flattened 4*4*64
     "nf264_deep": 320 + 18_496 + 36_928 + (1_024 * 100 + 100) + 1_010,
+    "hdr_cnn": 320 + 18_496 + 36_928 + (3 * 3 * 64 * 64 + 64) + 650,
     "drt_cnn": 832 + 25_632 + 18_496 + 36_928 + (7 * 7 * 64 * 256 + 256) + 2_570,
+    "dr_double_conv": 640 + 36_928 + (5 * 5 * 64 * 128 + 128) + 1_290,
+    "recog": 832 + 18_496 + (7 * 7 * 64 * 128 + 128) + 1_290,
     # four-channel input; batch normalization has 4 numbers a channel, two of them moving statistics
     "fast_b": 9 * (4 * 32 + 32 * 64 + 64 * 64 + 64 * 128) + 4 * (32 + 64 + 64 + 128) + 1_290,
     "mlp": 784 * 512 + 512 + 512 * 512 + 512 + 5_130,
@@ -84,7 +87,7 @@ def test_space_to_depth_keeps_every_pixel():
     assert folded[1, 1, 2].tolist() == images[1, 2:4, 4:6, 0].ravel().tolist()
 
 
-def test_fused_batch_normalization_agrees_with_keras_and_with_its_portable_form():
+def test_fused_batch_normalization_agrees_with_keras_and_with_the_plain_formula():
     rng = np.random.default_rng(1)
     inputs = rng.normal(3, 2, (64, 5, 5, 4)).astype(np.float32)
     ours = layers.FusedBatchNormalization(momentum=0.9, epsilon=1e-3, dtype="float32")
@@ -96,9 +99,9 @@ def test_fused_batch_normalization_agrees_with_keras_and_with_its_portable_form(
     batch = inputs.reshape(-1, 4).var(axis=0, ddof=1)
     np.testing.assert_allclose(convert(ours.moving_variance), 0.9 + 0.1 * batch, rtol=1e-4)
     fused, mean, variance = ours._fused(inputs, True)
-    portable, mean_p, variance_p = ours._portable(inputs, True)
-    for a, b in ((fused, portable), (mean, mean_p), (variance, variance_p)):
+    plain, mean_p, variance_p = ours._plain(inputs, True)
+    for a, b in ((fused, plain), (mean, mean_p), (variance, variance_p)):
         np.testing.assert_allclose(convert(a), convert(b), atol=2e-4)
     np.testing.assert_allclose(
-        convert(ours._fused(inputs, False)[0]), convert(ours._portable(inputs, False)[0]), atol=1e-4
+        convert(ours._fused(inputs, False)[0]), convert(ours._plain(inputs, False)[0]), atol=1e-4
     )

@@ -26,11 +26,12 @@ class SpaceToDepth(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="digits")
 class FusedBatchNormalization(keras.layers.Layer):
-    """Batch normalization over the last axis of (n, h, w, c), as one operation where TensorFlow has it.
+    """Batch normalization over the last axis of (n, h, w, c), as one operation of TensorFlow's.
 
     Keras's own layer casts bfloat16 activations to float32 and back and computes in several passes; TensorFlow's
     FusedBatchNormV3 keeps scale and statistics in float32 and reads the activations once. `momentum` is the share
-    of the moving statistics kept at each step. On other backends the same formula is computed in float32.
+    of the moving statistics kept at each step. The operation wants images: for (n, c), the output of a dense layer,
+    the same formula is written out in float32.
     """
 
     def __init__(self, *, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs):
@@ -47,8 +48,7 @@ class FusedBatchNormalization(keras.layers.Layer):
         self.moving_variance = self.add_weight(name="moving_variance", initializer="ones", trainable=False, **options)
 
     def call(self, inputs, training=False):
-        fused = keras.backend.backend() == "tensorflow" and len(inputs.shape) == 4
-        normalise = self._fused if fused else self._portable
+        normalise = self._fused if len(inputs.shape) == 4 else self._plain
         outputs, mean, variance = normalise(inputs, bool(training))
         if training:
             for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
@@ -70,7 +70,7 @@ class FusedBatchNormalization(keras.layers.Layer):
         )
         return outputs.y, outputs.batch_mean, outputs.batch_variance
 
-    def _portable(self, inputs, training):
+    def _plain(self, inputs, training):
         wide = ops.cast(inputs, "float32")
         mean, variance = self.moving_mean.value, self.moving_variance.value
         if training:
