@@ -209,7 +209,7 @@ def test_the_source_shown_is_the_source_itself(shown):
     assert text.startswith("```python\ndef figure_layout(")
     assert text.index("def figure_layout(") < text.index("def say(")
     assert "display(Markdown(" in text, "the body, not only the signature"
-    assert text.endswith("\n```")
+    compile(text.removeprefix("```python\n").removesuffix("\n```"), "shown", "exec")  # with its indentation
     for bad in ((), (len,), (3,)):
         with pytest.raises(ValueError, match="things"):
             style.show_source(*bad)

@@ -238,6 +238,13 @@ def test_markdown_keeps_bare_tags_and_shows_others():
     assert "&lt;b onclick=x&gt;" in rendered
 
 
+def test_python_in_prose_is_coloured_and_other_listings_are_plain():
+    page = str(prose.to_html("```\nplain <b>\n```\n\n```python\ndef f(x):\n    return x < 1\n```")[0])
+    assert "<pre><code>plain &lt;b&gt;\n</code></pre>" in page
+    assert '<span class="hl-k">return</span>' in page
+    assert prose.strip_tags(page) == "plain <b> def f(x): return x < 1"
+
+
 def test_failure_page_says_what_when_and_how_again():
     page = render.render_failure(
         specimen.notebook(),

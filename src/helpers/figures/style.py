@@ -12,6 +12,7 @@ import math
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Callable
 from numbers import Integral, Real
 
@@ -183,7 +184,7 @@ def show_source(*things: Callable) -> None:
     blocks = []
     for thing in things:
         try:
-            blocks.append(inspect.cleandoc(inspect.getsource(thing)))
+            blocks.append(textwrap.dedent(inspect.getsource(thing)).rstrip())
         except (TypeError, OSError) as error:
             raise ValueError(f"things: {thing!r} has no source to show; a function or class is needed") from error
     display(Markdown("```python\n" + "\n\n\n".join(blocks) + "\n```"))

@@ -109,6 +109,7 @@ class _Renderer(mistune.HTMLRenderer):
     def __init__(self, taken: set[str] | None) -> None:
         super().__init__(escape=True)
         self.headings: list[Heading] = []
+        self.code: list[tuple[str, str | None]] = []
         self._taken = taken  # None: headings get no anchor (prose that is itself an output)
 
     def heading(self, text: str, level: int, **attributes) -> str:
@@ -143,6 +144,7 @@ class _Renderer(mistune.HTMLRenderer):
         return html.escape(text)  # figures come from cells; a page loads nothing else
 
     def block_code(self, code: str, info: str | None = None) -> str:
+        self.code.append((code, info))
         return f"<pre><code>{html.escape(code)}</code></pre>\n"
 
 
@@ -155,7 +157,9 @@ def to_html(text: str, *, taken: set[str] | None = None) -> tuple[Markup, list[H
     renderer = _Renderer(taken)
     rendered = mistune.create_markdown(renderer=renderer, plugins=["table", "strikethrough"])(text)
     safe = clean(rendered, headings=True)
-    # The one thing added after cleaning: a link to the heading itself.
+    # Two things are added after cleaning: the colours of Python, and a link to the heading itself.
+    blocks = iter(renderer.code)
+    safe = re.sub(r"<pre><code>.*?</code></pre>", lambda found: _listing(*next(blocks)) or found[0], safe, flags=re.S)
     for heading in renderer.headings:
         mark = f'<a class="anchor" href="#{heading.anchor}" aria-label="Link to this section">#</a>'
         opening = f'<h{heading.level} id="{heading.anchor}">'
@@ -164,6 +168,10 @@ def to_html(text: str, *, taken: set[str] | None = None) -> tuple[Markup, list[H
             end = safe.index(f"</h{heading.level}>", start)
             safe = safe[:end] + mark + safe[end:]
     return Markup(safe), renderer.headings
+
+
+def _listing(code: str, info: str | None) -> str:
+    return f'<pre class="listing" tabindex="0"><code>{python_html(code)}</code></pre>' if info == "python" else ""
 
 
 @cache
