@@ -31,67 +31,65 @@ def split():
     )
 
 
-def test_a_table_row_for_each_reading(split):
-    readings = [
-        Reading("plain", max_iter=20),
-        Reading("one-hot", one_hot=True, max_iter=20),
-        Reading("fifty", n_train=50, max_iter=5),
-    ]
-    table, predictors = perceptrons.compare(readings, split)
-    assert table.index.tolist() == ["plain", "one-hot", "fifty"]
-    assert table["training images"].tolist() == [300, 300, 50]
-    assert table.loc["fifty", "passes"] == 5
-    assert table.loc["plain", "validation accuracy"] > 0.9
-    predicted = predictors["plain"].predict(split.x_val)
-    assert table.loc["plain", "validation accuracy"] == np.mean(predicted == split.y_val)
+def network(max_iter, **changes):
+    settings = {"hidden_layer_sizes": (200, 200), "alpha": 0.3, "random_state": 0, **changes}
+    return MLPClassifier(**settings, max_iter=max_iter)
+
+
+def test_every_reading_is_fitted_under_its_name_to_the_images_it_asks_for(split):
+    readings = {"plain": Reading(network(20)), "one-hot": Reading(network(20), one_hot=True)}
+    fitted = perceptrons.fit_all(readings | {"fifty": Reading(network(5), n_train=50)}, split)
+    assert list(fitted) == ["plain", "one-hot", "fifty"]
+    assert fitted["fifty"].passes == 5
+    assert np.mean(fitted["plain"].predict(split.x_val) == split.y_val) > 0.9
+    few = replace(split, x_train=split.x_train[:50], y_train=split.y_train[:50], fingerprint="few")
+    alone = perceptrons.cached_fit(Reading(network(5)), few)
+    np.testing.assert_array_equal(fitted["fifty"].weights[0], alone.weights[0])
 
 
 def test_one_hot_answers_name_one_class_or_none(split):
-    predicted = perceptrons.fit(Reading("one-hot", one_hot=True, max_iter=2), split).predict(split.x_val)
+    predicted = perceptrons.cached_fit(Reading(network(2), one_hot=True), split).predict(split.x_val)
     assert set(predicted) <= set(range(-1, 10))
     assert (predicted == -1).any()  # after two passes few of the ten are sure
 
 
 def test_scaling_is_what_the_network_sees(split):
     # Unscaled pixels are 255 times as large, so the same network on images / 255 differs.
-    scaled, unscaled = (perceptrons.fit(Reading("r", scaled=s, max_iter=1), split) for s in (True, False))
+    scaled, unscaled = (perceptrons.cached_fit(Reading(network(1), scaled=s), split) for s in (True, False))
     assert not np.array_equal(scaled.predict(split.x_val), unscaled.predict(split.x_val))
     dark = replace(split, x_train=split.x_train // 255 * 0, fingerprint="dark")
-    assert len(set(perceptrons.fit(Reading("r", max_iter=1), dark).predict(dark.x_train))) == 1
-
-
-def test_the_eight_readings_differ_and_respect_the_limit():
-    eight = perceptrons.readings(passes=4)
-    assert len({replace(reading, name="") for reading in perceptrons.readings()}) == len(eight) == 8
-    assert max(reading.max_iter for reading in eight) == 4
+    assert len(set(perceptrons.cached_fit(Reading(network(1)), dark).predict(dark.x_train))) == 1
 
 
 @pytest.mark.parametrize("one_hot", [False, True])
 def test_the_layers_answer_as_scikit_learn_does(split, one_hot):
-    columns = split.x_train.reshape(300, -1).astype(np.float32) / 255
+    pixels = split.x_train.reshape(300, -1).astype(np.float32) / 255
     labels = np.eye(10, dtype=int)[split.y_train] if one_hot else split.y_train
-    network = MLPClassifier((200, 200), alpha=0.3, max_iter=3, batch_size=200, random_state=4)
+    theirs = network(3, random_state=4)
     with pytest.warns(ConvergenceWarning):
-        network.fit(columns, labels)
-    answers = network.predict(split.x_val.reshape(100, -1).astype(np.float32) / 255)
+        theirs.fit(pixels, labels)
+    answers = theirs.predict(split.x_val.reshape(100, -1).astype(np.float32) / 255)
     if one_hot:
         answers = np.where(answers.sum(axis=1) == 1, answers.argmax(axis=1), -1)
-    ours = perceptrons.fit(Reading("r", one_hot=one_hot, max_iter=3), split, seed=4)
+    ours = perceptrons.cached_fit(Reading(network(3, random_state=4), one_hot=one_hot), split)
     assert ours.predict(split.x_val).tolist() == answers.tolist()
 
 
 def test_what_was_fitted_is_remembered_and_what_was_damaged_is_fitted_again(split, store):
-    reading = Reading("r", max_iter=2)
-    first, again = perceptrons.fit(reading, split), perceptrons.fit(replace(reading, name="other"), split)
+    reading = Reading(network(2))
+    first, again = (perceptrons.cached_fit(reading, split) for _ in range(2))
     assert (first.reused, again.reused) == (False, True)
     assert again.predict(split.x_val).tolist() == first.predict(split.x_val).tolist()
     assert (again.passes, again.seconds) == (2, first.seconds)
-    for changes in ({"seed": 1}, {"alpha": 0.2}, {"hidden": (50,)}):
-        assert not perceptrons.fit(reading, split, **changes).reused
-    assert not perceptrons.fit(reading, replace(split, fingerprint="other"), store=store).reused
+    assert not hasattr(reading.network, "coefs_")  # what is asked for stays unfitted
+    for changes in ({"random_state": 1}, {"alpha": 0.2}, {"hidden_layer_sizes": (50,)}, {"solver": "sgd"}):
+        assert not perceptrons.cached_fit(Reading(network(2, **changes)), split).reused
+    for other in (replace(reading, n_train=40), replace(reading, one_hot=True), replace(reading, scaled=False)):
+        assert not perceptrons.cached_fit(other, split).reused
+    assert not perceptrons.cached_fit(reading, replace(split, fingerprint="other"), store=store).reused
     for layers in store.rglob("arrays.npz"):
         layers.write_bytes(layers.read_bytes()[:-1])
-    mended = perceptrons.fit(reading, split)
+    mended = perceptrons.cached_fit(reading, split)
     assert not mended.reused
     assert mended.predict(split.x_val).tolist() == first.predict(split.x_val).tolist()
     assert run_store.store_size(store)[0] >= 1
