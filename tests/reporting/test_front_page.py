@@ -360,19 +360,3 @@ def test_assets_are_written_once(tmp_path):
     (tmp_path / "report.css").write_text("old")
     site.write_assets(tmp_path)
     assert (tmp_path / "report.css").read_text() != "old"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        (0.04, "0.0 s"),
-        (9.94, "9.9 s"),
-        (9.96, "10 s"),
-        (89.4, "89 s"),
-        (90, "1 min 30 s"),
-        (120, "2 min"),
-        (3600, "1 h 0 min"),
-    ],
-)
-def test_durations(seconds, shown):
-    assert wording.duration(seconds) == shown

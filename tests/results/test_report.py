@@ -128,7 +128,7 @@ def test_a_failed_write_leaves_the_earlier_file_and_no_litter(folder, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full_disk)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="disk is full"):
         save([replace(ROW, value=0.5, low=None, high=None)])
     assert path.read_bytes() == before
     assert [one.name for one in folder.iterdir()] == ["02_test.json"]

@@ -15,7 +15,7 @@ import pytest
 from helpers.data.splits import Split
 from helpers.models import architectures, handwriting
 from helpers.models.augmentation import Warp
-from helpers.runtime import run_store
+from helpers.runtime import files, run_store
 from helpers.training import compiled, fit, loops, recipes
 
 # A split made without files, so that a subprocess can make the very same one.
@@ -319,7 +319,7 @@ def test_stopped_anywhere_it_ends_with_the_very_same_bits(after, undisturbed, sp
 
     def save_then_stop(entry, epoch, arrays):
         save(entry, epoch, arrays)
-        (entry.directory / ".part-abandoned").write_bytes(b"half a file")
+        (entry.directory / ".abandoned.part").write_bytes(b"half a file")
         if epoch == after:
             raise KeyboardInterrupt
 
@@ -439,11 +439,11 @@ def test_a_full_disk_is_named_and_leaves_no_rubbish(split, tmp_path, monkeypatch
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(run_store.os, "fsync", full)
-    with pytest.raises(run_store.StoreFull, match=r"disk is full.*make clean.*last finished epoch"):
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(files.DiskFull, match=r"disk is full.*make clean.*last finished epoch"):
         fit.run(small(split), store=tmp_path)
     monkeypatch.undo()
-    assert not list(tmp_path.glob("*/.part-*"))
+    assert not list(tmp_path.glob("*/.*.part"))
     assert not fit.run(small(split), store=tmp_path).reused
 
 

@@ -144,8 +144,6 @@ def ship(directory: Path, *, n: int = PER_CONDITION, candidates=tuple(CANDIDATES
     del card["run"]["spec"]["architecture"]  # the weights file says it, in full
     text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
     run_store.write(directory / reader.CARD, text.encode())
-    for name in (reader.CARD, reader.WEIGHTS):
-        (directory / name).chmod(0o644)  # the store keeps its files to itself; these are for everybody
     return card
 
 

@@ -1,13 +1,12 @@
 """Where answers go: a table of comma-separated values, whole or not at all, or lines for whoever asked."""
 
 import csv
-import os
 import sys
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 from helpers.predict.pipeline import Answer
+from helpers.runtime import files
 
 COLUMNS = (
     "file",
@@ -53,19 +52,8 @@ def line(answer: Answer) -> str:
 @contextmanager
 def written(output: Path):
     """Open a table; yields a function that writes one answer. The file appears, complete, only at the end."""
-    with tempfile.NamedTemporaryFile(
-        "w", dir=output.parent, prefix=f".{output.name}.", suffix=".part", delete=False, encoding="utf-8", newline=""
-    ) as file:
-        try:
-            write = _writer(file)
-            yield write
-            file.flush()
-            os.fsync(file.fileno())
-            os.chmod(file.name, 0o666 & ~_umask())  # a temporary file is private; a table is not
-            os.replace(file.name, output)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    with files.replacing(output, "w", encoding="utf-8", newline="") as file:
+        yield _writer(file)
 
 
 @contextmanager
@@ -91,9 +79,3 @@ def _share(value: float | None) -> str:
 def _text(text: str) -> str:
     """Make bytes of a file name that are not UTF-8 visible instead of failing on them."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from helpers.reporting import build
 from helpers.reporting.run import execute, freshness, plan
-from helpers.reporting.run.terminal import Terminal, duration
+from helpers.reporting.run.terminal import Terminal
 from helpers.runtime.files import explain
+from helpers.runtime.progress import duration
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,9 +15,9 @@ from pathlib import Path
 import nbformat
 
 from helpers.reporting.page import render, wording
-from helpers.reporting.run.terminal import duration
 from helpers.runtime import paths
 from helpers.runtime.files import write_atomically
+from helpers.runtime.progress import duration
 
 MARKERS = {
     part: (f"<!-- {part}: made by `make readme` -->", f"<!-- end of {part} -->") for part in ("reports", "times")

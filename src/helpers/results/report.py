@@ -4,9 +4,7 @@ Everything downstream (prose, tables, the index, later notebooks) reads from her
 """
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from functools import cache
@@ -16,7 +14,7 @@ import pandas as pd
 
 from helpers.evaluation import comparison
 from helpers.results.rows import FRACTIONS, Row, accuracy_row, check, interval_row, is_text
-from helpers.runtime import paths
+from helpers.runtime import files, paths
 
 __all__ = [
     "SHORT_BUDGET",
@@ -81,18 +79,7 @@ def save(notebook: str, rows: Iterable[Row], *, profile: str, seed: int, questio
     document = {"schema": SCHEMA, **asdict(report)}
     text = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     path = paths.results_directory() / f"{notebook}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{notebook}-", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(beside, 0o644)  # mkstemp makes it private
-        os.replace(beside, path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+    files.write_atomically(path, text)
     return path
 
 

@@ -44,7 +44,7 @@ def arrays(
     compute: takes nothing; returns named arrays, none of type object. inputs: JSON values and arrays, everything that
     decides the outcome besides code. modules: full names of the helper modules that compute. Whoever asks second for
     what is being computed waits for it. Raises TypeError for inputs that are neither, ValueError for arrays of objects,
-    and run_store.StoreFull when the disk is full.
+    and files.DiskFull when the disk is full.
     """
     plain = {name: of_array(value) if isinstance(value, np.ndarray) else value for name, value in inputs.items()}
     identity = {

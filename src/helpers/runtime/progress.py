@@ -21,11 +21,13 @@ def say(line: str) -> None:
         pass  # a closed terminal is no reason to stop a training
 
 
-def duration(seconds: float) -> str:
-    """Return seconds as '42 s', '3 min 05 s' or '2 h 10 min'."""
-    total = max(0, round(seconds))
-    if total < 60:
-        return f"{total} s"
-    if total < 3600:
-        return f"{total // 60} min {total % 60:02d} s"
-    return f"{total // 3600} h {total % 3600 // 60:02d} min"
+def duration(seconds: float | None) -> str:
+    """Return seconds as a person says them: "8.4 s", "42 s", "3 min 05 s", "2 h 10 min"; nothing for None."""
+    if seconds is None:
+        return ""
+    if seconds < 9.95:
+        return f"{max(0.0, seconds):.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,28 +1,23 @@
 """The run store on disk: one directory per trained network, named by the hash of everything that decided it.
 
 Nothing in it is trusted: every file is read together with the SHA-256 that was written down for it, and whatever
-does not match is thrown away and trained again. Every write goes to a temporary name first and is then renamed, so
-that a process killed at any moment leaves either the old file or the new one.
+does not match is thrown away and trained again. Files are written whole or not at all, so that a process killed at any
+moment leaves either the old one or the new one.
 """
 
-import errno
 import hashlib
 import io
 import json
-import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
 import numpy as np
 
+from helpers.runtime import files
+
 RECORD = "run.json"
-
-
-class StoreFull(OSError):
-    """The disk that holds the run store has no room left."""
 
 
 class Corrupt(Exception):
@@ -42,7 +37,7 @@ class Entry:
 
     def lock(self) -> filelock.FileLock:
         """Return the lock that whoever trains or reads this run must hold; the system frees it on a kill."""
-        make_directory(self.root)
+        files.make_directory(self.root)
         return filelock.FileLock(self.root / f"{self.key}.lock")
 
 
@@ -56,41 +51,10 @@ def canonical(value) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def make_directory(directory: Path) -> None:
-    """Make `directory`; a full disk raises StoreFull."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _explained(error, directory, 0) from error
-
-
 def write(path: Path, data: bytes) -> str:
-    """Write `data` to `path` atomically and return its SHA-256. Raises StoreFull when the disk is full."""
-    make_directory(path.parent)
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise _explained(error, path, len(data)) from error
+    """Write `data` to `path` atomically and return its SHA-256. Raises files.DiskFull when the disk is full."""
+    files.write_atomically(path, data)
     return digest(data)
-
-
-def _explained(error: OSError, path: Path, size: int) -> OSError:
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        return error
-    return StoreFull(
-        error.errno,
-        f"the disk is full: {size:,} bytes of {path.name} could not be written to the run store. Free some space "
-        f"(`make clean` empties the store) and run again: training goes on from the last finished epoch",
-        str(path),
-    )
 
 
 def read(path: Path, sha256: str) -> bytes:
@@ -129,7 +93,7 @@ def save_checkpoint(entry: Entry, epoch: int, arrays: dict[str, np.ndarray]) -> 
 
 def load_checkpoint(entry: Entry) -> tuple[int, dict[str, np.ndarray]] | None:
     """Return (finished epochs, arrays) of the newest intact checkpoint, or None; damaged ones are removed."""
-    for leftover in entry.directory.glob(".part-*"):
+    for leftover in entry.directory.glob(".*.part"):
         leftover.unlink(missing_ok=True)
     for path in sorted(entry.directory.glob("epoch-*.npz"), reverse=True):
         _, epoch, sha256 = path.stem.split("-", 2)

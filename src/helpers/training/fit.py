@@ -37,7 +37,7 @@ def run(spec: TrainSpec, *, milestones: Sequence[int] = (), store: Path | None =
     milestones: epochs after which the network is stored as the finished run of the spec with so many epochs, which
     it is, bit for bit, where the learning rate does not depend on when the training ends (`schedules.STEADY`).
     Whoever asks second for a run that is being trained waits for it. Raises Diverged when the loss becomes NaN or
-    infinite, run_store.StoreFull when the disk is full; both leave the last finished epoch in the store. ValueError
+    infinite, files.DiskFull when the disk is full; both leave the last finished epoch in the store. ValueError
     for a milestone that is not one of the spec's epochs, or a schedule that looks ahead.
     """
     earlier = _earlier(spec, milestones)

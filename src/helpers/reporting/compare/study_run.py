@@ -19,9 +19,10 @@ from helpers.reporting.compare.study import Point, Study, read
 from helpers.reporting.page import render as renderer
 from helpers.reporting.page import site
 from helpers.reporting.run import execute, freshness, provenance
-from helpers.reporting.run.terminal import Terminal, duration
+from helpers.reporting.run.terminal import Terminal
 from helpers.runtime import paths
 from helpers.runtime.files import explain, write_atomically
+from helpers.runtime.progress import duration
 
 
 @dataclass(frozen=True)

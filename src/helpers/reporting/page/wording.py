@@ -2,26 +2,14 @@
 
 from datetime import datetime
 
+from helpers.runtime.progress import duration
+
 _WORDS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
 
 
 def word(n: int) -> str:
     """Return a small number in words ("Five"), a larger one in digits."""
     return _WORDS[n] if 0 <= n < len(_WORDS) else f"{n:,}"
-
-
-def duration(seconds: float | None) -> str:
-    """Return seconds for reading: "0.8 s", "42 s", "3 min 20 s", "2 h 5 min"."""
-    if seconds is None:
-        return ""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 90:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def day(moment: str) -> str:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from helpers.reporting.run.execute import Progress
+from helpers.runtime.progress import duration
 
 
 class Terminal:
@@ -60,13 +61,3 @@ class Terminal:
     def _clear(self) -> None:
         if self.live:
             self.stream.write("\r\x1b[2K")
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as a person says them: `8.4 s`, `2 min 05 s`, `1 h 07 min`."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
