@@ -3,9 +3,17 @@
 import numpy as np
 import pandas as pd
 import pytest
+from test_fit import make_split, small
 
-from helpers.experiments.augmentation_annealing import figures, learning_curve
+from helpers.experiments.augmentation_annealing import figures
 from helpers.figures.style import PALETTE
+from helpers.models import schedules
+from helpers.training import fit
+
+
+@pytest.fixture(scope="module")
+def split():
+    return make_split()
 
 
 @pytest.fixture
@@ -68,23 +76,44 @@ def test_repeats_are_all_drawn():
         figures.repeats({"a": [0.0]}, colours=COLOURS[:1], told_apart={})
 
 
-def test_annealing_puts_rates_over_losses():
-    rate = pd.DataFrame({"epoch": [0.5, 1.5], "rate": [0.1, 0.01]})
-    histories = [pd.DataFrame({"epoch": [1, 2], "val_loss": [0.4, 0.2 * k]}) for k in (1, 2)]
-    colours = {"step": "#111111", "cosine": "#222222"}
-    fig = figures.annealing({name: [rate] for name in colours}, dict.fromkeys(colours, histories), colours=colours)
+def test_annealing_puts_rates_over_losses(split, tmp_path):
+    runs = {
+        "step": [fit.run(small(split, schedule="step", seed=seed), store=tmp_path) for seed in (0, 1)],
+        "cosine": [fit.run(small(split, schedule="cosine", seed=seed), store=tmp_path) for seed in (0, 1)],
+    }
+    fig = figures.annealing(runs)
     above, below = ([t for t in fig.data if t.yaxis == axis] for axis in ("y", "y2"))
-    assert len(above) == 2
+    assert len(above) == 4
     assert len(below) == 6
     thick = [t for t in below if t.line.width == 3]
     assert [t.name for t in thick] == ["step", "cosine"]
-    assert list(thick[0].y) == pytest.approx([0.4, 0.3])
-    with pytest.raises(ValueError, match="same"):
-        figures.annealing({"a": [rate]}, {"b": histories}, colours=colours)
+    losses = [run.history["val_loss"] for run in runs["step"]]
+    assert list(thick[0].y) == pytest.approx((losses[0] + losses[1]) / 2)
+    with pytest.raises(ValueError, match="colours"):
+        figures.annealing({"zigzag": runs["step"]})
+
+
+@pytest.mark.parametrize("name", ["one_cycle", "cosine", "step"])
+def test_rates_are_those_of_the_schedule(split, tmp_path, name):
+    run = fit.run(small(split, schedule=name), store=tmp_path)
+    used = figures.rates_used(run)
+    assert np.array_equal(used["rate"], schedules.rates(name, 20, peak=0.05))
+    assert used["epoch"].iloc[0] == pytest.approx(0.05)
+    assert used["epoch"].iloc[-1] == pytest.approx(1.95)
+
+
+def test_rates_of_a_plateau_are_what_happened(split, tmp_path):
+    # A rate that cannot improve anything: the rule fires after every epoch but the first.
+    options = {"patience": 1, "minimum": 0.0}
+    spec = small(split, epochs=4, schedule="plateau", schedule_options=options, learning_rate=1e-12)
+    run = fit.run(spec, store=tmp_path)
+    used = figures.rates_used(run)
+    assert used["epoch"].tolist() == [0, 1, 1, 2, 2, 3, 3, 4]
+    np.testing.assert_allclose(used["rate"], np.repeat([1e-12, 1e-12, 5e-13, 2.5e-13], 2), rtol=1e-5)
 
 
 def test_replacement_reaches_to_the_images_it_is_worth():
-    curve = learning_curve.table({100: [0.2, 0.3], 1000: [0.1, 0.1]})
+    curve = pd.DataFrame({"mean": [0.25, 0.1], "low": [0.2, 0.1], "high": [0.3, 0.1]}, index=[100, 1000])
     points = pd.DataFrame({"error": [0.15, 0.05], "images": [300, np.nan]}, index=["mild", "strong"])
     fig = figures.replacement({"without": curve}, points, at=100)
     reached = [list(t.x) for t in fig.data if t.line.dash == "dot"]
@@ -94,9 +123,6 @@ def test_replacement_reaches_to_the_images_it_is_worth():
     with pytest.raises(ValueError, match="colour"):
         figures.replacement({"without": curve}, points, colours=(), at=100)
     assert all("gl" not in t.type for t in fig.data)
-    line = figures.over(curve, x_title="images").data[-1]
-    assert list(line.x) == [100, 1000]
-    assert list(line.y) == pytest.approx([0.25, 0.1])
 
 
 @pytest.mark.parametrize("errors", [[0.012, 0.018], [0.004, 0.3], [0.021, 0.045]])

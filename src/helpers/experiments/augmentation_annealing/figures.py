@@ -7,8 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from helpers.figures import charts
 from helpers.figures.style import FAINT, PALETTE, figure_layout
+from helpers.models import schedules
+from helpers.training.fit import Run
 
 _PERCENT = ".2~%"
 SCHEDULES = {
@@ -168,25 +169,17 @@ def repeats(
     return fig
 
 
-def annealing(
-    rates: Mapping[str, Sequence[pd.DataFrame]],
-    histories: Mapping[str, Sequence[pd.DataFrame]],
-    *,
-    colours: Mapping[str, str] = SCHEDULES,
-    quantity: str = "val_loss",
-    words: str = "held-out loss",
-) -> go.Figure:
-    """Draw learning rates over losses, one colour per schedule, on one axis of epochs; thin lines are repeats.
+def annealing(runs: Mapping[str, Sequence[Run]], *, colours: Mapping[str, str] = SCHEDULES) -> go.Figure:
+    """Draw learning rates over held-out losses, one colour per schedule, on one axis of epochs.
 
-    rates: schedule -> frames with columns epoch and rate; histories: schedule -> frames with epoch and `quantity`;
-    the mean of the repeats is drawn thick. The axis of the losses is logarithmic. Raises ValueError when the two
-    mappings name different schedules, one has no colour, or there is none.
+    runs: schedule -> repeats, which are thin lines; the mean of their losses is thick. The axis of the losses is
+    logarithmic. Raises ValueError when a schedule has no colour, or there is none.
     """
-    if not rates or set(rates) != set(histories) or set(rates) - set(colours):
-        raise ValueError(f"rates, histories, colours: must name the same; got {[*rates]}, {[*histories]}, {[*colours]}")
+    if not runs or set(runs) - set(colours):
+        raise ValueError(f"runs, colours: got {[*runs]}; of {[*colours]} one or more are allowed")
     fig = make_subplots(2, 1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.38, 0.62])
-    for name, repeats_ in rates.items():
-        for rate in repeats_:
+    for name, repeats_ in runs.items():
+        for rate in map(rates_used, repeats_):
             fig.add_scatter(
                 x=rate["epoch"],
                 y=rate["rate"],
@@ -199,11 +192,11 @@ def annealing(
                 row=1,
                 col=1,
             )
-        every = histories[name]
+        every = [run.history for run in repeats_]
         for history in every:
             fig.add_scatter(
                 x=history["epoch"],
-                y=history[quantity],
+                y=history["val_loss"],
                 mode="lines",
                 opacity=0.35,
                 line={"color": colours[name], "width": 1},
@@ -215,7 +208,7 @@ def annealing(
             )
         fig.add_scatter(
             x=every[0]["epoch"],
-            y=np.mean([history[quantity].to_numpy() for history in every], axis=0),
+            y=np.mean([history["val_loss"].to_numpy() for history in every], axis=0),
             mode="lines",
             line={"color": colours[name], "width": 3},
             legendgroup=name,
@@ -227,17 +220,24 @@ def annealing(
     figure_layout(fig, height=560)
     fig.update_yaxes(title_text="learning rate", rangemode="tozero", row=1, col=1)
     marks = [digit * 10.0**power for power in range(-5, 2) for digit in (1, 2, 5)]
-    fig.update_yaxes(title_text=words, type="log", tickvals=marks, tickformat="~g", row=2, col=1)
+    fig.update_yaxes(title_text="held-out loss", type="log", tickvals=marks, tickformat="~g", row=2, col=1)
     fig.update_xaxes(title_text="epoch", row=2, col=1)
     return fig
 
 
-def over(frame: pd.DataFrame, *, x_title: str, log_x: bool = False) -> go.Figure:
-    """Draw one curve of errors with its band: `learning_curve.table`, whose index is the x axis."""
-    line = charts.Curve(
-        "error", frame.index, frame["mean"], frame["low"], frame["high"], colour=PALETTE["fast"], markers=True
-    )
-    return charts.curves([line], x_title=x_title, y_title="misread", log_x=log_x, height=340)
+def rates_used(run: Run) -> pd.DataFrame:
+    """Return the learning rate over the training: columns epoch (0 to the number of epochs) and rate.
+
+    One row per step; for a plateau two per epoch, as what it does depends on the run.
+    """
+    spec = run.spec
+    if spec.schedule == "plateau":
+        rate = run.history["learning_rate"].to_numpy()
+        ends = np.arange(len(rate) + 1)
+        return pd.DataFrame({"epoch": np.repeat(ends, 2)[1:-1], "rate": np.repeat(rate, 2)})
+    total = spec.epochs * spec.steps
+    rate = schedules.rates(spec.schedule, total, peak=spec.learning_rate, options=spec.schedule_options)
+    return pd.DataFrame({"epoch": (np.arange(total) + 0.5) / spec.steps, "rate": rate})
 
 
 def replacement(
@@ -249,7 +249,7 @@ def replacement(
 ) -> go.Figure:
     """Draw errors over the number of training images, and at one number how far other trainings reach to the right.
 
-    curves: name -> frame of `learning_curve.table` (index images; mean, low, high), the first being the one that
+    curves: name -> frame (index images; columns mean, low, high), the first being the one that
     others are measured by. points: indexed by name, columns error and images (what the first curve needs for that
     error, NaN where it never gets there); they were trained on `at` images. Raises ValueError without curves, or with
     fewer colours than curves.

@@ -33,6 +33,7 @@ _PEAK = 0.002  # of a short one-cycle training; at 0.003 strongly warped images 
 # short training ends before they have forgotten that: networks that fit their batches well then read at random.
 # A shorter memory changes nothing in the training itself.
 _MEMORY = 0.95
+SLOW = ("big", "drt_cnn")  # a training of these takes as long as ten of recogModel
 
 
 @dataclass(frozen=True)
@@ -147,22 +148,15 @@ TENSORFLOW: tuple[Rung, ...] = (
 
 
 def spec(
-    rung: Rung,
-    split: Split,
-    *,
-    budget: str = "published",
-    seed: int = 0,
-    loss: str | None = None,
-    steps: int = 300,
-    trial: int | None = None,
+    rung: Rung, split: Split, *, budget: str = "published", seed: int = 0, steps: int = 300, trial: int = 0
 ) -> TrainSpec:
     """Return the training of a rung on `split` (usually "kaggle", whose hold-out has the published size).
 
     budget: "published" for its epochs, steps and learning-rate rule; "short" for one cycle of the learning rate over
     `steps` batches, with the same network, batches, warps, loss and penalty; only the moving averages of batch
     normalisation forget faster (0.95 in place of 0.99). Rungs that differ only in how long they train, or by which
-    rule the rate falls, are one and the same short training. loss: None for the rung's own. trial: for trying out, at
-    most so many epochs of at most so many steps in place of the published ones.
+    rule the rate falls, are one and the same short training. trial: for trying out, at most so many epochs of at most
+    so many steps in place of the published ones; 0 for those.
     Keras's L2 of factor f adds f * w * w to the loss, a pull of 2 f w: twice the factor is TrainSpec's weight_decay.
     Raises ValueError for another budget, or what TrainSpec refuses.
     """
@@ -171,7 +165,7 @@ def spec(
     common = {
         "batch_size": rung.batch_size,
         "optimizer": rung.optimizer,
-        "loss": loss or rung.loss,
+        "loss": rung.loss,
         "weight_decay": 2 * rung.l2,
         "decay": rung.l2_on,
         "augmentation": augmentation.PUBLISHED.scaled(rung.strength) if rung.strength else None,
@@ -201,38 +195,38 @@ def find(claim_id: str) -> Rung:
 
 
 def shared(rungs: Sequence[Rung], split: Split, *, steps: int = 300) -> dict[str, list[Rung]]:
-    """Group rungs whose short trainings are the same: claim_id of the first of each group -> its rungs, in order."""
+    """Group rungs whose short trainings are the same: name of the first, "(+3)" for three others -> rungs, in order."""
     groups: dict[tuple, list[Rung]] = {}
     for rung in rungs:
         short = spec(rung, split, budget="short", steps=steps)
         identity = (short.model, str(short.options), short.augmentation, short.weight_decay, short.decay, short.loss)
         groups.setdefault(identity, []).append(rung)
-    return {group[0].claim_id: group for group in groups.values()}
+    return {group[0].name + (f" (+{len(group) - 1})" if group[1:] else ""): group for group in groups.values()}
 
 
 def bases(groups: Mapping[str, Sequence[Rung]]) -> dict[str, str]:
-    """Return for each group of `shared` the group that its first rung changed, where that is among them."""
-    leader = {rung.claim_id: first for first, group in groups.items() for rung in group}
-    return {first: leader[group[0].base] for first, group in groups.items() if group[0].base in leader}
+    """Return for each group of rungs, by name, the group that its first rung changed, where that is among them."""
+    place = {rung.claim_id: name for name, group in groups.items() for rung in group}
+    return {name: place[group[0].base] for name, group in groups.items() if group[0].base in place}
 
 
 def published_table(rungs: Sequence[Rung] = RUNGS) -> pd.DataFrame:
     """Return the published ladder, one row per rung, indexed by name.
 
-    Columns: claim_id, colour (a key of the palette), change, accuracy, low and high (Wilson, 95%), errors (misread
-    images, a whole number), n, competition. Raises ValueError for an accuracy that is not a whole number of images
-    within its printed digits.
+    Columns: base (the rung that this one changed, or None), change, colour (a key of the palette), accuracy, low and
+    high (Wilson, 95%), errors (misread images, a whole number), n, competition. Raises ValueError for an accuracy that
+    is not a whole number of images within its printed digits.
     """
-    rows = {}
+    rows, names = {}, {rung.claim_id: rung.name for rung in rungs}
     for rung in rungs:
         right = round(rung.published * rung.n)
         if abs(right / rung.n - rung.published) > 0.6e-4:  # the account prints four to six decimals
             raise ValueError(f"{rung.claim_id}: {rung.published} is not a whole number of {rung.n} images")
         interval = metrics.wilson(right, rung.n)
         rows[rung.name] = {
-            "claim_id": rung.claim_id,
-            "colour": rung.colour,
+            "base": names.get(rung.base),
             "change": rung.change,
+            "colour": rung.colour,
             "accuracy": rung.published,
             "low": interval.low,
             "high": interval.high,

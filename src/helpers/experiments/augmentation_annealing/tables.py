@@ -1,4 +1,4 @@
-"""Published trainings run to their end, as far as they are recorded, beside the same rungs on a short budget."""
+"""What the ladder's tables and sentences say: comparisons, recorded runs, and which run answers which claim."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,28 +8,29 @@ import pandas as pd
 from helpers import results
 from helpers.data.splits import Split
 from helpers.evaluation import metrics
-from helpers.experiments.augmentation_annealing import comparisons, ladder
 from helpers.experiments.augmentation_annealing.ladder import Rung
 from helpers.results import Row
-from helpers.training import archive, fit
+from helpers.training import fit
 from helpers.training.archive import RunRecord
 from helpers.training.specs import TrainSpec
 
+FORMATS = {"images": "{:+.0f}", "disagree": "{:.0f}", "p": "{:.2g}"}  # how the columns of `shown` are shown
 BEST = "hwd-new-100"  # whose competition score is a claim of its own, hwd-kaggle-best
 
 
-FORMATS = {"accuracy": "{:.2%}", "seconds": "{:,.0f}"}  # how the columns of `scores` are shown
+def in_words(images: pd.Series) -> str:
+    """Return gains in images, indexed by step, as words: "*one* (+3), *another* (−2)", or "none"."""
+    return ", ".join(f"*{name}* ({gain:+.0f})".replace("(-", "(−") for name, gain in images.items()) or "none"
 
 
-def collect(
-    rungs: Sequence[Rung], split: Split, *, profile: str, seed: int = 0, trial: int = 0
-) -> dict[str, RunRecord]:
-    """Return rung name -> the record of its published training: `archive.collect`, trained as the profile says.
-
-    trial: 0 for the published schedules, or see `ladder.spec`.
-    """
-    plans = {rung.name: ladder.spec(rung, split, seed=seed, trial=trial or None) for rung in rungs}
-    return archive.collect(plans, profile=profile)
+def shown(steps: pd.DataFrame) -> pd.DataFrame:
+    """Return `comparison.paired_tests` as a table to read, with FORMATS: range over repeats, how many tell it apart."""
+    over = [f"{least:+d} to {most:+d}" for least, most in zip(steps["least"], steps["most"], strict=True)]
+    seen = [f"{told} of {of}" for told, of in zip(steps["told apart"], steps["repeats"], strict=True)]
+    table = steps[["from", "images"]].assign(**{"least to most": over, "disagree": steps["disagree"], "seen": seen})
+    if (steps["repeats"] == 1).all():
+        table = table.drop(columns="least to most")
+    return table.assign(p=steps["p"]).rename_axis("rung")
 
 
 def scores(records: Mapping[str, RunRecord], labels: np.ndarray) -> pd.DataFrame:
@@ -61,35 +62,17 @@ def hours(records: Mapping[str, RunRecord]) -> float:
     return spent
 
 
-def paired(records: Mapping[str, RunRecord], rungs: Sequence[Rung], labels: np.ndarray) -> pd.DataFrame:
-    """Compare each recorded rung with the recorded rung that it changed: `comparisons.paired_steps`, one repeat each.
+def recorded_in_words(ends: pd.DataFrame, published: pd.Series) -> str:
+    """Say which steps between recorded runs can be told from luck, and what was published for them.
 
-    records: rung name -> record; labels: of the validation images, int64 (n,). Empty without two such rungs.
-    """
-    names = {rung.claim_id: rung.name for rung in rungs}
-    bases = {rung.name: names.get(rung.base) for rung in rungs if rung.name in records}
-    bases = {name: base for name, base in bases.items() if base in records}
-    correct = {name: (record.val_predictions == labels)[None] for name, record in records.items()}
-    return comparisons.paired_steps(correct, bases)
-
-
-def told_from_luck(ends: pd.DataFrame) -> pd.Series:
-    """Return the gain in images of the steps between recorded runs (see `paired`) that can be told from luck."""
-    return ends.loc[ends["told apart"] == 1, "images"] if len(ends) else pd.Series(dtype=float)
-
-
-def in_words(ends: pd.DataFrame, published: pd.Series) -> str:
-    """Say which steps between recorded runs (see `paired`) can be told from luck, and what was published for them.
-
-    published: images gained, by the name of the step.
+    ends: `comparison.paired_tests` of them; published: images gained, by the name of the step.
     """
     if ends.empty:
         return "Steps between recorded runs will be tested here, image by image, as soon as there are two of them."
-    found = told_from_luck(ends)
+    found = ends.loc[ends["told apart"] == 1, "images"]
     known = published.reindex(found.index).dropna()
-    account = f" The account has {comparisons.in_words(known)}." if len(known) else ""
-    told = comparisons.in_words(found)
-    return f"Of the {len(ends)} steps between recorded runs, what can be told from luck: {told}.{account}"
+    account = f" The account has {in_words(known)}." if len(known) else ""
+    return f"Of the {len(ends)} steps between recorded runs, what can be told from luck: {in_words(found)}.{account}"
 
 
 def claim_rows(

@@ -1,4 +1,4 @@
-"""Recorded runs answer claims; short ones stand beside them and are never judged."""
+"""What is said of the ladder: recorded runs answer claims, short ones stand beside them and are never judged."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from test_fit import make_split
 
 from helpers import results
 from helpers.data.splits import Split
-from helpers.experiments.augmentation_annealing import comparisons, ladder, published_runs
+from helpers.experiments.augmentation_annealing import ladder, tables
 from helpers.runtime import paths
 from helpers.training import archive, fit
 
@@ -51,15 +51,15 @@ def test_hours_of_a_training_count_once(made):
     one, hour = next(iter(records.values())), 3600
     other = replace(one, history=one.history.assign(seconds=one.history["seconds"] + 1))
     both = {"a": replace(one, seconds=hour), "b": replace(other, seconds=2 * hour)}
-    assert published_runs.hours(both) == pytest.approx(3)
+    assert tables.hours(both) == pytest.approx(3)
     on_the_way = replace(one, history=one.history[:1], seconds=hour / 2)
-    assert published_runs.hours(both | {"c": on_the_way}) == pytest.approx(3)
-    assert published_runs.hours({}) == 0
+    assert tables.hours(both | {"c": on_the_way}) == pytest.approx(3)
+    assert tables.hours({}) == 0
 
 
 def test_records_answer_and_short_runs_are_not_judged(made, split):
     records, short = made
-    rows = published_runs.claim_rows(RUNGS, records, short, split=split)
+    rows = tables.claim_rows(RUNGS, records, short, split=split)
     assert [row.claim_id for row in rows] == [*(rung.claim_id for rung in RUNGS), "hwd-kaggle-best"]
     assert [row.note.startswith(results.SHORT_BUDGET) for row in rows] == [False, False, True, True]
     assert rows[0].value == np.mean(records["50 epochs"].val_predictions == split.y_val)
@@ -70,48 +70,47 @@ def test_records_answer_and_short_runs_are_not_judged(made, split):
     assert rows[3].value == np.mean(first.test_predictions == split.y_test)
     assert rows[2].mean == pytest.approx(np.mean([np.mean(r.val_predictions == split.y_val) for r in (first, second)]))
     assert "100 epochs" in rows[2].note
-    table = published_runs.against_claims(rows)
+    table = tables.against_claims(rows)
     assert table["run"].tolist() == ["recorded", "recorded", "short", "short"]
     assert table["difference"].tolist()[2:] == ["–", "–"]
     words = [one.verdict for one in results.verdicts(rows)]
     assert words[2:] == ["not comparable"] * 2
     assert words[0] != "not comparable"
-    trials = published_runs.claim_rows(RUNGS, records, short, split=split, trial=2)
+    trials = tables.claim_rows(RUNGS, records, short, split=split, trial=2)
     assert {one.verdict for one in results.verdicts(trials)} == {"not comparable"}
 
 
-def test_collecting_asks_for_the_published_spec_of_each_rung(split, monkeypatch):
-    asked = {}
-    monkeypatch.setattr(archive, "collect", lambda plans, *, profile: asked.update(plans, profile=profile) or {})
-    assert published_runs.collect(RUNGS, split, profile="full", seed=4) == {}
-    assert asked.pop("profile") == "full"
-    wanted = {rung.name: fit.key(ladder.spec(rung, split, seed=4)) for rung in RUNGS}
-    assert {name: fit.key(spec) for name, spec in asked.items()} == wanted
-
-
 def test_scores_say_when_and_where(made, split):
-    table = published_runs.scores(made[0], split.y_val)
+    table = tables.scores(made[0], split.y_val)
     assert table.index.tolist() == ["recogModel, 40 epochs", "50 epochs"]
     assert (table["low"] <= table["accuracy"]).all()
     assert table["epochs"].tolist() == [2, 2]
     assert table["hardware"].str.contains(r"\d threads? of ").all()
-    assert published_runs.scores({}, split.y_val).empty
+    assert tables.scores({}, split.y_val).empty
 
 
-def test_recorded_steps_are_paired_tests(made, split):
-    records, _ = made
-    table = published_runs.paired(records, RUNGS, split.y_val)
-    correct = {name: (record.val_predictions == split.y_val)[None] for name, record in records.items()}
-    expected = comparisons.paired_steps(correct, {"50 epochs": "recogModel, 40 epochs"})
-    assert table.equals(expected)
-    told, luck = (table.assign(**{"told apart": count}, images=-3.0) for count in (1, 0))
+@pytest.fixture
+def tests():
+    names = ["from", "images", "least", "most", "disagree", "told apart", "repeats", "p"]
+    rows = {"50 epochs": ("recogModel, 40 epochs", -3.4, -5, 2, 17.5, 1, 2, 0.04)}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=names)
+
+
+def test_comparisons_as_they_are_read(tests):
+    read = tables.shown(tests)
+    assert read["least to most"].tolist() == ["-5 to +2"]
+    assert read["seen"].tolist() == ["1 of 2"]
+    assert set(tables.FORMATS) <= set(read.columns)
+    assert "least to most" not in tables.shown(tests.assign(repeats=1))
+    assert tables.in_words(pd.Series({"one": 3.4, "another": -2})) == "*one* (+3), *another* (−2)"
+    assert tables.in_words(pd.Series(dtype=float)) == "none"
+
+
+def test_steps_between_recorded_runs_in_words(tests):
     published = pd.Series({"50 epochs": -1, "batch normalisation": 5})
-    assert published_runs.in_words(told, published).endswith(
-        "luck: *50 epochs* (−3). The account has *50 epochs* (−1)."
-    )
-    assert published_runs.in_words(told, published[1:]).endswith("luck: *50 epochs* (−3).")
-    assert published_runs.in_words(luck, published).endswith("luck: none.")
-    assert "as soon as" in published_runs.in_words(table.iloc[:0], published)
-    assert published_runs.told_from_luck(told).to_dict() == {"50 epochs": -3}
-    assert published_runs.told_from_luck(table.iloc[:0]).empty
-    assert published_runs.paired({"50 epochs": records["50 epochs"]}, RUNGS, split.y_val).empty
+    said = tables.recorded_in_words(tests, published)
+    assert said.endswith("luck: *50 epochs* (−3). The account has *50 epochs* (−1).")
+    assert tables.recorded_in_words(tests, published[1:]).endswith("luck: *50 epochs* (−3).")
+    luck = tests.assign(**{"told apart": 0})
+    assert tables.recorded_in_words(luck, published).endswith("luck: none.")
+    assert "as soon as" in tables.recorded_in_words(tests[:0], published)
