@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from helpers.experiments.eda import exploration, figures
+from helpers.evaluation import metrics
+from helpers.experiments.eda import figures
 from helpers.figures import digits
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 5, 4)).astype(np.uint8)
@@ -85,13 +86,14 @@ def test_what_does_not_fit_is_refused(call, message):
 
 
 def test_balance_dots_carry_shares_and_intervals():
-    frame = exploration.class_balance(np.repeat([0, 1], (30, 70)), n_classes=2)
-    fig = figures.balance_dots({"train": frame, "test": frame}, even=0.5)
+    parts = [metrics.Interval(0.3, 0.2, 0.45, 0.95, 100), metrics.Interval(0.7, 0.6, 0.8, 0.95, 100)]
+    fig = figures.balance_dots({"train": parts, "test": parts}, even=0.5)
     assert [trace.name for trace in fig.data] == ["train", "test"]
     trace = fig.data[0]
     assert list(trace.y) == [30, 70]
-    assert np.array(trace.y) + trace.error_y.array == pytest.approx(100 * frame["high"].to_numpy())
-    assert np.array(trace.y) - trace.error_y.arrayminus == pytest.approx(100 * frame["low"].to_numpy())
+    assert list(trace.customdata) == [30, 70]
+    assert np.array(trace.y) + trace.error_y.array == pytest.approx([45, 80])
+    assert np.array(trace.y) - trace.error_y.arrayminus == pytest.approx([20, 60])
 
 
 def test_the_pixel_map_crosses_out_exactly_the_constant_pixels():
@@ -111,12 +113,6 @@ def test_a_map_writes_each_digit_at_its_place_in_svg():
     assert sevens.text == "7"
     assert np.array(sevens.x) == pytest.approx([0.12, 4])
     assert list(sevens.customdata) == [10, 12]
-
-
-def test_curves_are_shares_of_all_images_not_only_of_those_inside():
-    fig = figures.density_curves({"a": np.array([1, 1, 5, 99])}, bins=np.array([0, 2, 4, 6]), title="t")
-    assert list(fig.data[0].y) == [50, 0, 25]
-    assert list(fig.data[0].x) == [1, 3, 5]
 
 
 def test_grey_levels_add_up_to_everything():

@@ -1,50 +1,49 @@
-"""Figures of a whole collection: label shares, grey levels, pixel use, two-dimensional maps, curves."""
+"""Figures of a whole collection: label shares, grey levels, pixel use, two-dimensional maps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 
-from helpers.figures.style import DIGIT_COLOURS, FAINT, PALETTE, figure_layout
+from helpers.evaluation import metrics
+from helpers.figures.style import DIGIT_COLOURS, PALETTE, figure_layout
 
 TRAIN, TEST = PALETTE["svm"], PALETTE["cnn_deep"]
-SERIES = (TRAIN, TEST, PALETTE["fast"], PALETTE["mlp"])
 BLUE = "rgba(0,114,178,{})"
 
 
-def balance_dots(frames: Mapping[str, pd.DataFrame], *, even: float = 0.1) -> go.Figure:
+def balance_dots(shares: Mapping[str, Sequence[metrics.Interval]], *, even: float = 0.1) -> go.Figure:
     """Draw the share of each digit as a dot with its interval, one colour per collection.
 
-    frames: name -> `exploration.class_balance(...)`; even: the share marked by a dashed line.
+    shares: name -> the share of digit 0, 1, ..., as fractions; even: the share marked by a dashed line.
     """
     fig = go.Figure()
-    for place, (name, frame) in enumerate(frames.items()):
-        shift = 0.16 * (place - (len(frames) - 1) / 2)
+    for place, (name, parts) in enumerate(shares.items()):
+        shift = 0.16 * (place - (len(shares) - 1) / 2)
         fig.add_scatter(
-            x=np.asarray(frame.index) + shift,
-            y=100 * frame["share"],
-            customdata=frame["count"],
-            text=[str(digit) for digit in frame.index],
+            x=np.arange(len(parts)) + shift,
+            y=[100 * one.estimate for one in parts],
+            customdata=[round(one.estimate * one.n) for one in parts],
+            text=[str(digit) for digit in range(len(parts))],
             error_y={
-                "array": 100 * (frame["high"] - frame["share"]),
-                "arrayminus": 100 * (frame["share"] - frame["low"]),
+                "array": [100 * (one.high - one.estimate) for one in parts],
+                "arrayminus": [100 * (one.estimate - one.low) for one in parts],
                 "thickness": 1.5,
                 "width": 0,
             },
             mode="markers",
-            marker={"size": 9, "color": SERIES[place], "symbol": ("circle", "diamond")[place % 2]},
+            marker={"size": 9, "color": (TRAIN, TEST)[place % 2], "symbol": ("circle", "diamond")[place % 2]},
             name=name,
             hovertemplate="%{text}: %{customdata:,} images, %{y:.2f}%<extra>" + name + "</extra>",
         )
     fig.add_hline(y=100 * even, line={"dash": "dash", "color": PALETTE["chance"], "width": 1.5})
-    fig.update_xaxes(title="digit", tickvals=list(range(len(frame))), showgrid=False, zeroline=False)
+    fig.update_xaxes(title="digit", tickvals=list(range(len(parts))), showgrid=False, zeroline=False)
     fig.update_yaxes(title="share of the images (%)")
     return figure_layout(fig, height=360)
 
 
 def intensity_bars(counts: np.ndarray) -> go.Figure:
-    """Draw how often each grey level occurs, on a logarithmic axis; counts: (256,), as from intensity_counts."""
+    """Draw how often each grey level occurs, on a logarithmic axis; counts: (256,), from 0 to 255."""
     share = 100 * np.asarray(counts) / np.sum(counts)
     fig = go.Figure()
     fig.add_bar(
@@ -147,22 +146,3 @@ def digit_map(
     fig.update_yaxes(title=axes[1], ticks="outside" if meant else "", **quiet)
     fig.update_layout(margin={"t": 10})
     return fig
-
-
-def density_curves(samples: Mapping[str, np.ndarray], *, bins: np.ndarray, title: str) -> go.Figure:
-    """Draw the share of each sample per bin as a line; bins: edges; values outside them are left out."""
-    centres = (bins[1:] + bins[:-1]) / 2
-    fig = go.Figure()
-    for place, (name, values) in enumerate(samples.items()):
-        share = 100 * np.histogram(values, bins=bins)[0] / len(values)
-        fig.add_scatter(
-            x=centres,
-            y=share,
-            mode="lines",
-            line={"color": SERIES[place], "width": 2.2, "dash": ("solid", "dash", "dot", "dashdot")[place]},
-            name=name,
-            hovertemplate="%{x:,.0f}: %{y:.2f}%<extra>" + name + "</extra>",
-        )
-    fig.update_xaxes(title=title, showgrid=False)
-    fig.update_yaxes(title="share of the images (%)", rangemode="tozero", gridcolor=FAINT)
-    return figure_layout(fig, height=360)
