@@ -112,42 +112,6 @@ def test_bad_number_of_components_is_named(small, n):
         estimators.fit_components(small[0], n=n)
 
 
-def test_sweep_chart_draws_what_it_is_given():
-    table = pd.DataFrame({"estimate": [0.5, 0.75], "low": [0.4, 0.7], "high": [0.6, 0.8]}, index=[1, 2])
-    fig = figures.sweep_chart({"a": table, "a, one-hot": table[["estimate"]]}, x_title="k", printed={2: 0.7})
-    drawn = {trace.name: trace for trace in fig.data if trace.name}
-    assert list(drawn["a"].y) == [0.5, 0.75]
-    assert drawn["a, one-hot"].line.dash == "dot"
-    assert list(drawn["printed"].x) == [2]
-    assert list(fig.layout.xaxis.tickvals) == [1, 2]
-
-
-def test_neighbour_sheet_needs_one_label_for_each_query():
-    images = np.ones((2, 4, 4))
-    with pytest.raises(ValueError, match="argument"):
-        figures.neighbour_sheet(images, [1], np.ones((2, 3, 4, 4)), np.ones((2, 3), int))
-    assert figures.neighbour_sheet(images, [1, 2], np.ones((2, 3, 4, 4)), np.ones((2, 3), int)).axes
-
-
-def test_luck_and_the_best_tree_of_a_sweep_by_hand():
-    # Two criteria, two seeds, depths 3 to 5, four images.
-    y = np.array([0, 1, 2, 3])
-    wrong = [[[2, 1, 1], [3, 0, 1]], [[4, 2, 2], [4, 2, 1]]]  # images misread, from the first on
-    predictions = np.array([[[np.where(np.arange(4) < n, 9, y) for n in d] for d in s] for s in wrong])
-    sweep = validation_curves.TreeSweep(("gini", "entropy"), (0, 1), (3, 4, 5), predictions, {}, 0.0)
-    assert estimators.luck(sweep, y, criterion="gini", depth=4) == (0.25, [4, 4])
-    assert estimators.luck(sweep, y, criterion="entropy", depth=5) == (0.25, [4, 5])
-    assert np.array_equal(estimators.highest(sweep, y), y)
-    assert np.array_equal(estimators.highest(sweep, np.full(4, 9)), [9, 9, 9, 9])
-
-
-@pytest.mark.parametrize(
-    ("importances", "n"), [([0.2, 0.5, 0.3], 1), ([0.25] * 4, 2), ([0.2] * 5, 3), ([0, 6, 0, 4], 1)]
-)
-def test_half_of_all_importance(importances, n):
-    assert estimators.half_of(np.array(importances)) == n
-
-
 def test_what_is_kept_is_what_was_found(small, tmp_path, monkeypatch):
     """Sweeps that are read from the store, with their trees, equal those made on the spot."""
     monkeypatch.setattr(paths, "RUNS", tmp_path)

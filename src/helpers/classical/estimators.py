@@ -98,23 +98,6 @@ def over_seeds(sweep: validation_curves.TreeSweep, y_true) -> dict[str, pd.DataF
     return {name: table.set_index(pd.Index(sweep.depths)) for name, table in zip(sweep.criteria, tables, strict=True)}
 
 
-def luck(sweep: validation_curves.TreeSweep, y_true, *, criterion: str, depth: int) -> tuple[float, list[int]]:
-    """Return how far another seed moves a score from `depth` on, and at which depth each seed's score is highest.
-
-    The first is the largest range over seeds at any such depth and by any criterion, a fraction; the second is for
-    one criterion.
-    """
-    hits = (sweep.predictions == np.asarray(y_true)).mean(axis=-1)  # criteria, seeds, depths
-    reach = np.ptp(hits[..., sweep.depths.index(depth) :], axis=1).max()
-    return float(reach), [sweep.depths[d] for d in hits[sweep.criteria.index(criterion)].argmax(axis=1)]
-
-
-def highest(sweep: validation_curves.TreeSweep, y_true) -> np.ndarray:
-    """Return the predictions, int64 (n,), of the sweep's best tree for y_true; the first of equals."""
-    hits = (sweep.predictions == np.asarray(y_true)).sum(axis=-1)
-    return sweep.predictions[np.unravel_index(hits.argmax(), hits.shape)]
-
-
 def fit_components(x_train, *, n: int) -> PCA:
     """Fit the first n principal axes.
 
@@ -217,11 +200,6 @@ def cost_table(models: Mapping[str, Model], x, y_true) -> pd.DataFrame:
             "high": score.high,
         }
     return pd.DataFrame(list(lines.values()), index=list(lines))
-
-
-def half_of(importances: np.ndarray) -> int:
-    """Return the fewest features that together carry half of all importance (or more)."""
-    return int((np.sort(importances)[::-1].cumsum() < 0.5 * np.sum(importances)).sum()) + 1
 
 
 def half_resolution(images: np.ndarray) -> np.ndarray:
