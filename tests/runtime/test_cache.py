@@ -100,7 +100,50 @@ def test_what_cannot_be_kept_is_refused(tmp_path):
 def test_a_table_comes_back_as_it_was(tmp_path):
     table = pd.DataFrame({"name": ["a", "bc"], "n": [1, 2], "share": [0.5, np.nan], "sure": [True, False]})
     how = {"inputs": {"seed": 0}, "modules": MODULES, "store": tmp_path}
-    first, second = (cache.frame(work, **how) for work in (lambda: table, lambda: pytest.fail("computed twice")))
+    asked = []
+
+    def work():
+        asked.append(1)
+        return table
+
+    first, second = (cache.frame(work, **how) for _ in range(2))
+    assert len(asked) == 1
     for found in (first, second):
         pd.testing.assert_frame_equal(found, table, check_dtype=False)
         assert [found[name].dtype.kind for name in ("n", "share", "sure")] == ["i", "f", "b"]
+
+
+NOTEBOOK = """\
+from helpers.evaluation import metrics
+from helpers.runtime import cache
+def half(x):
+    return x / 2
+def compute():
+    '''What it is called in prose decides nothing.'''
+    return {"y": [half(1.0) * metrics.accuracy([1], [1]).estimate for _ in range(2)]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "computed"),
+    [
+        ("decides nothing.'''", "is something else.'''\n    # and a comment", 1),
+        ("x / 2", "x / 4", 2),
+        ("range(2)", "range(3)", 2),
+        ("[1]).estimate", "[0]).estimate", 2),
+        ("metrics.accuracy([1], [1]).estimate", "1.0", 2),
+    ],
+)
+def test_a_notebook_s_own_functions_are_in_the_key(tmp_path, old, new, computed):
+    """As in a kernel: the functions stand in `__main__`, and their source in no file."""
+    for code in (NOTEBOOK, NOTEBOOK.replace(old, new)):
+        notebook = {"__name__": "__main__"}
+        exec(compile(code, "<cell>", "exec"), notebook)
+        cache.arrays(notebook["compute"], inputs={}, store=tmp_path)
+    assert len(list(tmp_path.glob("*/run.json"))) == computed
+
+
+def test_the_modules_that_a_function_of_the_notebook_names_are_in_the_key(tmp_path):
+    notebook = {"__name__": "__main__"}
+    exec(compile(NOTEBOOK, "<cell>", "exec"), notebook)
+    assert cache._source(notebook["compute"], [])["modules"] == ["helpers.evaluation.metrics"]

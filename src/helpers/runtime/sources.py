@@ -8,11 +8,24 @@ import ast
 import functools
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # They carry numbers from disk to whoever asks, verified, and make none: an edit to them makes no kept number wrong.
 CARRIERS = frozenset(f"runtime/{name}.py" for name in ("cache", "files", "paths", "progress", "run_store", "sources"))
+
+
+@dataclass(frozen=True)
+class Part:
+    """What some names of a module reach in it, for a module of which one choice among many is used.
+
+    stop: names that are not followed: the register from which the choice was made.
+    """
+
+    module: str
+    names: frozenset[str]
+    stop: frozenset[str] = frozenset()
 
 
 def digest(content: bytes | str) -> str:
@@ -25,63 +38,73 @@ def file_digest(path: Path) -> str:
     return digest(path.read_bytes())
 
 
-@functools.cache  # by content: ten notebooks reach the same hundred modules
-def code_digest(code: str) -> str:
-    """Return the `digest` of what some code does: of its syntax tree without docstrings."""
-    return digest(repr(_shape(ast.parse(code))))
-
-
 def module_digest(path: Path) -> str:
-    """Return the `code_digest` of a file; of its bytes where they are no valid Python."""
+    """Return the digest of what a module does; of its bytes where they are no valid Python."""
     try:
-        return code_digest(path.read_text(encoding="utf-8"))
+        return _code_digest(path.read_text(encoding="utf-8"))
     except (SyntaxError, ValueError):
         return file_digest(path)
 
 
-def digest_of(modules: Iterable[str]) -> str:
+def digest_of(modules: Iterable[str], *, part: Part | None = None) -> str:
     """Return one digest of the source of helper modules, named in full, and of all that they import: what computes.
 
-    Left out are CARRIERS and imports that serve only type checkers. Raises ValueError for a module there is not.
+    part: of one of them, only this much. Left out are CARRIERS and imports that serve only type checkers. Raises
+    ValueError for a module or a name there is not.
     """
     modules = list(modules)
     for name in modules:
         if not _files(name):
             raise ValueError(f"modules: got {name!r}; the full name of a helper module is allowed")
-    files = closure("\n".join(f"import {name}" for name in modules))
-    told = {path.relative_to(PACKAGE).as_posix(): module_digest(path) for path in files}
+    files = closure("\n".join(f"import {name}" for name in modules), part=part)
+    partial = _files(part.module) if part else ()
+    told = {
+        path.relative_to(PACKAGE).as_posix(): _code_digest(
+            path.read_text(encoding="utf-8"), part if path in partial else None
+        )
+        for path in files
+    }
     return digest("\n".join(f"{name} {found}" for name, found in told.items() if name not in CARRIERS))
 
 
-def closure(code: str) -> list[Path]:
-    """Return every helper file that some code reaches through imports, sorted."""
+def closure(code: str, *, part: Part | None = None) -> list[Path]:
+    """Return every helper file that some code reaches through imports, sorted; of a `part`, what it imports."""
+    partial = _files(part.module) if part else ()
     seen: set[Path] = set()
     queue = imported(code)
     while queue:
         seen |= queue
-        queue = {found for path in queue for found in imported(path.read_text(encoding="utf-8"))} - seen
+        texts = {path: path.read_text(encoding="utf-8") for path in queue}
+        queue = {
+            file for path, text in texts.items() for file in imported(text, part=part if path in partial else None)
+        }
+        queue -= seen
     return sorted(seen)
 
 
-def imported(code: str) -> set[Path]:
-    """Return the files of the helper modules that some code imports, not following them further.
+def imported(code: str, *, part: Part | None = None) -> set[Path]:
+    """Return the files of the helper modules that some code, or a part of it, imports, not following them further.
 
     Imports inside functions count too, and so do the packages that a module lies in.
     """
-    return {path for name in imported_names(code) for path in _files(name)}
+    return {path for name in _imported_names(code, part) for path in _files(name)}
 
 
-@functools.cache
-def imported_names(code: str) -> frozenset[str]:
-    """Return the dotted names below `helpers` that some code imports, with the packages they lie in."""
+@functools.cache  # by content: ten notebooks reach the same hundred modules
+def _imported_names(code: str, part: Part | None) -> frozenset[str]:
     names = set()
-    for node in _executed(ast.parse(code)):
+    for node in _executed(_tree(code, part)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    parts = [name.split(".") for name in names if name.split(".")[0] == "helpers"]
-    return frozenset(".".join(part[:depth]) for part in parts for depth in range(1, len(part) + 1))
+    steps = [name.split(".") for name in names if name.split(".")[0] == "helpers"]
+    return frozenset(".".join(step[:depth]) for step in steps for depth in range(1, len(step) + 1))
+
+
+@functools.cache
+def _code_digest(code: str, part: Part | None = None) -> str:
+    return digest(repr(_shape(_tree(code, part))))
 
 
 def _files(name: str) -> set[Path]:
@@ -98,6 +121,37 @@ def _executed(node: ast.AST) -> Iterator[ast.AST]:
         yield from _executed(child)
 
 
+def _tree(code: str, part: Part | None) -> ast.Module:
+    """Return the tree of a module, or of those of its statements that a part reaches: any that bind no name are."""
+    tree = ast.parse(code)
+    if part is None:
+        return tree
+    bound = [(statement, _bound(statement)) for statement in tree.body]
+    if unknown := part.names - {name for _, names in bound for name in names}:
+        raise ValueError(f"names: got {', '.join(sorted(unknown))}; what {part.module} binds is allowed")
+    reached, queue = set(), set(part.names).union(*(_used(statement) for statement, names in bound if not names))
+    while queue := queue - reached - part.stop:
+        reached |= queue
+        queue = {used for statement, names in bound if names & queue for used in _used(statement)}
+    return ast.Module([statement for statement, names in bound if not names or names & reached], [])
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).split(".")[0] for alias in statement.names}
+    if isinstance(statement, ast.Assign | ast.AnnAssign):
+        return {
+            node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        }
+    return set()
+
+
+def _used(statement: ast.stmt) -> set[str]:
+    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+
+
 def _shape(node):
     """Return a tree as nested tuples of what is there: no places, no docstrings, no empty fields.
 
@@ -107,10 +161,9 @@ def _shape(node):
         return tuple(map(_shape, node))
     if not isinstance(node, ast.AST):
         return node
-    fields = dict(ast.iter_fields(node))
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
-        node, clean=False
-    ):
+    fields = {name: value for name, value in ast.iter_fields(node) if name not in ("ctx", "kind", "type_ignores")}
+    documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    if documented and ast.get_docstring(node, clean=False) is not None:
         fields["body"] = node.body[1:]
-    told = ((name, _shape(value)) for name, value in fields.items() if name not in ("ctx", "kind", "type_ignores"))
+    told = ((name, _shape(value)) for name, value in fields.items())
     return type(node).__name__, *(pair for pair in told if pair[1] not in (None, ()) or pair[0] == "value")
