@@ -17,8 +17,9 @@ import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from helpers.classical import nearest_neighbours, validation_curves
+from helpers.classical import validation_curves
 from helpers.data import load
+from helpers.runtime import precision
 
 
 def timed(function, repeats: int = 1):
@@ -67,7 +68,7 @@ def main() -> None:
     x_train, x = split.x_train.reshape(len(split.x_train), -1), split.x_val.reshape(len(split.x_val), -1)
     # As NF264 gave them to scikit-learn; ours takes the pixels as they are, the ranking is the same.
     as_floats = x_train.astype(np.float32) / 255, x.astype(np.float32) / 255
-    print(f"{len(x_train):,} training and {len(x):,} validation images, {nearest_neighbours.n_processors()} processors")
+    print(f"{len(x_train):,} training and {len(x):,} validation images, {precision.available_threads()} processors")
 
     knn = tree = None
     if arguments.only != "tree":

@@ -11,7 +11,7 @@ from PIL import Image
 from test_pages import Visit, axe
 
 from helpers.data import load
-from helpers.predict import conditions, decoding, preparing, reader
+from helpers.predict import conditions, decoding, preparing, shipped
 from helpers.runtime import paths
 
 pytestmark = pytest.mark.browser
@@ -106,7 +106,7 @@ def test_it_prepares_and_answers_as_python_does(visit, tmp_path):
         images.append(expected.image)
         chances.append(chance)
     assert len(given) - 12 <= len(images) <= len(given) - 4, "blank sheets are refused, and hardly anything else"
-    expected, found = reader.load().probabilities(np.stack(images)), np.array(chances)
+    expected, found = shipped.load()(np.stack(images)), np.array(chances)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
     first, second = np.sort(expected, axis=1)[:, :-3:-1].T
     clear = first - second > TIE
@@ -144,8 +144,8 @@ def test_it_decodes_files_as_python_does(open_page, tmp_path, mode, size):
           const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
           const { height, width, values } = await Digits.readFile(new File([bytes], 'a.png', { type: 'image/png' }));
           const reader = new FileReader();
-          const read = new Promise(done => { reader.onload = () => done(reader.result); });
-          reader.readAsDataURL(new Blob([Float64Array.from(values)]));
+          const read = new Promise(done => { shipped.onload = () => done(shipped.result); });
+          shipped.readAsDataURL(new Blob([Float64Array.from(values)]));
           return [height, width, await read];
         }""",
         text,
@@ -275,7 +275,7 @@ def test_a_finger_draws_and_does_not_scroll(browser):
 
 
 def test_examples_show_what_python_makes_of_them_and_their_label(visit):
-    card = reader.load_card()
+    card = shipped.load_card()
     examples = json.loads(visit.page.text_content("#model"))["examples"]
     buttons = visit.page.locator(".examples button")
     assert buttons.count() == len(examples) >= 12

@@ -32,7 +32,7 @@ def test_knn_on_components_is_pca_then_knn(small):
     pca = PCA(9, svd_solver="full").fit(flat(x_train))
     wanted = KNeighborsClassifier(5).fit(pca.transform(flat(x_train)), y_train).predict(pca.transform(flat(x)))
     model = estimators.knn(x_train, y_train, k=5, n_components=9)
-    assert (model.answer(x) != wanted).sum() <= 1  # the axes are computed another way, a near tie may turn
+    assert (model.labels(x) != wanted).sum() <= 1  # the axes are computed another way, a near tie may turn
     assert model.megabytes == pytest.approx(1000 * 9 * 4 / 1e6)
 
 
@@ -41,7 +41,7 @@ def test_component_sweep_keeps_the_best_k(small):
     table = estimators.component_sweep(x_train, y_train, x=x, y=y, components=[3, 12], ks=(1, 4, 9))
     assert table.index.tolist() == [3, 12]
     for n, row in table.iterrows():
-        scores = [(estimators.knn(x_train, y_train, k=k, n_components=n).answer(x) == y).mean() for k in (1, 4, 9)]
+        scores = [(estimators.knn(x_train, y_train, k=k, n_components=n).labels(x) == y).mean() for k in (1, 4, 9)]
         assert row["estimate"] == pytest.approx(max(scores), abs=0.003)
         assert scores[(1, 4, 9).index(row["k"])] == pytest.approx(max(scores), abs=0.003)
 
@@ -49,16 +49,16 @@ def test_component_sweep_keeps_the_best_k(small):
 def test_trees_and_forests_answer_as_scikit_learn(small):
     x_train, y_train, x, _ = small
     fitted = DecisionTreeClassifier(random_state=3).fit(flat(x_train), y_train)
-    assert np.array_equal(estimators.tree(trees.plain(fitted)).answer(x), fitted.predict(flat(x)))
+    assert np.array_equal(estimators.tree(trees.plain(fitted)).labels(x), fitted.predict(flat(x)))
     forest = RandomForestClassifier(7, random_state=3).fit(flat(x_train), y_train)
-    assert np.array_equal(estimators.forest(x_train, y_train, n_trees=7, seed=3).answer(x), forest.predict(flat(x)))
+    assert np.array_equal(estimators.forest(x_train, y_train, n_trees=7, seed=3).labels(x), forest.predict(flat(x)))
 
 
 def test_boosting_reads_half_the_resolution(small):
     x_train, y_train, x, y = small
     model = estimators.boosting(x_train, y_train, n_rounds=5, seed=0)
-    assert model.kept.n_features_in_ == 16
-    assert (model.answer(x) == y).mean() > 0.7
+    assert model.model.n_features_in_ == 16
+    assert (model.labels(x) == y).mean() > 0.7
 
 
 def test_half_resolution_by_hand():
@@ -98,7 +98,7 @@ def test_cost_table_times_weighs_and_scores(small):
     x_train, y_train, x, y = small
     models = {"one": estimators.knn(x_train, y_train, k=1)}
     table = estimators.cost_table(models, x, y)
-    assert table.loc["one", "estimate"] == metrics.accuracy(y, models["one"].answer(x)).estimate
+    assert table.loc["one", "estimate"] == metrics.accuracy(y, models["one"].labels(x)).estimate
     assert table.loc["one", "megabytes"] == pytest.approx(0.064)
     assert table.loc["one", "milliseconds"] > 0
     fig = figures.cost_chart(table)
@@ -149,7 +149,7 @@ def test_one_hot_trees_in_plain_arrays(small):
     yes = fitted.predict(flat(x))
     wanted = np.where(yes.sum(axis=1) == 1, yes.argmax(axis=1), trees.NO_LABEL)
     full = trees.plain(fitted)
-    np.testing.assert_array_equal(estimators.tree(full).answer(x), wanted)
+    np.testing.assert_array_equal(estimators.tree(full).labels(x), wanted)
     assert estimators.tree(full).megabytes == full.nbytes / 1e6
     with pytest.raises(ValueError, match="classes differ"):
         trees.plain(DecisionTreeClassifier().fit(flat(x_train), np.stack([y_train, y_train % 2], axis=1)))

@@ -1,12 +1,9 @@
-"""The intervals of fold means, against formulas written out and scikit-learn's own cross-validation."""
+"""The intervals of means over splits and folds, against formulas written out."""
 
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.model_selection import StratifiedKFold, cross_val_score
-from sklearn.neighbors import KNeighborsClassifier
 
-from helpers.data import folds
 from helpers.evaluation import resampling
 
 
@@ -29,30 +26,6 @@ def test_luck_of_the_images_is_what_a_simulation_finds():
     assert resampling.luck_of_the_images(0.9, 500) == pytest.approx(draws.std(), rel=0.02)
 
 
-def test_the_trial_is_scikit_learns_cross_validation_of_one_neighbour():
-    rng = np.random.default_rng(1)
-    labels = rng.integers(0, 4, 240)
-    images = np.clip(rng.integers(0, 256, (4, 5, 5))[labels] + rng.normal(0, 120, (240, 5, 5)), 0, 255).astype(np.uint8)
-    table = resampling.trial(images, labels, n_sets=3, seed=5)
-    for number, rows in enumerate(folds.disjoint(labels, 3, seed=5)):
-        x, y = images[rows].reshape(len(rows), -1).astype(float), labels[rows]
-        oracle = cross_val_score(
-            KNeighborsClassifier(1, algorithm="brute"),
-            x,
-            y,
-            cv=StratifiedKFold(5, shuffle=True, random_state=5 + number),
-        )
-        assert table["mean"].iloc[number] == pytest.approx(oracle.mean())
-        assert table["sd"].iloc[number] == pytest.approx(oracle.std(ddof=1))
-    assert table["mean"].between(0.3, 0.99).all()
-
-
-def test_coverage_counts_intervals_that_hold_the_truth():
-    table = resampling.pd.DataFrame({"naive low": [0.1, 0.3, 0.5], "naive high": [0.3, 0.4, 0.9]})
-    assert resampling.coverage(table, 0.3, "naive") == 2
-    assert resampling.coverage(table, 0.45, "naive") == 0
-
-
 def test_spread_is_told_apart_by_its_source():
     each, same = np.array([[0.9, 0.8, 0.7], [0.95, 0.85, 0.9]]), np.array([0.9, 0.92])
     table = resampling.spread_sources(each, same, n_val=100, n=300)["sd in points"] / 100
@@ -70,3 +43,31 @@ def test_bands_are_in_order():
     assert list(bands) == ["mean ± sd", "usual 95%", "widened 95%", "300 images"]
     assert bands["mean ± sd"] == pytest.approx((0.9, 0.92, 0.94))
     assert all(low < middle < high for low, middle, high in bands.values())
+
+
+def test_corrected_interval_is_nadeau_and_bengios():
+    repeats = resampling.Repeats(np.array([0.9, 0.92, 0.94, 0.96]), np.full(4, 900), np.full(4, 100))
+    interval = resampling.corrected_interval(repeats)
+    variance = np.var([0.9, 0.92, 0.94, 0.96], ddof=1)
+    half = stats.t.ppf(0.975, 3) * np.sqrt((1 / 4 + 1 / 9) * variance)
+    assert (interval.low, interval.high) == pytest.approx((0.93 - half, 0.93 + half))
+
+
+def test_corrected_interval_does_not_vanish_with_more_repeats():
+    rng = np.random.default_rng(0)
+    widths = []
+    for n in (100, 10000):
+        repeats = resampling.Repeats(rng.normal(0.97, 0.005, n), np.full(n, 1257), np.full(n, 540))
+        interval = resampling.corrected_interval(repeats)
+        widths.append(interval.high - interval.low)
+    assert widths[1] > 0.8 * widths[0]
+
+
+def test_spread_table_shows_both_intervals():
+    repeats = resampling.Repeats(np.array([0.9, 0.92, 0.94, 0.96]), np.full(4, 900), np.full(4, 100))
+    line = resampling.spread_table({"some": repeats}).loc["some"]
+    assert (line["mean"], line["lowest"], line["highest"]) == pytest.approx((0.93, 0.9, 0.96))
+    # 3.18245: the 97.5% point of t with 3 degrees of freedom; standard error 0.0258199 / 2
+    assert line["naive interval"] == f"{93 - 3.18245 * 1.290994:.1f} to {93 + 3.18245 * 1.290994:.1f}"
+    low, high = (float(text) for text in line["corrected interval"].split(" to "))
+    assert high - low > 2 * 3.18245 * 1.290994

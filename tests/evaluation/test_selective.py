@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-from statsmodels.stats.proportion import proportion_confint
 
 from helpers.evaluation import conformal, selective
 from helpers.evaluation.selective import Prices
@@ -31,17 +30,20 @@ def test_the_trade_off_agrees_with_trying_every_threshold(answers):
         assert row.wrong == (accepted & ~correct).sum()
         assert row.sent == pytest.approx(1 - accepted.mean())
         assert row.error == pytest.approx((~correct[accepted]).mean())
-        assert (row.low, row.high) == pytest.approx(
-            proportion_confint(row.wrong, row.accepted, method="wilson"), abs=1e-12
-        )
 
 
-def test_at_threshold(answers):
+def test_the_threshold_is_the_lowest_that_keeps_its_promise(answers):
     confidence, correct = answers
-    sent, error = selective.at_threshold(confidence, correct, threshold=0.9)
-    assert sent == pytest.approx((confidence < 0.9).mean())
-    assert error.estimate == pytest.approx((~correct[confidence >= 0.9]).mean())
-    assert selective.at_threshold(confidence, correct, threshold=1.1) == (1.0, None)
+    threshold = selective.threshold_for(confidence, correct, wrong_share=0.08)
+
+    def share(t):
+        return np.mean(~correct[confidence >= t])
+
+    assert 0 < threshold < 1
+    assert share(threshold) <= 0.08
+    assert all(share(t) > 0.08 for t in np.unique(confidence[confidence < threshold]))
+    assert selective.threshold_for(confidence, np.zeros(600, bool), wrong_share=0.08) == 1
+    assert selective.threshold_for(confidence, np.ones(600, bool), wrong_share=0.08) == confidence.min()
 
 
 def brute_cost(confidence, correct, threshold, prices, n_codes=200_000):
@@ -64,13 +66,13 @@ def test_costs_agree_with_a_simulated_post(answers):
 def test_the_choice_is_the_cheapest_and_asks_least(answers):
     confidence, correct = answers
     prices = Prices(2.0, 0.15, digits=3)
-    chosen = selective.choose(confidence, correct, prices=prices)
+    chosen = selective.cheapest(selective.costs(confidence, correct, prices=prices))
     costs = {
         t: selective.outcome(confidence, correct, threshold=t, prices=prices)["cost"] for t in np.unique(confidence)
     }
     assert chosen["cost"] == pytest.approx(min(costs.values()))
     assert chosen["threshold"] == min(t for t, cost in costs.items() if cost <= min(costs.values()) + 1e-9)
-    same = selective.choose(confidence, np.ones(600, bool), prices=prices)  # never wrong: never ask
+    same = selective.cheapest(selective.costs(confidence, np.ones(600, bool), prices=prices))  # never wrong: never ask
     assert same["sent"] == 0
 
 
@@ -80,7 +82,9 @@ def test_chows_rule_is_the_cheapest_threshold_of_a_calibrated_reader():
     correct = rng.random(400_000) < confidence
     prices = Prices(1.0, 0.1, human_error=0.05, digits=1)
     assert selective.chow_threshold(prices) == pytest.approx(0.85)
-    assert selective.choose(confidence, correct, prices=prices)["threshold"] == pytest.approx(0.85, abs=0.02)
+    assert selective.cheapest(selective.costs(confidence, correct, prices=prices))["threshold"] == pytest.approx(
+        0.85, abs=0.02
+    )
 
 
 def test_policies_are_outcomes_by_name(answers):
@@ -88,20 +92,19 @@ def test_policies_are_outcomes_by_name(answers):
     table = selective.policies(*answers, thresholds={"all": 0.0, "none": 2.0, "some": 0.9}, prices=prices)
     assert table.loc["none", "cost"] == pytest.approx(1000 * prices.asking)
     assert table.loc["all", "human"] == 0
-    assert table.loc["some", "sent"] == pytest.approx(selective.at_threshold(*answers, threshold=0.9)[0])
+    assert table.loc["some", "sent"] == pytest.approx((answers[0] < 0.9).mean())
 
 
-def test_offers_choose_on_validation_and_count_on_the_test(answers):
-    confidence, correct = answers
-    parts = slice(0, 300), slice(300, 600)
-    val, test = ({"a": (confidence[part], correct[part])} for part in parts)
+def test_offers_count_each_model_at_its_own_threshold(answers):
+    correct = answers[1]
     prices = Prices(1.0, 0.05)
-    row = selective.offers(val, test, prices=prices).loc["a"]
-    threshold = selective.choose(*val["a"], prices=prices)["threshold"]
-    assert row["threshold"] == threshold
-    assert row["accuracy"] == pytest.approx(correct[300:].mean())
-    assert row["codes"] == pytest.approx(correct[300:].mean() ** 5)
-    assert row["cost"] == pytest.approx(selective.outcome(*test["a"], threshold=threshold, prices=prices)["cost"])
+    table = selective.offers({"a": answers, "b": answers}, thresholds={"a": 0.9, "b": 0.0}, prices=prices)
+    assert table["threshold"].tolist() == [0.9, 0.0]
+    row = table.loc["a"]
+    assert row["accuracy"] == pytest.approx(correct.mean())
+    assert row["codes"] == pytest.approx(correct.mean() ** 5)
+    assert row["cost"] == pytest.approx(selective.outcome(*answers, threshold=0.9, prices=prices)["cost"])
+    assert table.loc["b", "human"] == 0
 
 
 def test_prospects_count(answers):

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.evaluation import calibration, conformal, metrics, selective, serving
+from helpers.evaluation import calibration, conformal, metrics, selective, timing
+from helpers.evaluation.predictor import Predictor
 from helpers.experiments.sorting_office import decision_figures as charts
 from helpers.experiments.sorting_office import robustness
 from helpers.experiments.sorting_office import robustness_figures as wear
@@ -52,8 +53,8 @@ def test_the_trade_off_has_a_ring_at_the_chosen_point(answers):
 
 def test_the_cost_is_split_into_its_parts(answers):
     prices = selective.Prices(1.0, 0.05)
-    table = selective.letter_costs(selective.trade_off(*answers), prices, n=800)
-    chosen = selective.choose(*answers, prices=prices)
+    table = selective.costs(*answers, prices=prices)
+    chosen = selective.cheapest(table)
     fig = charts.cost_chart(table, chosen=chosen)
     whole, lost, asking, point = fig.data
     assert np.allclose(np.add(lost.y, asking.y), whole.y)
@@ -81,8 +82,8 @@ def test_coverage_is_drawn_beside_the_promise():
 @pytest.fixture
 def bill():
     images = np.zeros((40, 28, 28), np.uint8)
-    readers = {name: serving.Reader(name, lambda x: np.eye(10)[np.zeros(len(x), int)], 2.0) for name in ("mlp", "fast")}
-    return serving.price_list(readers, images, np.repeat([0, 1], [39, 1]), seconds=0)
+    predictors = {name: Predictor(name, lambda x: np.eye(10)[np.zeros(len(x), int)], 2.0) for name in ("mlp", "fast")}
+    return timing.price_list(predictors, images, np.repeat([0, 1], [39, 1]), seconds=0)
 
 
 def test_latency_is_drawn_an_image_in_both_panels(bill):
@@ -93,15 +94,15 @@ def test_latency_is_drawn_an_image_in_both_panels(bill):
     assert batch.x[0] == pytest.approx(bill["p50_256"].iloc[0] / 256)
     assert single.y[0] == pytest.approx(1 / 40)
     assert [trace.marker.symbol for trace in fig.data] == ["circle", "circle", "circle-open", "circle-open"]
-    words = serving.bill(bill)
+    words = timing.bill(bill)
     assert words.loc["mlp", "accuracy"] == "97.50%"
 
 
 def test_what_is_known_is_not_measured_again():
     asked = []
-    reader = serving.Reader("mlp", lambda x: asked.append(len(x)) or np.eye(10)[np.zeros(len(x), int)], 2.0)
+    predictor = Predictor("mlp", lambda x: asked.append(len(x)) or np.eye(10)[np.zeros(len(x), int)], 2.0)
     known = {"mlp": metrics.wilson(3, 4)}
-    bill = serving.price_list({"mlp": reader}, np.zeros((7, 28, 28), np.uint8), np.zeros(7), known=known, seconds=0)
+    bill = timing.price_list({"mlp": predictor}, np.zeros((7, 28, 28), np.uint8), np.zeros(7), known=known, seconds=0)
     assert bill.loc["mlp", "estimate"] == 0.75
     assert set(asked) == {1, 256}, "only the timings"
 
@@ -110,10 +111,10 @@ def test_what_is_known_is_not_measured_again():
 def damage():
     images = np.random.default_rng(2).integers(0, 256, (20, 28, 28)).astype(np.uint8)
     answer = np.eye(10)[np.arange(20) % 10] * 0.9
-    reader = serving.Reader("mlp", lambda x: answer, 1.0, threshold=0.5)
+    predictor = Predictor("mlp", lambda x: answer, 1.0, threshold=0.5)
     labels = np.arange(20) % 10
     labels[:4] = 9
-    return robustness.measure({"one": reader}, images, labels)
+    return robustness.measure({"one": predictor}, images, labels)
 
 
 def test_damage_is_drawn_from_the_clean_image_on(damage):

@@ -75,7 +75,7 @@ def test_temperature_and_threshold_ignore_the_test(team):
     after = systems.build("fast", [run], prices=PRICES)
     assert (before.temperature, before.threshold) == (after.temperature, after.threshold)
     assert before.test.wrong != after.test.wrong
-    assert before.threshold == selective.choose(*before.val.pair, prices=PRICES)["threshold"]
+    assert before.threshold == selective.cheapest(selective.costs(*before.val.pair, prices=PRICES))["threshold"]
 
 
 def test_mark_tally_and_plans_agree(team):
@@ -89,8 +89,7 @@ def test_mark_tally_and_plans_agree(team):
     plans = one.plans(PRICES)
     assert plans.loc["always", "cost"] == pytest.approx(1000 * PRICES.asking)
     assert plans.loc["in doubt", "sent"] == pytest.approx(sent)
-    table, cheapest = one.costs(PRICES)
-    assert cheapest["cost"] == pytest.approx(table["cost"].min())
+    assert one.cheapest["cost"] == pytest.approx(one.costs["cost"].min())
 
 
 def test_sets_come_from_the_validation_part(team):

@@ -16,19 +16,19 @@ from test_decoding import BAD
 
 from helpers.data import load
 from helpers.predict import __main__ as command
-from helpers.predict import confidence, pipeline, preparing, reader, sources, table
+from helpers.predict import pipeline, preparing, shipped, sources, table
 from helpers.training import fit
 
 
 @pytest.fixture(scope="module")
 def network():
-    return reader.load()
+    return shipped.load()
 
 
 @pytest.fixture(autouse=True)
 def loaded_once(network, monkeypatch):
-    load = reader.load
-    monkeypatch.setattr(reader, "load", lambda directory=None: load(directory) if directory else network)
+    load = shipped.load
+    monkeypatch.setattr(shipped, "load", lambda directory=None: load(directory) if directory else network)
 
 
 @pytest.fixture(autouse=True)
@@ -87,8 +87,10 @@ def test_the_table_says_what_the_network_says(network, mnist, tmp_path):
     np.save(tmp_path / "x.npy", mnist.images[:100])
     assert run(tmp_path / "x.npy", "--output", tmp_path / "y.csv", "--threshold", 0.995) == 0
     images = np.stack([preparing.prepare(image.astype(np.float32)).image for image in mnist.images[:100]])
-    model = fit.load_model(reader.DIRECTORY / reader.WEIGHTS, sha256=reader.load_card()["sha256"])
-    logits = np.asarray(model(images[..., None].astype(np.float32) / 255), np.float64) / network.temperature
+    model = fit.load_model(shipped.DIRECTORY / shipped.WEIGHTS, sha256=shipped.load_card()["sha256"])
+    logits = (
+        np.asarray(model(images[..., None].astype(np.float32) / 255), np.float64) / shipped.load_card()["temperature"]
+    )
     powers = np.exp(logits)
     expected = powers / powers.sum(axis=1, keepdims=True)
     order = np.argsort(-expected, axis=1)
@@ -236,25 +238,25 @@ def test_a_file_that_crashes_its_decoder_costs_only_itself(folder, tmp_path, net
 
 
 def test_a_changed_network_is_not_loaded(tmp_path):
-    for name in (reader.CARD, reader.WEIGHTS):
-        shutil.copy(reader.DIRECTORY / name, tmp_path / name)
-    assert reader.load(tmp_path).threshold == reader.load_card()["threshold"]
-    data = bytearray((tmp_path / reader.WEIGHTS).read_bytes())
+    for name in (shipped.CARD, shipped.WEIGHTS):
+        shutil.copy(shipped.DIRECTORY / name, tmp_path / name)
+    assert shipped.load(tmp_path).threshold == shipped.load_card()["threshold"]
+    data = bytearray((tmp_path / shipped.WEIGHTS).read_bytes())
     data[len(data) // 2] ^= 1
-    (tmp_path / reader.WEIGHTS).write_bytes(data)
+    (tmp_path / shipped.WEIGHTS).write_bytes(data)
     with pytest.raises(ValueError, match="not the file that was stored"):
-        reader.load(tmp_path)
-    (tmp_path / reader.CARD).write_text("{}")
+        shipped.load(tmp_path)
+    (tmp_path / shipped.CARD).write_text("{}")
     with pytest.raises(ValueError, match="damaged"):
-        reader.load(tmp_path)
-    (tmp_path / reader.CARD).unlink()
+        shipped.load(tmp_path)
+    (tmp_path / shipped.CARD).unlink()
     with pytest.raises(ValueError, match=r"helpers\.predict\.ship"):
-        reader.load(tmp_path)
+        shipped.load(tmp_path)
 
 
 def test_the_shipped_model_is_small_and_says_how_it_was_made():
-    card = reader.load_card()
-    assert (reader.DIRECTORY / reader.WEIGHTS).stat().st_size < 1_000_000
+    card = shipped.load_card()
+    assert (shipped.DIRECTORY / shipped.WEIGHTS).stat().st_size < 1_000_000
     assert card["run"]["spec"]["model"]
     assert card["measured_once_at_the_end"]["MNIST test"]["n"] == 10_000
     json.dumps(card, allow_nan=False)
@@ -263,30 +265,16 @@ def test_the_shipped_model_is_small_and_says_how_it_was_made():
 def test_scikit_learn_s_digits_of_other_writers_are_read(network):
     small = load.load_digits_8x8()
     images = np.stack([preparing.prepare(image.astype(np.float32) * (255 / 16)).image for image in small.images])
-    right = network.probabilities(images).argmax(axis=1) == small.labels
-    measured = reader.load_card()["measured_once_at_the_end"]["scikit-learn digits, 8 x 8"]
+    right = network(images).argmax(axis=1) == small.labels
+    measured = shipped.load_card()["measured_once_at_the_end"]["scikit-learn digits, 8 x 8"]
     assert right.mean() > 0.975
     assert int(right.sum()) == pytest.approx(measured["right"], abs=3)
 
 
 def test_probabilities_sum_to_one(network, mnist):
-    scores = network.probabilities(mnist.images[:50])
+    scores = network(mnist.images[:50])
     np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
-    assert network.probabilities(mnist.images[:0]).shape == (0, 10)
-
-
-def test_the_threshold_is_the_lowest_that_keeps_its_promise():
-    rng = np.random.default_rng(1)
-    sure = np.round(rng.uniform(0, 1, 5000), 3)
-    right = rng.uniform(size=5000) < 0.5 + sure / 2
-    threshold = confidence.choose_threshold(sure, right, wrong_share=0.1)
-
-    def share(t):
-        return np.mean(~right[sure >= t])
-
-    assert share(threshold) <= 0.1
-    assert all(share(t) > 0.1 for t in np.unique(sure[sure < threshold]))
-    assert confidence.choose_threshold(sure, np.zeros(5000, bool), wrong_share=0.1) == 1
+    assert network(mnist.images[:0]).shape == (0, 10)
 
 
 @pytest.mark.slow

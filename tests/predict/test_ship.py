@@ -5,7 +5,7 @@ import pytest
 
 from helpers.data import load
 from helpers.evaluation import calibration
-from helpers.predict import conditions, confidence, levels, reader, ship
+from helpers.predict import conditions, levels, ship, shipped
 from helpers.runtime import paths
 
 
@@ -24,11 +24,11 @@ def made(tmp_path_factory):
 
 def test_what_is_shipped_can_be_loaded_and_read_with(made):
     place, card, split = made
-    network = reader.load(place)
-    assert network.card == card
-    assert (network.temperature, network.threshold) == (card["temperature"], card["threshold"])
+    network = shipped.load(place)
+    assert shipped.load_card(place) == card
+    assert network.threshold == card["threshold"]
     sheet = ship.mnist_test(split)
-    right = network.probabilities(sheet.images).argmax(axis=1) == sheet.labels
+    right = network(sheet.images).argmax(axis=1) == sheet.labels
     assert card["measured_once_at_the_end"]["MNIST test"]["right"] == right.sum()
     assert right.mean() > 0.5
 
@@ -44,12 +44,12 @@ def test_the_best_candidate_on_held_out_images_is_chosen(made):
 
 def test_temperature_and_threshold_come_from_the_held_out_images(made):
     place, card, split = made
-    network = reader.load(place)
+    network = shipped.load(place)
     sheets = ship.held_out_sheets(split, n=12)
     labels = np.concatenate([sheet.labels for sheet in sheets])
-    logits = network.logits(np.concatenate([sheet.images for sheet in sheets]))
+    logits = network.model(np.concatenate([sheet.images for sheet in sheets]))
     assert calibration.fit_temperature(logits, labels) == pytest.approx(card["temperature"], rel=1e-3)
-    sure = reader.softmax(logits / card["temperature"]).max(axis=1)
+    sure = calibration.softmax(logits, temperature=card["temperature"]).max(axis=1)
     accepted = sure >= card["threshold"]
     assert np.mean(logits[accepted].argmax(axis=1) != labels[accepted]) <= ship.WRONG_SHARE or not accepted.any()
     assert card["held_out"]["sent_to_human"] == pytest.approx((~accepted).sum(), abs=1)
@@ -69,8 +69,3 @@ def test_conditions_are_a_function_of_their_seed_and_keep_the_digit():
         assert made.shape == (6, 28, 28)
         alike = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(made, images, strict=True)]
         assert np.median(alike) > 0.6, name
-
-
-def test_the_threshold_is_one_where_nothing_is_good_enough():
-    assert confidence.choose_threshold(np.array([0.5, 0.9]), np.array([False, False]), wrong_share=0.1) == 1
-    assert confidence.choose_threshold(np.array([0.5, 0.9]), np.array([True, True]), wrong_share=0.1) == 0.5

@@ -1,11 +1,6 @@
-"""Classical models in one shape, to be scored, timed and weighed side by side.
+"""Classical models as predictors, to be scored, timed and weighed side by side: neighbours, one tree, many trees."""
 
-A `Model` answers images with labels, whatever it is inside: neighbours on all pixels or on fewer coordinates,
-one tree, many trees.
-"""
-
-import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -19,27 +14,13 @@ from helpers.classical import nearest_neighbours, trees, validation_curves
 from helpers.classical.nearest_neighbours import as_rows, check_k
 from helpers.classical.trees import Tree
 from helpers.evaluation import metrics
-from helpers.runtime import cache
+from helpers.evaluation.predictor import Predictor, labelling
+from helpers.runtime import cache, precision
 
-MEGABYTE = 1e6
 WHOLE = 2**30  # a depth that cuts nothing
 
 
-@dataclass(frozen=True, eq=False)
-class Model:
-    """A fitted model: palette key, answer(images) -> labels int64 (n,), and what it keeps to answer."""
-
-    key: str
-    answer: Callable[[np.ndarray], np.ndarray]
-    kept: object  # something that knows its bytes, as an array does, or that pickles
-
-    @property
-    def megabytes(self) -> float:
-        size = self.kept.nbytes if hasattr(self.kept, "nbytes") else len(pickle.dumps(self.kept))
-        return size / MEGABYTE
-
-
-def knn(x_train, y_train, *, k: int, weights: str = "uniform", n_components: int | None = None) -> Model:
+def knn(x_train, y_train, *, k: int, weights: str = "uniform", n_components: int | None = None) -> Predictor:
     """Keep the training digits, or their first principal components, and let the k nearest vote."""
     x_train, y_train = np.asarray(x_train), np.asarray(y_train)
     pca = None if n_components is None else fit_components(x_train, n=n_components)
@@ -49,23 +30,24 @@ def knn(x_train, y_train, *, k: int, weights: str = "uniform", n_components: int
         found = nearest_neighbours.search(known, x if pca is None else project(pca, x), k=k)
         return validation_curves.vote(found, y_train, ks=[k], weights=weights)[0]
 
-    return Model("knn", answer, known)
+    return labelling("knn", answer, known)
 
 
-def tree(fitted: Tree, *, depth: int = WHOLE) -> Model:
+def tree(fitted: Tree, *, depth: int = WHOLE) -> Predictor:
     """Answer by a fitted tree, cut at a depth."""
-    return Model(
+    return labelling(
         "tree", lambda x: trees.predict_at_depths(fitted, as_rows(x, "x").astype(np.float32), depths=[depth])[0], fitted
     )
 
 
-def forest(x_train, y_train, *, n_trees: int, seed: int) -> Model:
+def forest(x_train, y_train, *, n_trees: int, seed: int) -> Predictor:
     """Fit a random forest of n_trees trees, with scikit-learn's settings otherwise."""
-    fitted = RandomForestClassifier(n_trees, random_state=seed, n_jobs=-1).fit(as_rows(x_train, "x_train"), y_train)
-    return Model("forest", lambda x: fitted.predict(as_rows(x, "x")), fitted)
+    fitted = RandomForestClassifier(n_trees, random_state=seed, n_jobs=precision.available_threads())
+    fitted.fit(as_rows(x_train, "x_train"), y_train)
+    return labelling("forest", lambda x: fitted.predict(as_rows(x, "x")), fitted)
 
 
-def boosting(x_train, y_train, *, n_rounds: int, seed: int, learning_rate: float = 0.3) -> Model:
+def boosting(x_train, y_train, *, n_rounds: int, seed: int, learning_rate: float = 0.3) -> Predictor:
     """Fit gradient boosting on histograms, with images at half resolution: a quarter of the time."""
     fitted = HistGradientBoostingClassifier(
         max_iter=n_rounds, learning_rate=learning_rate, early_stopping=False, random_state=seed
@@ -78,7 +60,7 @@ def boosting(x_train, y_train, *, n_rounds: int, seed: int, learning_rate: float
     # Its threads wait for one another by spinning: on a machine that does anything else, two are slower than one.
     with threadpool_limits(1, user_api="openmp"):
         fitted.fit(half_resolution(x_train), y_train)
-    return Model("boosting", answer, fitted)
+    return labelling("boosting", answer, fitted)
 
 
 def accuracies(y_true, predictions, *, index: Sequence) -> pd.DataFrame:
@@ -118,7 +100,7 @@ def component_sweep(
 ) -> pd.DataFrame:
     """Repeat the kNN sweep on ever more principal components, and take the best k of each.
 
-    keep: what is found, for the next time (see `kept`). Returns a table with one row per number of components:
+    keep: cache what is found. Returns a table with one row per number of components:
     estimate, low, high (fractions), k.
     """
 
@@ -151,7 +133,7 @@ class LeaveOneOut:
 def leave_one_out(x, y, *, ks: Sequence[int]) -> LeaveOneOut:
     """Name each of the images x (n, ...), labels y (n,), by its k nearest among the others, for every k.
 
-    One exact search answers for all (`validation_curves.knn_sweep`); what it finds is always kept (see `kept`).
+    One exact search answers for all (`validation_curves.knn_sweep`); what it finds is always cached.
     """
     found = cache.arrays(
         lambda: {"predictions": validation_curves.knn_sweep(x, y, ks=ks).predictions},
@@ -178,16 +160,16 @@ def simplest(scores: pd.DataFrame, *, n: int):
     return scores.index[validation_curves.one_standard_error(scores["estimate"], n=n)]
 
 
-def cost_table(models: Mapping[str, Model], x, y_true) -> pd.DataFrame:
-    """Time and score each model's answers to all of x at once.
+def cost_table(models: Mapping[str, Predictor], x, y_true) -> pd.DataFrame:
+    """Time and score each predictor's answers to all of x at once.
 
-    Returns a table: model (palette key), milliseconds (per image), megabytes (kept), price (both in
-    words), estimate, low, high.
+    Returns a table: model (palette key), milliseconds (per image), megabytes, price (both in words), estimate, low,
+    high.
     """
     lines = {}
     for name, model in models.items():
         begin = perf_counter()
-        predicted = model.answer(x)
+        predicted = model.labels(x)
         seconds = perf_counter() - begin
         score = metrics.accuracy(y_true, predicted)
         lines[name] = {

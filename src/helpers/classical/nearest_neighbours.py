@@ -9,7 +9,6 @@ Rounding in float32 is bounded and allowed for, and the final ranking uses dista
 numbers such as pixels these are exact, so equal distances are seen as equal and are ordered by row number.
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
@@ -17,8 +16,10 @@ from threading import Lock
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from helpers.runtime import precision
+
 _UNIT = 2.0**-24  # unit roundoff of float32
-_KEPT = 0.97  # of the squared length, on the kept axes
+_CARRIED = 0.97  # of the squared length, on the axes that stay
 _GROUP = 16  # training rows that share one minimum
 _FAR = np.float32(3e38)
 _TOO_MANY = 2000  # candidates a query
@@ -59,7 +60,7 @@ def search(x_train, x_query=None, *, k: int, threads: int | None = None) -> Neig
     query = train if leave_one_out else as_rows(x_query, "x_query", n_features=train.shape[1])
     k = check_k(k, len(train) - leave_one_out)
     wanted = k + leave_one_out  # the row itself is found too, and dropped later
-    threads = threads or n_processors()
+    threads = threads or precision.available_threads()
 
     short = _Proposer(train, wanted, shorten=True)
     rows = max(1, min(256, _SCORE_BYTES // (4 * len(short.rows))))
@@ -85,11 +86,6 @@ def search(x_train, x_query=None, *, k: int, threads: int | None = None) -> Neig
     indices = np.concatenate([b[0] for b in blocks]) if blocks else np.empty((0, k), np.int32)
     squared = np.concatenate([b[1] for b in blocks]) if blocks else np.empty((0, k))
     return Neighbours(indices=indices, distances=np.sqrt(squared), n_train=len(train))
-
-
-def n_processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def as_rows(x, name: str, *, n_features: int | None = None) -> np.ndarray:
@@ -142,16 +138,16 @@ class _Proposer:
         self.longest = float(np.sqrt(longest))
 
     def _principal_axes(self) -> np.ndarray | None:
-        """Return the fewest axes that carry _KEPT of the squared length, or None if they would not be few."""
+        """Return the fewest axes that carry _CARRIED of the squared length, or None if they would not be few."""
         step = max(1, len(self.train) // 8192)
         sample = self.train[::step, self.columns] * self.scale
         energy, axes = np.linalg.eigh(sample.T @ sample)  # float64, energies ascending
         carried = np.cumsum(energy[::-1]) / max(energy.sum(), np.finfo(float).tiny)
-        n_axes = int(np.searchsorted(carried, _KEPT)) + 1
+        n_axes = int(np.searchsorted(carried, _CARRIED)) + 1
         return np.ascontiguousarray(axes[:, ::-1][:, :n_axes]) if 2 * n_axes < len(self.columns) else None
 
     def _shorten(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rows on the kept axes with the length of the rest, and their squared lengths (float64)."""
+        """Return the rows on the axes that stay with the length of the rest, and their squared lengths (float64)."""
         rows = rows[:, self.columns] * self.scale
         squared = np.einsum("ij,ij->i", rows, rows)
         if self.axes is None:

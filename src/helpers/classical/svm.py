@@ -1,4 +1,4 @@
-"""Support vector machines on the small digits: fair splits, repeated; a validation surface; the vectors kept.
+"""Support vector machines on the small digits: fair splits, repeated; a validation surface; the support vectors.
 
 The 1,797 small digits stand in the file in the order in which people filled in forms. A split that mixes the
 order lets the same hand write training and test images; these helpers can keep a hand together.
@@ -6,12 +6,10 @@ order lets the same hand write training and test images; these helpers can keep 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed, parallel_config
-from scipy import stats
 from sklearn.base import ClassifierMixin, clone
 from sklearn.model_selection import (
     GridSearchCV,
@@ -24,26 +22,8 @@ from sklearn.model_selection import (
 from sklearn.svm import SVC
 
 from helpers.evaluation import metrics
-
-THREADS = 2  # libsvm releases Python's lock, so two threads do; more processes would only copy the data
-
-
-@dataclass(frozen=True, eq=False)
-class Repeats:
-    """Accuracies over repeated random splits, and how many images each trained on and was tested on."""
-
-    accuracies: np.ndarray  # (n_repeats,) fractions
-    n_train: np.ndarray  # (n_repeats,)
-    n_test: np.ndarray  # (n_repeats,)
-
-    @property
-    def mean(self) -> float:
-        return float(self.accuracies.mean())
-
-    @property
-    def sd(self) -> float:
-        """The standard deviation (n - 1) from split to split."""
-        return float(self.accuracies.std(ddof=1))
+from helpers.evaluation.resampling import Repeats
+from helpers.runtime import precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,63 +123,30 @@ def repeated_splits(
     def score(train, test) -> float:
         return float((clone(model).fit(x[train], y[train]).predict(x[test]) == y[test]).mean())
 
-    accuracies = Parallel(n_jobs=THREADS, prefer="threads")(delayed(score)(*pair) for pair in rows)
+    # libsvm releases Python's lock, so threads do; processes would only copy the data.
+    accuracies = Parallel(n_jobs=precision.available_threads(), prefer="threads")(
+        delayed(score)(*pair) for pair in rows
+    )
     sizes = np.array([[len(train), len(test)] for train, test in rows])
     return Repeats(np.array(accuracies), sizes[:, 0], sizes[:, 1])
 
 
-def corrected_interval(repeats: Repeats, *, confidence: float = 0.95) -> metrics.Interval:
-    """Return the mean over repeated splits with an interval that allows for their overlap.
-
-    The splits share images, so dividing the variance by their number promises too much: it could be driven to
-    nothing by repeating. Nadeau and Bengio add the ratio of test to training size to 1/J; the interval then
-    stops shrinking, as it should. An approximation; clipped to 0..1. `n` of the result is the mean test size.
-    Source: Nadeau and Bengio (2003), Inference for the generalization error, Machine Learning 52, 239-281.
-    """
-    n = len(repeats.accuracies)
-    if n < 2:
-        raise ValueError(f"repeats must hold at least 2 splits; got {n}")
-    share = 1 / n + float(repeats.n_test.sum() / repeats.n_train.sum())
-    half = float(stats.t.ppf(0.5 + confidence / 2, n - 1)) * sqrt(share) * repeats.sd
-    low, high = max(0.0, repeats.mean - half), min(1.0, repeats.mean + half)
-    return metrics.Interval(repeats.mean, low, high, confidence, round(float(repeats.n_test.mean())))
-
-
-def spread_table(repeats: Mapping[str, Repeats]) -> pd.DataFrame:
-    """Return, for each kind of repeated split, mean, extremes and spread beside two 95% intervals of the mean.
-
-    Numbers are fractions; intervals are text in per cent. The naive one treats the splits as independent.
-    """
-    lines = {}
-    for name, each in repeats.items():
-        naive, fair = metrics.mean_over_seeds(each.accuracies), corrected_interval(each)
-        lines[name] = {
-            "mean": each.mean,
-            "lowest": each.accuracies.min(),
-            "highest": each.accuracies.max(),
-            "spread (sd)": each.sd,
-            "naive interval": f"{100 * naive.low:.1f} to {100 * min(1.0, naive.high):.1f}",
-            "corrected interval": f"{100 * fair.low:.1f} to {100 * fair.high:.1f}",
-        }
-    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("held out")
-
-
 def sit_one_image(
-    readers: Mapping[str, ClassifierMixin], x, y, *, groups, n_ability: int, n_folds: int = 5
+    models: Mapping[str, ClassifierMixin], x, y, *, groups, n_ability: int, n_folds: int = 5
 ) -> pd.DataFrame:
-    """Let each reader train on all images but the last and read that one; measure its real ability beside it.
+    """Let each model train on all images but the last and read that one; measure its real ability beside it.
 
     x: (n, d), y: (n,), groups: (n,). The ability is accuracy in cross-validation over whole groups, among the
     first `n_ability` images only. Columns: "read as" (label), "right" (bool), "ability" (`Interval`).
     """
     few, lines = slice(0, n_ability), {}
-    for name, reader in readers.items():
-        answer = clone(reader).fit(x[:-1], y[:-1]).predict(x[-1:])[0]
+    for name, model in models.items():
+        answer = clone(model).fit(x[:-1], y[:-1]).predict(x[-1:])[0]
         folds = GroupKFold(n_folds)
-        predicted = cross_val_predict(clone(reader), x[few], y[few], groups=groups[few], cv=folds)
+        predicted = cross_val_predict(clone(model), x[few], y[few], groups=groups[few], cv=folds)
         ability = metrics.accuracy(y[few], predicted)
         lines[name] = {"read as": answer, "right": bool(answer == y[-1]), "ability": ability}
-    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("reader")
+    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("model")
 
 
 def validation_surface(x, y, *, penalties, gammas, n_folds: int = 5, groups=None, seed: int = 0) -> Surface:
@@ -214,8 +161,8 @@ def validation_surface(x, y, *, penalties, gammas, n_folds: int = 5, groups=None
             raise ValueError(f"{name} must be positive and rising; got {list(values)}")
     folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed) if groups is None else GroupKFold(n_folds)
     search = GridSearchCV(SVC(), {"C": list(penalties), "gamma": list(gammas)}, cv=folds, refit=False)
-    with parallel_config("threading", n_jobs=THREADS):
-        search.set_params(n_jobs=THREADS).fit(x, y, groups=groups)
+    with parallel_config("threading", n_jobs=precision.available_threads()):
+        search.fit(x, y, groups=groups)
     shape = (len(penalties), len(gammas))
     scores = np.stack([search.cv_results_[f"split{fold}_test_score"] for fold in range(n_folds)])
     mean = scores.mean(axis=0)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 
-NO_LABEL = -1  # one-hot answers that are not exactly one 'yes'
+from helpers.evaluation.predictor import NO_LABEL
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from sklearn.tree import DecisionTreeClassifier
 from helpers.classical import nearest_neighbours, trees
 from helpers.classical.nearest_neighbours import Neighbours, as_rows, check_k
 from helpers.classical.trees import Tree
-from helpers.runtime import cache
+from helpers.runtime import cache, precision
 
 KS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 30)
 DEPTHS = tuple(range(3, 31))
@@ -119,7 +119,7 @@ def tree_sweep(
     """Predict with decision trees of every depth, from one full fit per criterion and seed.
 
     x_train: (n_train, ...), y_train: int (n_train,) from 0; x: (n, ...). one_hot: fit one tree to ten yes/no
-    columns, as scikit-learn does when it is given them. keep: what the trees predict, for the next time (see `kept`).
+    columns, as scikit-learn does when it is given them. keep: cache what the trees predict.
     Fits run in parallel threads. Raises ValueError for a depth that is not a whole number >= 1, an unknown criterion,
     and features that are not finite or differ in number.
     """
@@ -141,7 +141,7 @@ def tree_sweep(
         return full, trees.predict_at_depths(full, query, depths=depths)
 
     def compute() -> dict[str, np.ndarray]:
-        with ThreadPoolExecutor(nearest_neighbours.n_processors()) as pool:  # the fit releases Python's lock
+        with ThreadPoolExecutor(precision.available_threads()) as pool:  # the fit releases Python's lock
             grown = list(pool.map(grow, keys))
         found = {f"{i} {name}": part for i, (full, _) in enumerate(grown) for name, part in vars(full).items()}
         return {"predictions": np.stack([answer for _, answer in grown])} | found

@@ -66,7 +66,7 @@ def confused_pairs(y_true, y_pred) -> pd.DataFrame:
 
 
 def between(a: int, b: int, predictions: Mapping[str, np.ndarray], y_true) -> pd.DataFrame:
-    """Compare readers in telling two digits apart: one row per reader.
+    """Compare models in telling two digits apart: one row per model.
 
     Columns: "a as b", "b as a" (counts), "share" (of all its mistakes), "leads" (its most frequent mistake, with the
     count in brackets).
@@ -77,11 +77,11 @@ def between(a: int, b: int, predictions: Mapping[str, np.ndarray], y_true) -> pd
         leads = f"{pairs.index[0]} ({pairs['count'].iloc[0]})" if len(pairs) else "none"
         share = (counts[a, b] + counts[b, a]) / max(1, pairs["count"].sum())
         lines[name] = {f"{a} as {b}": counts[a, b], f"{b} as {a}": counts[b, a], "share": share, "leads": leads}
-    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("reader")
+    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("model")
 
 
 def shared_mistakes(predictions: Mapping[str, np.ndarray], y_true) -> pd.DataFrame:
-    """Say of each reader's mistakes which share another reader makes too: rows and columns are readers.
+    """Say of each model's mistakes which share another model makes too: rows and columns are models.
 
     Entry (a, b) is the fraction of the images a misreads that b misreads as well (1 on the diagonal, NaN where a makes
     no mistake). Agreeing on the same wrong digit is not required. Raises ValueError for unequal lengths.
@@ -94,17 +94,17 @@ def shared_mistakes(predictions: Mapping[str, np.ndarray], y_true) -> pd.DataFra
 
 
 def missed_by(predictions: Mapping[str, np.ndarray], y_true) -> np.ndarray:
-    """Count for each image how many of the readers misread it: int64 (n,)."""
+    """Count for each image how many of the models misread it: int64 (n,)."""
     return _wrong(predictions, y_true).sum(axis=1)
 
 
 def expected_missed_by_all(predictions: Mapping[str, np.ndarray], y_true) -> float:
-    """Return how many images all readers would miss if their mistakes had nothing to do with one another."""
+    """Return how many images all models would miss if their mistakes had nothing to do with one another."""
     return float(_wrong(predictions, y_true).mean(axis=0).prod() * len(y_true))
 
 
 def halves(predictions: Mapping[str, np.ndarray], y_true) -> pd.DataFrame:
-    """Compare each reader's mistakes in the first and the second half of the images.
+    """Compare each model's mistakes in the first and the second half of the images.
 
     Columns: first, second (mistakes), ratio (second / first), difference (metrics.Interval of the second half's error
     rate minus the first's, Newcombe).
@@ -120,11 +120,11 @@ def halves(predictions: Mapping[str, np.ndarray], y_true) -> pd.DataFrame:
             "ratio": second / first if first else np.nan,
             "difference": comparison.newcombe(second, n_second, first, n_first),
         }
-    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("reader")
+    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("model")
 
 
 def judged(predictions: Mapping[str, np.ndarray], y_true, rows=DISPUTED) -> pd.DataFrame:
-    """Compare readers with all labels as given and with those in `rows` set aside.
+    """Compare models with all labels as given and with those in `rows` set aside.
 
     Columns: "as given", "set aside" (metrics.Interval of the accuracy), "contradicts" (how many of `rows` it reads
     otherwise than labelled).
@@ -134,14 +134,14 @@ def judged(predictions: Mapping[str, np.ndarray], y_true, rows=DISPUTED) -> pd.D
         given, without = set_aside(y_true, answers, rows)
         contradicts = int((np.asarray(answers)[list(rows)] != np.asarray(y_true)[list(rows)]).sum())
         lines[name] = {"as given": given, "set aside": without, "contradicts": contradicts}
-    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("reader")
+    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("model")
 
 
 def set_aside(y_true, y_pred, rows=DISPUTED) -> tuple[metrics.Interval, metrics.Interval]:
     """Return the accuracy with all images, and without those in `rows` (row numbers)."""
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
-    kept = np.setdiff1d(np.arange(len(y_true)), rows)
-    return metrics.accuracy(y_true, y_pred), metrics.accuracy(y_true[kept], y_pred[kept])
+    rest = np.setdiff1d(np.arange(len(y_true)), rows)
+    return metrics.accuracy(y_true, y_pred), metrics.accuracy(y_true[rest], y_pred[rest])
 
 
 @dataclass(frozen=True, eq=False)

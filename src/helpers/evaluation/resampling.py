@@ -1,19 +1,74 @@
-"""What the spread of a few folds is worth: their intervals, and a trial of those intervals on data sets galore.
+"""What the spread of repeated splits and folds is worth: intervals of their mean that allow for their overlap.
 
 Fold results are not independent: any two training parts share most of their images, and what one fold holds out the
 others train on. No unbiased estimate of the variance of their mean exists (Bengio and Grandvalet 2004, No unbiased
 estimator of the variance of k-fold cross-validation, JMLR 5, 1089-1105).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 import pandas as pd
 
-from helpers.classical import svm
-from helpers.data import folds
-from helpers.data.dataset import build_dataset
 from helpers.evaluation import metrics
+
+
+@dataclass(frozen=True, eq=False)
+class Repeats:
+    """Accuracies over repeated random splits, and how many images each trained on and was tested on."""
+
+    accuracies: np.ndarray  # (n_repeats,) fractions
+    n_train: np.ndarray  # (n_repeats,)
+    n_test: np.ndarray  # (n_repeats,)
+
+    @property
+    def mean(self) -> float:
+        return float(self.accuracies.mean())
+
+    @property
+    def sd(self) -> float:
+        """The standard deviation (n - 1) from split to split."""
+        return float(self.accuracies.std(ddof=1))
+
+
+def corrected_interval(repeats: Repeats, *, confidence: float = 0.95) -> metrics.Interval:
+    """Return the mean over repeated splits with an interval that allows for their overlap.
+
+    The splits share images, so dividing the variance by their number promises too much: it could be driven to
+    nothing by repeating. Nadeau and Bengio add the ratio of test to training size to 1/J; the interval then
+    stops shrinking, as it should. An approximation; clipped to 0..1. `n` of the result is the mean test size.
+    Source: Nadeau and Bengio (2003), Inference for the generalization error, Machine Learning 52, 239-281.
+    """
+    from scipy import stats  # imported where used: it costs a second
+
+    n = len(repeats.accuracies)
+    if n < 2:
+        raise ValueError(f"repeats must hold at least 2 splits; got {n}")
+    share = 1 / n + float(repeats.n_test.sum() / repeats.n_train.sum())
+    half = float(stats.t.ppf(0.5 + confidence / 2, n - 1)) * sqrt(share) * repeats.sd
+    low, high = max(0.0, repeats.mean - half), min(1.0, repeats.mean + half)
+    return metrics.Interval(repeats.mean, low, high, confidence, round(float(repeats.n_test.mean())))
+
+
+def spread_table(repeats: Mapping[str, Repeats]) -> pd.DataFrame:
+    """Return, for each kind of repeated split, mean, extremes and spread beside two 95% intervals of the mean.
+
+    Numbers are fractions; intervals are text in per cent. The naive one treats the splits as independent.
+    """
+    lines = {}
+    for name, each in repeats.items():
+        naive, fair = metrics.mean_over_seeds(each.accuracies), corrected_interval(each)
+        lines[name] = {
+            "mean": each.mean,
+            "lowest": each.accuracies.min(),
+            "highest": each.accuracies.max(),
+            "spread (sd)": each.sd,
+            "naive interval": f"{100 * naive.low:.1f} to {100 * min(1.0, naive.high):.1f}",
+            "corrected interval": f"{100 * fair.low:.1f} to {100 * fair.high:.1f}",
+        }
+    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("held out")
 
 
 @dataclass(frozen=True)
@@ -42,8 +97,8 @@ def summarise(accuracies, *, n_train: int, n_test: int) -> FoldSummary:
     seeds = metrics.mean_over_seeds(accuracies)
     n = len(accuracies)
     naive = metrics.Interval(seeds.mean, seeds.low, seeds.high, 0.95, n_test * n)
-    repeats = svm.Repeats(accuracies, np.full(n, n_train), np.full(n, n_test))
-    return FoldSummary(seeds.mean, seeds.sd, n, naive, svm.corrected_interval(repeats))
+    repeats = Repeats(accuracies, np.full(n, n_train), np.full(n, n_test))
+    return FoldSummary(seeds.mean, seeds.sd, n, naive, corrected_interval(repeats))
 
 
 def luck_of_the_images(accuracy: float, n: int) -> float:
@@ -81,29 +136,3 @@ def bands(one: FoldSummary, images: metrics.Interval) -> dict[str, tuple[float, 
     limits = {"usual 95%": one.naive, "widened 95%": one.corrected, f"{images.n:,} images": images}
     found = {"mean ± sd": (one.mean - one.sd, one.mean, one.mean + one.sd)}
     return found | {words: (each.low, each.estimate, each.high) for words, each in limits.items()}
-
-
-def trial(images, labels, *, n_sets: int, n_splits: int = 5, seed: int = 0) -> pd.DataFrame:
-    """Cross-validate the nearest neighbour on `n_sets` data sets that have no image in common.
-
-    images: (n, ...) numbers, labels (n,). A reader that needs no training and has no luck of its own can be put
-    through many data sets, so that the true spread of a five-fold mean is seen and not inferred. Returns one row a
-    set: "mean" and "sd" of its folds, "naive low", "naive high", "corrected low", "corrected high" (fractions).
-    """
-    rows = []
-    for number, members in enumerate(folds.disjoint(labels, n_sets, seed=seed)):
-        x, y = images[members].reshape(len(members), -1).astype(float), labels[members]
-        length = (x * x).sum(axis=1)
-        distance = length[:, None] + length[None, :] - 2 * x @ x.T  # squared, and exact for pixels: whole numbers
-        parts = folds.k_folds(build_dataset(f"set {number}", images[members], y), n_splits, seed=seed + number)
-        right = [np.mean(y[p.train[distance[np.ix_(p.val, p.train)].argmin(axis=1)]] == y[p.val]) for p in parts]
-        one = summarise(right, n_train=len(parts[0].train), n_test=len(parts[0].val))
-        limits = {"naive low": one.naive.low, "naive high": one.naive.high}
-        limits |= {"corrected low": one.corrected.low, "corrected high": one.corrected.high}
-        rows.append({"mean": one.mean, "sd": one.sd, **limits})
-    return pd.DataFrame(rows, index=pd.RangeIndex(1, n_sets + 1, name="set"))
-
-
-def coverage(table: pd.DataFrame, truth: float, which: str) -> int:
-    """Count the sets of `trial` whose interval ("naive" or "corrected") holds the truth."""
-    return int(((table[f"{which} low"] <= truth) & (truth <= table[f"{which} high"])).sum())

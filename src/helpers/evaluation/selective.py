@@ -47,14 +47,13 @@ def trade_off(confidence, correct) -> pd.DataFrame:
 
     confidence: (n,); correct: bool (n,). One row for each distinct confidence (equal ones are accepted together):
     threshold (the least confidence accepted), accepted (n), wrong (among them), sent (share left to a human), error
-    (share wrong among the accepted), low, high (Wilson 95%).
+    (share wrong among the accepted).
     """
     confidence, correct = _pair(confidence, correct)
     order = np.argsort(-confidence, kind="stable")
     ranked, wrong = confidence[order], np.cumsum(~correct[order])
     last = np.flatnonzero(np.append(np.diff(ranked) < 0, True))  # of each group of equal confidences
     n, wrong = last + 1, wrong[last]
-    low, high = _wilson(wrong, n)
     frame = pd.DataFrame(
         {
             "threshold": ranked[last],
@@ -62,20 +61,19 @@ def trade_off(confidence, correct) -> pd.DataFrame:
             "wrong": wrong,
             "sent": 1 - n / len(ranked),
             "error": wrong / n,
-            "low": low,
-            "high": high,
         }
     )
     return frame.iloc[::-1].reset_index(drop=True)
 
 
-def at_threshold(confidence, correct, *, threshold: float) -> tuple[float, metrics.Interval | None]:
-    """Return (share sent to a human, error among the accepted with its interval; None where none is accepted)."""
-    confidence, correct = _pair(confidence, correct)
-    accepted = confidence >= threshold
-    n = int(accepted.sum())
-    error = metrics.wilson(int((accepted & ~correct).sum()), n) if n else None
-    return 1 - n / len(confidence), error
+def threshold_for(confidence, correct, *, wrong_share: float) -> float:
+    """Return the lowest threshold at which at most `wrong_share` of the accepted answers are wrong; 1 where none is.
+
+    To be given images that the network was not trained on, and not those on which the result is reported.
+    """
+    table = trade_off(confidence, correct)
+    enough = table["threshold"][table["error"] <= wrong_share]
+    return float(enough.iloc[0]) if len(enough) else 1.0
 
 
 def letter_costs(table: pd.DataFrame, prices: Prices, *, n: int) -> pd.DataFrame:
@@ -98,12 +96,17 @@ def letter_costs(table: pd.DataFrame, prices: Prices, *, n: int) -> pd.DataFrame
     )
 
 
-def choose(confidence, correct, *, prices: Prices) -> pd.Series:
-    """Return the row of `letter_costs` with the lowest cost, of equals the one that asks least often.
+def costs(confidence, correct, *, prices: Prices) -> pd.DataFrame:
+    """Return `trade_off` with what 1,000 letters cost at each threshold: see `letter_costs`."""
+    return letter_costs(trade_off(confidence, correct), prices, n=len(np.asarray(confidence)))
 
-    To be given images that the network was not trained on, and not those on which the result is reported.
+
+def cheapest(table: pd.DataFrame) -> pd.Series:
+    """Return the row of a table of `costs` with the lowest cost, of equals the one that asks least often.
+
+    The table should come from images that the network was not trained on, and not from those on which the result is
+    reported.
     """
-    table = letter_costs(trade_off(confidence, correct), prices, n=len(np.asarray(confidence)))
     return table.loc[table["cost"].idxmin()]
 
 
@@ -123,11 +126,11 @@ def outcome(confidence, correct, *, threshold: float, prices: Prices) -> dict[st
     accepted = confidence >= threshold
     n, wrong = int(accepted.sum()), int((accepted & ~correct).sum())
     row = pd.DataFrame({"accepted": [n], "wrong": [wrong]})
-    costs = letter_costs(row, prices, n=len(confidence)).iloc[0]
+    money = letter_costs(row, prices, n=len(confidence)).iloc[0]
     return {
         "sent": 1 - n / len(confidence),
         "error": wrong / n if n else 0.0,
-        **{name: float(costs[name]) for name in ("human", "misdelivered", "cost")},
+        **{name: float(money[name]) for name in ("human", "misdelivered", "cost")},
     }
 
 
@@ -137,19 +140,18 @@ def policies(confidence, correct, *, thresholds: Mapping[str, float], prices: Pr
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("policy")
 
 
-def offers(validation: Mapping[str, tuple], test: Mapping[str, tuple], *, prices: Prices) -> pd.DataFrame:
-    """Give each model the threshold that is cheapest on validation, and return what it does on the test.
+def offers(answers: Mapping[str, tuple], *, thresholds: Mapping[str, float], prices: Prices) -> pd.DataFrame:
+    """Return what each model does to 1,000 letters at its own threshold.
 
-    validation, test: name -> (confidence (n,), correct (n,)). Columns: accuracy, codes (share right if nothing is
-    sent, digits taken as independent), threshold, human, misdelivered, cost (for 1,000 letters).
+    answers: name -> (confidence (n,), correct (n,)). Columns: accuracy, codes (share right if nothing is sent, digits
+    taken as independent), threshold, human, misdelivered, cost.
     """
     rows = {}
-    for name, found in test.items():
-        threshold = float(choose(*validation[name], prices=prices)["threshold"])
+    for name, found in answers.items():
         accuracy = float(np.mean(found[1]))
-        costs = outcome(*found, threshold=threshold, prices=prices)
-        rows[name] = {"accuracy": accuracy, "codes": accuracy**prices.digits, "threshold": threshold}
-        rows[name] |= {column: costs[column] for column in ("human", "misdelivered", "cost")}
+        money = outcome(*found, threshold=thresholds[name], prices=prices)
+        rows[name] = {"accuracy": accuracy, "codes": accuracy**prices.digits, "threshold": thresholds[name]}
+        rows[name] |= {column: money[column] for column in ("human", "misdelivered", "cost")}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
@@ -178,15 +180,6 @@ def prospects(tallies: Mapping[str, Mapping[str, int]], *, digits: int = 5) -> p
             "wrong of the rest": rest,
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("situation")
-
-
-def _wilson(successes: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return Wilson 95% limits of many proportions at once (as `metrics.wilson`, which does one)."""
-    z2 = 1.959963984540054**2
-    p = successes / n
-    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = np.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n**2))) / (1 + z2 / n)
-    return np.maximum(0, centre - half), np.minimum(1, centre + half)
 
 
 def _pair(confidence, correct) -> tuple[np.ndarray, np.ndarray]:

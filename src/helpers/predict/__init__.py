@@ -1,7 +1,7 @@
 """Read the digit in any image file: decode, bring into MNIST's form, classify, and say how sure that is.
 
 `decoding` opens files, `preparing` makes 28 x 28 images of what they show (with `levels` and `resampling`), `sources`
-and `arrays` say what there is to read, `reader` holds the shipped network, `pipeline` runs it all over a folder,
+and `arrays` say what there is to read, `shipped` holds the network, `pipeline` runs it all over a folder,
 `table` writes the answers and `__main__` is the command. `ship` trains the network; it is chosen, and its threshold
-set (`confidence`), on MNIST digits that `conditions` makes look like those of other pens and scanners.
+set, on MNIST digits that `conditions` makes look like those of other pens and scanners.
 """

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 
-from helpers.predict import levels, pipeline, reader, sources, table
+from helpers.predict import levels, pipeline, shipped, sources, table
 from helpers.predict.decoding import Unreadable
 from helpers.runtime import precision
 
@@ -97,12 +97,12 @@ def _run(options: argparse.Namespace) -> int:
         else:
             pool = stack.enter_context(pipeline.Pool(options.processes or precision.available_threads()))
             made = pool.run(pieces, options.polarity)
-        network = reader.load(options.model)
+        network = shipped.load(options.model)
         threshold = network.threshold if options.threshold is None else options.threshold
         counts = _Counts(found)
         write = stack.enter_context(table.written(output) if output else table.shown(as_table=options.output == "-"))
         for piece, prepared in made:
-            for answer in pipeline.answer(piece, prepared, network.probabilities, threshold=threshold):
+            for answer in pipeline.answer(piece, prepared, network, threshold=threshold):
                 counts.take(answer)
                 if options.output or not _only_one(answer, found):
                     write(answer)

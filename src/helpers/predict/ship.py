@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from helpers.data import load
-from helpers.evaluation import calibration, metrics
+from helpers.evaluation import calibration, metrics, selective
+from helpers.evaluation.predictor import Predictor
 from helpers.models import architectures
 from helpers.models.handwriting import Hand
-from helpers.predict import conditions, confidence, preparing, reader
+from helpers.predict import conditions, preparing, shipped
 from helpers.runtime import run_store
 from helpers.training import fit, loops, recipes, specs
 
@@ -63,20 +64,19 @@ def mnist_test(split) -> Sheet:
     return Sheet("MNIST test", np.stack(images), split.y_test)
 
 
-def measured(sheet: Sheet, network: reader.Reader) -> dict:
+def measured(sheet: Sheet, network: Predictor) -> dict:
     """Return what a network makes of a sheet, as JSON values."""
-    scores = network.probabilities(sheet.images)
-    sure, right = scores.max(axis=1), scores.argmax(axis=1) == sheet.labels
-    accepted = sure >= network.threshold
-    interval = metrics.wilson(int(right.sum()), len(right))
+    labels, sure = calibration.top(network(sheet.images))
+    count = selective.tally(sure, labels == sheet.labels, threshold=network.threshold)
+    interval = metrics.wilson(count["right"], count["n"])
     return {
-        "n": len(right),
-        "right": int(right.sum()),
+        "n": count["n"],
+        "right": count["right"],
         "accuracy": interval.estimate,
         "low": interval.low,
         "high": interval.high,
-        "sent_to_human": int((~accepted).sum()),
-        "wrong_among_accepted": int((accepted & ~right).sum()),
+        "sent_to_human": count["n"] - count["accepted"],
+        "wrong_among_accepted": count["accepted_wrong"],
         "mean_confidence": float(sure.mean()),
     }
 
@@ -115,13 +115,15 @@ def ship(directory: Path, *, n: int = PER_CONDITION, candidates=tuple(CANDIDATES
     run, predictor, logits = trained[best]
     temperature = calibration.fit_temperature(logits, labels)
     right = logits.argmax(axis=1) == labels
-    before, sure = (reader.softmax(logits / t).max(axis=1) for t in (1, np.float32(temperature)))
-    threshold = confidence.choose_threshold(sure, right, wrong_share=WRONG_SHARE)
-    network = reader.Reader(predictor, temperature, threshold, {})
+    before, sure = (calibration.softmax(logits, temperature=t).max(axis=1) for t in (1, temperature))
+    threshold = selective.threshold_for(sure, right, wrong_share=WRONG_SHARE)
+    network = Predictor(
+        "resnet", lambda images: calibration.softmax(predictor(images), temperature=temperature), 0.0, threshold
+    )
     size = architectures.size(run.load())
     last = {sheet.name: measured(sheet, network) for sheet in (mnist_test(split), small_digits())}
     card = {
-        "weights": reader.WEIGHTS,
+        "weights": shipped.WEIGHTS,
         "sha256": _write_weights(run, directory),
         "temperature": temperature,
         "threshold": threshold,
@@ -143,21 +145,21 @@ def ship(directory: Path, *, n: int = PER_CONDITION, candidates=tuple(CANDIDATES
     }
     del card["run"]["spec"]["architecture"]  # the weights file says it, in full
     text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
-    run_store.write(directory / reader.CARD, text.encode())
+    run_store.write(directory / shipped.CARD, text.encode())
     return card
 
 
 def _write_weights(run: fit.Run, directory: Path) -> str:
     with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / reader.WEIGHTS
+        path = Path(scratch) / shipped.WEIGHTS
         plain_model(run).save(path)
-        return run_store.write(directory / reader.WEIGHTS, path.read_bytes())
+        return run_store.write(directory / shipped.WEIGHTS, path.read_bytes())
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Make the model and say what it reached."""
     parser = argparse.ArgumentParser(prog="python -m helpers.predict.ship", description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=reader.DIRECTORY, help="folder for digits.keras and digits.json")
+    parser.add_argument("--output", type=Path, default=shipped.DIRECTORY, help="folder for the weights and digits.json")
     card = ship(parser.parse_args(arguments).output)
     for name, result in card["measured_once_at_the_end"].items():
         print(f"{name}: {result['accuracy']:.2%} [{result['low']:.2%}, {result['high']:.2%}], n = {result['n']:,}")

@@ -66,7 +66,7 @@ def seen_and_missed(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], *, heig
 def caterpillar(table: pd.DataFrame, truth: float, *, which: str = "naive", x_title: str = "accuracy") -> go.Figure:
     """Draw each data set's interval as a line, sorted by its mean, those that miss the truth in red.
 
-    table: as from `resampling.trial`, fractions; which: "naive" or "corrected". Raises ValueError for columns that are
+    table: as from `trial.trial`, fractions; which: "naive" or "corrected". Raises ValueError for columns that are
     not there.
     """
     low, high = f"{which} low", f"{which} high"

@@ -18,7 +18,7 @@ def reliability_chart(
     """Draw how often answers were wrong against how often they should be by their own account, on log axes.
 
     tables: name -> as from `calibration.reliability`; colours: palette keys, in order. On the dashed line doubt is
-    true; below it the reader is too modest, above too bold. A group in which nothing was wrong is a hollow triangle
+    true; below it the model is too modest, above too bold. A group in which nothing was wrong is a hollow triangle
     at the upper limit of its interval: all that is known is that the truth lies below. Dots grow with the number of
     answers; groups of fewer than `least` are left out.
     """
@@ -67,7 +67,7 @@ def trade_off_chart(
 ) -> go.Figure:
     """Draw the error among accepted answers against the share sent to a human, up to a share of `most_sent`.
 
-    lines: name -> (table as from `decisions.trade_off`, palette key, (sent, error) of the chosen threshold, a ring).
+    lines: name -> (table as from `selective.trade_off`, palette key, (sent, error) of the chosen threshold, a ring).
     """
     fig = go.Figure()
     for name, (table, key, mark) in lines.items():
@@ -92,7 +92,7 @@ def trade_off_chart(
 def cost_chart(table: pd.DataFrame, *, chosen: pd.Series, money: str = "euros", height: int = 400) -> go.Figure:
     """Draw what 1,000 letters cost against how many of them a human reads, well past the chosen point.
 
-    table: as from `decisions.letter_costs`; chosen: one row of it (`table.loc[i]`). The total is split into what
+    table: as from `selective.costs`; chosen: one row of it (`table.loc[i]`). The total is split into what
     misdelivered letters cost and what asking costs.
     """
     part = table[table["human"] <= max(150, 1.8 * chosen["human"])]

@@ -1,15 +1,19 @@
 """The tables of a sorting office: several systems side by side, and the people behind the digits."""
 
+import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from helpers import results
+from helpers.classical import estimators
 from helpers.data import load, writers
 from helpers.data.splits import Split
-from helpers.evaluation import calibration, errors, metrics, selective, serving
-from helpers.experiments.sorting_office.systems import Answers, System, build
+from helpers.evaluation import calibration, errors, metrics, selective
+from helpers.evaluation.predictor import Predictor
+from helpers.experiments.sorting_office.systems import System, build
 from helpers.training import archive, recipes
 from helpers.training.fit import Run
 
@@ -81,8 +85,8 @@ def candidates(groups: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
 
 def offers(team: Mapping[str, System], *, prices: selective.Prices) -> pd.DataFrame:
     """Return what each system does to 1,000 letters of the test at its threshold: see `selective.offers`."""
-    validation, test = ({name: getattr(one, part).pair for name, one in team.items()} for part in ("val", "test"))
-    return selective.offers(validation, test, prices=prices)
+    thresholds = {name: one.threshold for name, one in team.items()}
+    return selective.offers({name: one.test.pair for name, one in team.items()}, thresholds=thresholds, prices=prices)
 
 
 def trade_offs(team: Mapping[str, System], names: Sequence[str]) -> dict[str, tuple]:
@@ -97,26 +101,24 @@ def measured(team: Mapping[str, System], *, seed: int = 0) -> pd.DataFrame:
     return calibration.compare(systems, labels, seed=seed)
 
 
-def readers(team: Mapping[str, System], split: Split, *, seed: int = 0) -> dict[str, serving.Reader]:
-    """Load every system, and fit the neighbours and a forest, half that of the earlier report, beside them."""
-    return {name: one.reader() for name, one in team.items()} | serving.classics(split, n_trees=50, seed=seed)
+def classics(split: Split, *, n_trees: int = 50, n_components: int = 40, seed: int = 0) -> dict[str, Predictor]:
+    """Fit the neighbours and a forest, half that of the earlier report, on the training part of a split."""
+    data = (split.x_train, split.y_train)
+    near = estimators.knn(*data, k=3, weights="distance", n_components=n_components)
+    # scikit-learn's threads set and restore the process's warning filters, and lose them when two do it at once.
+    with warnings.catch_warnings():
+        forest = estimators.forest(*data, n_trees=n_trees, seed=seed)
+    forest.model.set_params(n_jobs=1)  # for one image, starting threads takes longer than asking the trees
+    made = {f"kNN, {n_components} components": near, f"forest of {n_trees}": forest}
+    return {name: replace(model, identity=[name, split.fingerprint, seed]) for name, model in made.items()}
 
 
-def price_list(
-    readers: Mapping[str, serving.Reader], team: Mapping[str, System], split: Split, *, seconds: float
-) -> pd.DataFrame:
-    """Time every reader, and the final network with one look at each digit beside it: see `serving.price_list`."""
-    asked = {**readers, "final network, one look": team["final network"].reader(views=1)}
-    known = {name: one.test.score for name, one in team.items()}
-    return serving.price_list(asked, split.x_test, split.y_test, known=known, seconds=seconds)
-
-
-def tallies(readers: Mapping[str, serving.Reader], images: np.ndarray, y_true) -> dict[str, dict[str, int]]:
-    """Let readers answer images (n, h, w), and count: see `selective.tally`; without a threshold all is accepted."""
+def tallies(predictors: Mapping[str, Predictor], images: np.ndarray, y_true) -> dict[str, dict[str, int]]:
+    """Let models answer images (n, h, w), and count: see `selective.tally`; without a threshold all is accepted."""
     found = {}
-    for name, one in readers.items():
-        answers = Answers(one.probabilities(images), np.asarray(y_true))
-        found[name] = selective.tally(*answers.pair, threshold=one.threshold or 0.0)
+    for name, predictor in predictors.items():
+        labels, confidence = calibration.top(predictor(images))
+        found[name] = selective.tally(confidence, labels == np.asarray(y_true), threshold=predictor.threshold or 0.0)
     return found
 
 
@@ -130,7 +132,7 @@ def rows(
 ) -> list[results.Row]:
     """Return two rows of results for every system: its test accuracy, and the milliseconds of one answer (median).
 
-    bill: as from `serving.price_list`; seeds: of the final network's accuracy; claims: name -> claim_id; about: fields
+    bill: as from `timing.price_list`; seeds: of the final network's accuracy; claims: name -> claim_id; about: fields
     of Row for all of them.
     """
     found = []

@@ -1,13 +1,11 @@
 """Digits from outside MNIST, brought into MNIST's form, and the network that is shipped for them."""
 
-from functools import cache
-
 import numpy as np
 import pandas as pd
 
 from helpers.data import load
-from helpers.evaluation.serving import MEGABYTE, Reader
-from helpers.predict import preparing, reader
+from helpers.evaluation.predictor import Predictor
+from helpers.predict import preparing, shipped
 from helpers.predict.decoding import Unreadable
 
 GREYS = 16  # of scikit-learn's small digits
@@ -39,25 +37,15 @@ def _mended(image: np.ndarray) -> np.ndarray:
         return image
 
 
-@cache
-def shipped() -> Reader | None:
-    """Return the network that comes with this project, None where its file is missing."""
-    if not (reader.DIRECTORY / reader.CARD).is_file():
-        return None
-    network = reader.load()
-    size = (reader.DIRECTORY / reader.WEIGHTS).stat().st_size
-    identity = ["shipped", network.card["sha256"], network.temperature, network.threshold]
-    return Reader("resnet", network.probabilities, size / MEGABYTE, network.threshold, identity)
-
-
-def with_shipped(readers: dict[str, Reader]) -> dict[str, Reader]:
-    """Return the readers and, where there is one, the "shipped network"."""
-    found = shipped()
-    return readers if found is None else {**readers, "shipped network": found}
+def with_shipped(predictors: dict[str, Predictor]) -> dict[str, Predictor]:
+    """Return the predictors and, where its file is there, the "shipped network" that comes with this project."""
+    if not (shipped.DIRECTORY / shipped.CARD).is_file():
+        return predictors
+    return {**predictors, "shipped network": shipped.load()}
 
 
 def introduce(table: pd.DataFrame) -> str:
-    """Say how the shipped network did, from a table as `decisions.prospects` makes it; "" where it took no part."""
+    """Say how the shipped network did, from a table as `selective.prospects` makes it; "" where it took no part."""
     if "shipped network" not in table.index:
         return ""
     return (
@@ -67,12 +55,12 @@ def introduce(table: pd.DataFrame) -> str:
 
 
 def hardened(table: pd.DataFrame) -> str:
-    """Say what the shipped network keeps of damaged images as they come, from `robustness.mending`; "" as above."""
+    """Say how the shipped network reads damaged images as they come, from `robustness.mending`; "" as above."""
     if "shipped network" not in table.index:
         return ""
-    kept = table["all"]
+    right = table["all"]
     return (
         f"The network behind `python -m helpers.predict`, trained for poor pens and scanners, keeps "
-        f"{kept['shipped network']:.1%} of the damaged digits as they come, where the final network keeps "
-        f"{kept['final network']:.1%}: what training has shown needs no mending."
+        f"{right['shipped network']:.1%} of the damaged digits as they come, where the final network keeps "
+        f"{right['final network']:.1%}: what training has shown needs no mending."
     )

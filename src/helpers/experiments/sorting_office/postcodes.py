@@ -73,12 +73,12 @@ def table(correct, accepted, *, digits: int = 5, groups=None, seed: int = 0) -> 
     of digits in the order of the file, and of one group each where groups are given.
     """
     ways = {
-        "computed, digits independent": lambda kept: independent(correct, kept, digits=digits),
-        "drawn at random": lambda kept: simulate(correct, kept, digits=digits, seed=seed),
-        "neighbours in the file": lambda kept: consecutive(correct, kept, digits=digits),
+        "computed, digits independent": lambda sure: independent(correct, sure, digits=digits),
+        "drawn at random": lambda sure: simulate(correct, sure, digits=digits, seed=seed),
+        "neighbours in the file": lambda sure: consecutive(correct, sure, digits=digits),
     }
     if groups is not None:
-        ways["drawn from one writer"] = lambda kept: simulate(correct, kept, digits=digits, groups=groups, seed=seed)
+        ways["drawn from one writer"] = lambda sure: simulate(correct, sure, digits=digits, groups=groups, seed=seed)
     rows = {}
     for name, way in ways.items():
         everything, careful = way(None), way(accepted)
@@ -92,8 +92,8 @@ def table(correct, accepted, *, digits: int = 5, groups=None, seed: int = 0) -> 
 
 
 def _read(correct: np.ndarray, accepted: np.ndarray) -> Codes:
-    kept, right = accepted.all(axis=1), (correct & accepted).all(axis=1)
-    return Codes(float(right.mean()), float(1 - kept.mean()), float((kept & ~right).mean()))
+    read, right = accepted.all(axis=1), (correct & accepted).all(axis=1)
+    return Codes(float(right.mean()), float(1 - read.mean()), float((read & ~right).mean()))
 
 
 def _check(correct, accepted, digits: int) -> tuple[np.ndarray, np.ndarray]:

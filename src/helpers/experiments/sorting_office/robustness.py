@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from helpers.evaluation import corruptions, metrics
-from helpers.evaluation.serving import Reader
+from helpers.evaluation.predictor import Predictor
 from helpers.runtime import cache, device
 
 
 def measure(
-    readers: Mapping[str, Reader],
+    predictors: Mapping[str, Predictor],
     images: np.ndarray,
     y_true,
     *,
@@ -23,40 +23,46 @@ def measure(
     """Read every corruption at every severity, and the clean images as severity 0 of a kind named "none".
 
     images: uint8 (n, h, w), labels (n,). mend: a function of this project, applied to the damaged images before anyone
-    reads them. All readers see the same damaged images. keep: what is found, for the next time (see `kept`).
+    reads them. All models see the same damaged images. keep: cache what is found.
 
-    Returns one row for each reader, corruption and severity: reader, corruption, severity, n, accuracy, and, where
-    the reader has a threshold, sent (share left to a human), accepted and accepted_wrong (images), and accepted_error.
-    Raises ValueError when a reader whose answers are to be kept does not say what decides them.
+    Returns one row for each model, corruption and severity: model, corruption, severity, n, accuracy, and, where
+    the model has a threshold, sent (share left to a human), accepted and accepted_wrong (images), and accepted_error.
+    Raises ValueError when a model whose answers are to be cached does not say what decides them.
     """
     y_true = np.asarray(y_true)
 
     def compute() -> pd.DataFrame:
-        return _measure(readers, images, y_true, severities, mend, seed)
+        return _measure(predictors, images, y_true, severities, mend, seed)
 
     if not keep:
         return compute()
-    identities = {name: reader.identity for name, reader in readers.items()}
+    identities = {name: predictor.identity for name, predictor in predictors.items()}
     if unknown := [name for name, identity in identities.items() if identity is None]:
-        raise ValueError(f"readers: {', '.join(unknown)} cannot be kept; each needs an identity")
-    inputs = {"images": images, "labels": y_true, "severities": list(severities), "seed": seed, "readers": identities}
+        raise ValueError(f"predictors: {', '.join(unknown)} cannot be cached; each needs an identity")
+    inputs = {
+        "images": images,
+        "labels": y_true,
+        "severities": list(severities),
+        "seed": seed,
+        "predictors": identities,
+    }
     inputs |= {"mend": mend and mend.__qualname__, "threads": device.threads()}
     return cache.frame(compute, inputs=inputs, modules=[__name__, *([mend.__module__] if mend else [])])
 
 
-def _measure(readers, images, y_true, severities, mend, seed) -> pd.DataFrame:
+def _measure(predictors, images, y_true, severities, mend, seed) -> pd.DataFrame:
     rows = []
     cases = [("none", 0), *((name, severity) for name in corruptions.CORRUPTIONS for severity in severities)]
     for name, severity in cases:
         damaged = images if name == "none" else corruptions.corrupt(images, name, severity=severity, seed=seed)
-        damaged, answered = mend(damaged) if mend else damaged, {}
-        for reader_name, reader in readers.items():
-            probabilities = reader.ask(damaged, answered)
+        damaged = mend(damaged) if mend else damaged
+        for model, predictor in predictors.items():
+            probabilities = predictor(damaged)
             correct = probabilities.argmax(axis=1) == y_true
-            row = {"reader": reader_name, "corruption": name, "severity": severity, "n": len(y_true)}
+            row = {"model": model, "corruption": name, "severity": severity, "n": len(y_true)}
             row["accuracy"] = correct.mean()
-            if reader.threshold is not None:
-                accepted = probabilities.max(axis=1) >= reader.threshold
+            if predictor.threshold is not None:
+                accepted = probabilities.max(axis=1) >= predictor.threshold
                 row["sent"] = 1 - accepted.mean()
                 row["accepted"] = int(accepted.sum())
                 row["accepted_wrong"] = int((accepted & ~correct).sum())
@@ -76,21 +82,21 @@ def examples(images: np.ndarray, *, seed: int = 0) -> tuple[np.ndarray, list[str
 
 
 def by_kind(table: pd.DataFrame, *, column: str = "accuracy") -> pd.DataFrame:
-    """Return means over severities: a row for each reader, a column for clean images, each corruption, and all of them.
+    """Return means over severities: a row for each model, a column for clean images, each corruption, and all of them.
 
     `all` is the mean over corruptions and severities, clean images left out, and rows are sorted by it.
     """
     damaged = table[table["severity"] > 0]
-    wide = damaged.pivot_table(index="reader", columns="corruption", values=column, aggfunc="mean", sort=False)
-    clean = table[table["severity"] == 0].set_index("reader")[column]
+    wide = damaged.pivot_table(index="model", columns="corruption", values=column, aggfunc="mean", sort=False)
+    clean = table[table["severity"] == 0].set_index("model")[column]
     wide.insert(0, "clean", clean)
-    wide["all"] = damaged.groupby("reader")[column].mean()
+    wide["all"] = damaged.groupby("model")[column].mean()
     wide.columns.name = None
     return wide.sort_values("all", ascending=False)
 
 
 def moved_most(summary: pd.DataFrame) -> tuple[str, int, int]:
-    """Return the reader whose place changes most from clean to damaged images (`by_kind`), and both places.
+    """Return the model whose place changes most from clean to damaged images (`by_kind`), and both places.
 
     The first place is 1; equals share the better place.
     """
@@ -100,25 +106,25 @@ def moved_most(summary: pd.DataFrame) -> tuple[str, int, int]:
 
 
 def mending(
-    readers: Mapping[str, Reader],
+    predictors: Mapping[str, Predictor],
     images: np.ndarray,
     y_true,
     *,
     mend: Callable[[np.ndarray], np.ndarray],
     **how,
 ) -> pd.DataFrame:
-    """Return `by_kind` with two rows a reader: images as they come, and, under "NAME, mended", after `mend`.
+    """Return `by_kind` with two rows a model: images as they come, and, under "NAME, mended", after `mend`.
 
     `how` goes to `measure`.
     """
-    plain, mended = (by_kind(measure(readers, images, y_true, mend=way, **how)) for way in (None, mend))
+    plain, mended = (by_kind(measure(predictors, images, y_true, mend=way, **how)) for way in (None, mend))
     both = pd.concat([plain, mended.rename("{}, mended".format)])
-    return both.loc[[row for name in readers for row in (name, f"{name}, mended")]].rename_axis("reader")
+    return both.loc[[row for name in predictors for row in (name, f"{name}, mended")]].rename_axis("model")
 
 
-def accepted_error(table: pd.DataFrame, reader: str) -> pd.DataFrame:
-    """Pool a reader's accepted answers over all kinds, by severity: sent, error with its 95% limits, n accepted."""
-    own, rows = table[table["reader"] == reader], {}
+def accepted_error(table: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Pool a model's accepted answers over all kinds, by severity: sent, error with its 95% limits, n accepted."""
+    own, rows = table[table["model"] == model], {}
     for severity, part in own.groupby("severity"):
         n, wrong = int(part["accepted"].sum()), int(part["accepted_wrong"].sum())
         error = metrics.wilson(wrong, max(1, n))
@@ -133,13 +139,13 @@ def accepted_error(table: pd.DataFrame, reader: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("severity")
 
 
-def tally(table: pd.DataFrame, reader: str, *, severity: int) -> dict[str, int]:
-    """Average a reader's counts over the kinds of damage at one severity, as `decisions.tally` counts them.
+def tally(table: pd.DataFrame, model: str, *, severity: int) -> dict[str, int]:
+    """Average a model's counts over the kinds of damage at one severity, as `selective.tally` counts them.
 
     n is the number of different images, not of damaged copies: copies of one image stand or fall together, and an
     interval made of all of them would be far too narrow.
     """
-    own = table[(table["reader"] == reader) & (table["severity"] == severity)]
+    own = table[(table["model"] == model) & (table["severity"] == severity)]
     n = int(own["n"].iloc[0])
     counts = {"right": own["accuracy"].mean() * n, "accepted": own["accepted"].mean()}
     counts["accepted_wrong"] = own["accepted_wrong"].mean()

@@ -16,7 +16,7 @@ _PERCENT = ".2~%"
 def latency_chart(table: pd.DataFrame, *, hollow: Sequence[str] = (), height: int = 460) -> go.Figure:
     """Draw error against the time of one answer, asked singly (left) and in batches of 256 (right), on log axes.
 
-    table: as from `serving.price_list`. The dot is the median, the line to the right ends at the 95th percentile, the
+    table: as from `timing.price_list`. The dot is the median, the line to the right ends at the 95th percentile, the
     upright line is the error's 95% interval. hollow: names drawn as rings. An error of zero is drawn at half an image.
     """
     fig = make_subplots(
@@ -62,9 +62,9 @@ def latency_chart(table: pd.DataFrame, *, hollow: Sequence[str] = (), height: in
 
 
 def damage_curves(table: pd.DataFrame, colours: Mapping[str, str], *, height: int = 760) -> go.Figure:
-    """Draw accuracy over severity, one panel for each corruption, one line for each reader.
+    """Draw accuracy over severity, one panel for each corruption, one line for each model.
 
-    table: as from `robustness.measure`; colours: reader -> palette key, in the order of the legend. Severity 0 is the
+    table: as from `robustness.measure`; colours: model -> palette key, in the order of the legend. Severity 0 is the
     clean image. Models that are no networks are dotted.
     """
     kinds = [kind for kind in table["corruption"].unique() if kind != "none"]
@@ -73,8 +73,8 @@ def damage_curves(table: pd.DataFrame, colours: Mapping[str, str], *, height: in
         rows, 3, shared_yaxes=True, shared_xaxes=True, subplot_titles=kinds, horizontal_spacing=0.03,
         vertical_spacing=0.07,
     )  # fmt: skip
-    for reader, key in colours.items():
-        own = table[table["reader"] == reader]
+    for model, key in colours.items():
+        own = table[table["model"] == model]
         clean = own.loc[own["severity"] == 0, "accuracy"].tolist()
         for place, kind in enumerate(kinds):
             part = own[own["corruption"] == kind].sort_values("severity")
@@ -83,10 +83,10 @@ def damage_curves(table: pd.DataFrame, colours: Mapping[str, str], *, height: in
                 y=clean + part["accuracy"].tolist(),
                 mode="lines",
                 line={"color": PALETTE[key], "width": 2, "dash": "dot" if key in ("knn", "forest") else "solid"},
-                name=reader,
-                legendgroup=reader,
+                name=model,
+                legendgroup=model,
                 showlegend=place == 0,
-                hovertemplate=f"{reader}<br>{kind}, severity %{{x}}: %{{y:.1%}}<extra></extra>",
+                hovertemplate=f"{model}<br>{kind}, severity %{{x}}: %{{y:.1%}}<extra></extra>",
                 row=place // 3 + 1,
                 col=place % 3 + 1,
             )
@@ -99,7 +99,7 @@ def damage_curves(table: pd.DataFrame, colours: Mapping[str, str], *, height: in
 
 
 def damage_table(summary: pd.DataFrame, *, floor: float = 0.3) -> go.Figure:
-    """Draw accuracies by reader and corruption as coloured cells: `summary` as from `robustness.by_kind`."""
+    """Draw accuracies by model and corruption as coloured cells: `summary` as from `robustness.by_kind`."""
     upright = summary.iloc[::-1]  # the first row on top
     fig = surface(upright.to_numpy(), list(upright.columns), list(upright.index), x_title="", y_title="", floor=floor)
     # Whole percents: on a phone there is room for two digits a cell.
@@ -108,9 +108,9 @@ def damage_table(summary: pd.DataFrame, *, floor: float = 0.3) -> go.Figure:
     return fig.update_layout(height=110 + 40 * len(summary))
 
 
-def accepted_table(table: pd.DataFrame, reader: str, *, column: str = "accepted_error") -> go.Figure:
-    """Draw one reader's `column` (error among accepted answers, or share sent) by corruption and severity."""
-    own = table[(table["reader"] == reader) & (table["severity"] > 0)]
+def accepted_table(table: pd.DataFrame, model: str, *, column: str = "accepted_error") -> go.Figure:
+    """Draw one model's `column` (error among accepted answers, or share sent) by corruption and severity."""
+    own = table[(table["model"] == model) & (table["severity"] > 0)]
     wide = own.pivot_table(index="corruption", columns="severity", values=column, sort=False).iloc[::-1]
     names: Sequence[str] = [str(level) for level in wide.columns]
     fig = surface(wide.to_numpy(), names, list(wide.index), x_title="severity", y_title="")

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from helpers.evaluation import calibration, conformal, metrics, selective, serving
+from helpers.evaluation import calibration, conformal, metrics, selective
+from helpers.evaluation.predictor import Predictor
 from helpers.experiments.sorting_office import postcodes
 from helpers.training.fit import Run
+from helpers.training.predictor import predictor_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +35,7 @@ class Answers:
 
     @property
     def pair(self) -> tuple[np.ndarray, np.ndarray]:
-        """Confidence and correctness, as the functions of `decisions` and `calibration` take them."""
+        """Confidence and correctness, as the functions of `selective` and `calibration` take them."""
         return self.confidence, self.correct
 
     @property
@@ -76,18 +78,29 @@ class Answers:
 class System:
     """One network, or several averaged: palette key, trainings, fitted temperature and chosen threshold.
 
-    val, test: answers at that temperature; val_raw, test_raw: as trained. test_logits: float64 (n, 10).
+    costs: what each threshold costs on the validation part, as from `selective.costs`. val, test: answers at that
+    temperature; val_raw, test_raw: as trained. test_logits: float64 (n, 10).
     """
 
     key: str
     runs: Sequence[Run]
     temperature: float
-    threshold: float
+    costs: pd.DataFrame
     val: Answers
     test: Answers
     val_raw: Answers
     test_raw: Answers
     test_logits: np.ndarray
+
+    @property
+    def cheapest(self) -> pd.Series:
+        """The row of `costs` that costs least."""
+        return selective.cheapest(self.costs)
+
+    @property
+    def threshold(self) -> float:
+        """The confidence from which an answer is accepted: the cheapest on the validation part."""
+        return float(self.cheapest["threshold"])
 
     @property
     def seconds(self) -> float:
@@ -97,15 +110,8 @@ class System:
     @property
     def mark(self) -> tuple[float, float]:
         """On the test: the share of digits sent to a human, and the share wrong among the others."""
-        sent, error = selective.at_threshold(*self.test.pair, threshold=self.threshold)
-        return sent, error.estimate if error else 0.0
-
-    def costs(self, prices: selective.Prices) -> tuple[pd.DataFrame, pd.Series]:
-        """Return what each threshold costs on the validation part, and the row of the cheapest."""
-        return (
-            selective.letter_costs(self.val.trade_off, prices, n=len(self.val.y_true)),
-            selective.choose(*self.val.pair, prices=prices),
-        )
+        count = self.tally()
+        return 1 - count["accepted"] / count["n"], count["accepted_wrong"] / max(1, count["accepted"])
 
     def plans(self, prices: selective.Prices) -> pd.DataFrame:
         """Return what 1,000 letters of the test cost when a human is asked always, never, in doubt, by Chow's rule."""
@@ -136,18 +142,19 @@ class System:
 
     def tally(self, where: np.ndarray | None = None) -> dict[str, int]:
         """Count its answers to the test images, or to those of a mask: see `selective.tally`."""
-        kept = slice(None) if where is None else where
-        return selective.tally(*(part[kept] for part in self.test.pair), threshold=self.threshold)
+        asked = slice(None) if where is None else where
+        return selective.tally(*(part[asked] for part in self.test.pair), threshold=self.threshold)
 
     def codes(self, groups=None, *, digits: int, seed: int = 0) -> pd.DataFrame:
         """Compose codes of its answers to the test: see `postcodes.table`."""
         sure, right = self.test.pair
         return postcodes.table(right, sure >= self.threshold, digits=digits, groups=groups, seed=seed)
 
-    def reader(self, *, views: int | None = None) -> serving.Reader:
+    def predictor(self, *, views: int | None = None) -> Predictor:
         """Load it, to be asked about any images."""
-        settings = {"key": self.key, "temperature": self.temperature, "threshold": self.threshold}
-        return serving.network(self.runs, **settings, views=views)
+        return predictor_of(
+            self.runs, key=self.key, temperature=self.temperature, threshold=self.threshold, views=views
+        )
 
 
 def build(key: str, runs: Sequence[Run], *, prices: selective.Prices) -> System:
@@ -164,5 +171,5 @@ def build(key: str, runs: Sequence[Run], *, prices: selective.Prices) -> System:
         [Answers(calibration.softmax(x, temperature=t), y) for x, y in zip(logits, labels, strict=True)]
         for t, labels in ((temperature, (split.y_val, split.y_test)), (1.0, (split.y_val, split.y_test)))
     )
-    threshold = float(selective.choose(*scaled[0].pair, prices=prices)["threshold"])
-    return System(key, list(runs), temperature, threshold, *scaled, *raw, logits[1])
+    costs = selective.costs(*scaled[0].pair, prices=prices)
+    return System(key, list(runs), temperature, costs, *scaled, *raw, logits[1])

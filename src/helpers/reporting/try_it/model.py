@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.predict import reader
+from helpers.predict import shipped
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +44,8 @@ class Exported:
 
 def export(directory: Path) -> Exported:
     """Read the network and its card in `directory`. Raises ValueError where they are missing, differ or are unknown."""
-    card = reader.load_card(directory)
-    path = directory / reader.WEIGHTS
+    card = shipped.load_card(directory)
+    path = directory / shipped.WEIGHTS
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -53,7 +53,7 @@ def export(directory: Path) -> Exported:
     found = hashlib.sha256(content).hexdigest()
     if found != card["sha256"]:
         raise ValueError(
-            f"model: {path} is not the file that {reader.CARD} describes: its SHA-256 begins with {found[:16]}, "
+            f"model: {path} is not the file that {shipped.CARD} describes: its SHA-256 begins with {found[:16]}, "
             f"expected {card['sha256'][:16]}; restore both from the repository"
         )
     import h5py
