@@ -1,6 +1,8 @@
 """The front page in a browser, from disk: first paint, keyboard, search, order and filters, axe-core, phone, print."""
 
 import itertools
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,14 +10,28 @@ import specimen
 from test_pages import Visit, axe
 
 from helpers import results
-from helpers.reporting.front_page import index, leaderboard, scoreboard, search, sections, thumbnails
-from helpers.reporting.page import render, site
+from helpers.reporting.front_page import index, leaderboard, scoreboard, search
+from helpers.reporting.page import card, render, site
 from helpers.runtime import paths
 
 pytestmark = pytest.mark.browser
 
 FIRST_PAINT = 1000  # ms
 SHOWN = "[...document.querySelectorAll('.scoreboard tr.line')].filter(line => line.checkVisibility())"
+
+
+KEYS = ("figures.show(fig)", "figures.show(heat)", "picture alone")
+
+
+def picture_of(directory: Path, slug: str, key: str) -> dict:
+    """Write the card of the specimen with another key figure: a bar chart, a heat map, a picture."""
+    notebook = specimen.notebook(hostile=False)
+    for cell in notebook.cells:
+        if key == "picture alone" and cell.cell_type == "code":
+            cell.outputs = [each for each in cell.outputs if "image/png" in each.get("data", {})]
+        cell.metadata["tags"] = ["key-figure"] * (cell.source == key)
+    card.write(directory, slug, notebook)
+    return json.loads((directory / f"{slug}.json").read_text(encoding="utf-8"))["picture"]
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +41,13 @@ def folder(tmp_path_factory) -> Path:
     site.write_assets(where / "assets")
     page = render.render_page(specimen.notebook(hostile=False), slug="02_specimen", commit={})
     (where / "02_specimen.html").write_text(page, encoding="utf-8")
-    parts = sections.read(page)
-    odd = sections.Section("the-data", "Ångström’s café", "A naïve reader, 4 read as 9, k = 1 and nothing else")
+    parts = card.sections(specimen.notebook(hostile=False))
+    odd = ["the-data", "Ångström’s café", "A naïve reader, 4 read as 9, k = 1 and nothing else"]
     index.write_script(
         where / "assets",
-        search.script([("02_specimen", "Support vectors", parts.sections), ("02_specimen", "Odd words", [odd])]),
+        search.script([("02_specimen", "Support vectors", parts), ("02_specimen", "Odd words", [odd])]),
     )
+    pictures = [picture_of(where / "assets" / "cards", f"0{i}_specimen", key) for i, key in enumerate(KEYS, 2)]
     net = results.Row(
         "net", "60000/10000", "accuracy", 0.9968, 10_000, claim_id="hdr-cnn", parameters=5, seconds=35.0, model="fast"
     )
@@ -47,8 +64,8 @@ def folder(tmp_path_factory) -> Path:
     reports = [results.Report("02_specimen", "standard", 0, "q", "a", (net, short))]
     entry = {"question": "What?", "answer": "This.", "executed_at": "2026-11-21", "seconds": 4.0, "reading_minutes": 3}
     entries = [
-        index.IndexEntry("02_specimen", f"Report {i}", thumbnail=thumbnails.of(figure), stale=stale, **entry)
-        for i, (figure, stale) in enumerate(zip(parts.figures, ("", "code cell 3 changed", ""), strict=True))
+        index.IndexEntry(f"0{i}_specimen", f"Report {i}", picture=picture, stale=stale, **entry)
+        for i, (picture, stale) in enumerate(zip(pictures, ("", "code cell 3 changed", ""), strict=True), 2)
     ]
     made = {"claims": scoreboard.lines(reports), "boards": leaderboard.boards(reports), "commit": {"commit": "abc"}}
     (where / "index.html").write_text(index.render_index(entries, searchable=True, **made), encoding="utf-8")
@@ -93,7 +110,8 @@ def test_the_committed_front_page(browser):
         assert axe(visit) == []
         links = visit.page.evaluate("[...document.links].map(each => each.getAttribute('href'))")
         anchors = {
-            page.stem: sections.read(page.read_text(encoding="utf-8")).anchors for page in paths.REPORTS.glob("0*.html")
+            page.stem: set(re.findall(r' id="([^"]+)"', page.read_text(encoding="utf-8")))
+            for page in paths.REPORTS.glob("[0-9]*.html")
         }
         for link in links:
             page, _, anchor = link.partition("#")

@@ -149,7 +149,7 @@ def check(browser, path: Path, *, impacts: set[str] | None = None) -> None:
         ), "what is written in a wide picture can be read"
         if page.locator('[data-switch="code"]:visible').count():
             page.click('[data-switch="code"]')
-            assert visit.sideways() <= 0, "on a phone, with the code open"
+            assert visit.sideways() <= 0, "on a phone, with the code folded"
         assert page.evaluate("window.__pwned === undefined")
         assert page.url == visit.home
         assert visit.outside == []
@@ -275,28 +275,26 @@ def test_text_has_enough_contrast(browser, pages, scheme, name):
       return found;
     }"""
     with Visit(browser, pages[name], color_scheme=scheme) as visit:
-        if name == "plain":
-            visit.page.click('[data-switch="code"]')
         pairs = [pair for pair in visit.page.evaluate(collect) if pair[1].startswith("rgb(")]
         assert len(pairs) > 30
         weak = [(text, ink, ground) for ink, ground, text in pairs if contrast(ink, ground) < 4.5]
         assert weak == []
 
 
-def test_code_is_folded_until_asked_for(browser, pages):
+def test_code_stands_in_plain_sight_until_it_is_folded(browser, pages):
     count = "document.querySelectorAll('details.code[open]').length"
     with Visit(browser, pages["plain"]) as visit:
         cells = visit.page.locator("details.code")
-        assert visit.page.evaluate(count) == 0
+        assert visit.page.evaluate(count) == cells.count()
         cells.first.locator("summary").click()
-        assert visit.page.evaluate(count) == 1, "each cell opens by itself"
+        assert visit.page.evaluate(count) == cells.count() - 1, "each cell folds by itself"
+        visit.page.click('[data-switch="code"]')
+        assert visit.page.evaluate(count) == 0
+        assert visit.page.get_attribute('[data-switch="code"]', "aria-pressed") == "false"
+        visit.page.reload()
+        visit.page.wait_for_function(f"{count} === 0")  # the choice is remembered
         visit.page.click('[data-switch="code"]')
         assert visit.page.evaluate(count) == cells.count()
-        assert visit.page.get_attribute('[data-switch="code"]', "aria-pressed") == "true"
-        visit.page.reload()
-        assert visit.page.evaluate(count) == cells.count(), "the choice is remembered"
-        visit.page.click('[data-switch="code"]')
-        assert visit.page.evaluate(count) == 0
 
 
 def test_without_plotly_the_description_stands_in(browser, pages, tmp_path):
@@ -311,13 +309,12 @@ def test_without_plotly_the_description_stands_in(browser, pages, tmp_path):
 
 def test_without_scripts_everything_can_still_be_read(browser, pages):
     with Visit(browser, pages["plain"], java_script_enabled=False) as visit:
-        visit.page.locator("details.code summary").first.click()
         assert visit.page.locator("details.code pre").first.is_visible()
         assert visit.page.locator("figure.plot .stand-in").first.is_visible()
         assert not visit.page.locator('[data-switch="theme"]').is_visible(), "no switch that does nothing"
 
 
-def test_on_paper_there_is_no_code_and_charts_fit(browser, pages):
+def test_on_paper_code_is_wrapped_and_charts_fit(browser, pages):
     with Visit(browser, pages["plain"], color_scheme="dark") as visit:
         visit.draw_all()
         visit.page.emulate_media(media="print", color_scheme="dark")
@@ -325,7 +322,11 @@ def test_on_paper_there_is_no_code_and_charts_fit(browser, pages):
         visit.page.wait_for_function(
             "[...document.querySelectorAll('svg.main-svg')].every(s => s.getBoundingClientRect().width <= 660)"
         )
-        for selector in ("details.code", ".bar", "nav.contents"):
+        assert visit.page.locator("details.code pre").first.is_visible()
+        assert visit.page.evaluate(
+            "[...document.querySelectorAll('details.code pre')].every(pre => pre.scrollWidth <= pre.clientWidth)"
+        )
+        for selector in ("details.code > summary", ".bar", "nav.contents"):
             assert not visit.page.locator(selector).first.is_visible(), selector
         ground, ink, tick = colours(visit)
         assert luminance(ground) > 0.9

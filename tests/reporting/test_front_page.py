@@ -12,8 +12,8 @@ from test_render import everything_inert, read
 
 from helpers import results
 from helpers.evaluation import comparison, metrics
-from helpers.reporting.front_page import headline, index, leaderboard, scoreboard, search, sections
-from helpers.reporting.page import render, site, wording
+from helpers.reporting.front_page import headline, index, leaderboard, scoreboard, search
+from helpers.reporting.page import site, wording
 from helpers.results import Report, Row, rows
 from helpers.runtime import paths
 
@@ -236,41 +236,7 @@ def test_there_is_no_headline_before_a_network_was_measured():
     assert headline.find(leaderboard.boards([report(row(system="kNN"))]), []) is None
 
 
-# Reading pages back, and what is searched ---------------------------------------------------------------------
-
-
-def specimen_page(**more) -> sections.Page:
-    notebook = specimen.notebook(**more)
-    return sections.read(render.render_page(notebook, slug="02_specimen", commit={}))
-
-
-def test_a_page_is_read_back_as_it_was_written():
-    page = specimen_page(hostile=False)
-    assert page.anchors == ("the-data", "a-closer-look", "the-test", "the-test-2")
-    assert [figure.alt for figure in page.figures] == [
-        "Bars of three accuracies",
-        "A heat map with two marks",
-        "A grey ramp",
-    ]
-    assert page.figures[0].chart["data"][0]["y"] == [98.6, 97.1, 87.3]
-    assert page.figures[2].invert
-    assert page.figures[2].source.startswith("data:image/png;base64,")
-    texts = {part.anchor: part.text for part in page.sections}
-    assert "written by high-school students" in texts["the-data"]
-    assert "The SVM leads" in texts["the-data"], "captions are searched"
-    assert "The SVM reads 98.6%." in texts["a-closer-look"], "what was computed is searched"
-    everything = " ".join(texts.values())
-    for unwanted in ("import numpy", "epoch 0 done", "How this page was made", "Previous", "#"):
-        assert unwanted not in everything, unwanted
-
-
-def test_the_key_figure_is_the_marked_one_or_the_first_chart():
-    assert specimen_page(hostile=False).key_figure.alt == "Bars of three accuracies"
-    notebook = specimen.notebook(hostile=False)
-    next(cell for cell in notebook.cells if "heat" in cell.source).metadata["tags"] = ["key-figure"]
-    marked = sections.read(render.render_page(notebook, slug="02", commit={}))
-    assert marked.key_figure.alt == "A heat map with two marks"
-    assert sections.read("<main><p>words</p></main>").key_figure is None
+# What is searched ---------------------------------------------------------------------------------------------------
 
 
 def test_each_notebook_marks_at_most_one_key_figure():
@@ -282,13 +248,12 @@ def test_each_notebook_marks_at_most_one_key_figure():
 
 
 def test_the_search_script_carries_every_section_and_cannot_break_out():
-    page = specimen_page(hostile=True)
-    text = search.script([("02_specimen", "A </script> title\u2028", page.sections)])
+    parts = [["the-data", "The data", f"words{specimen.SCRIPT}\u2028"], ["the-test", "The test", ""]]
+    text = search.script([("02_specimen", "A </script> title\u2028", parts)])
     assert "</script" not in text
     assert "\u2028" not in text
     found = json.loads(re.search(r"DIGITS_TEXT=(.*);\n$", text, re.S).group(1))
-    assert found[0][:2] == ["02_specimen", "A </script> title\u2028"]
-    assert [part[0] for part in found[0][2]] == [part.anchor for part in page.sections]
+    assert found == [["02_specimen", "A </script> title\u2028", parts]]
 
 
 # The page -----------------------------------------------------------------------------------------------------

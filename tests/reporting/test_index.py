@@ -7,7 +7,7 @@ import specimen
 
 from helpers import results
 from helpers.reporting.front_page import index
-from helpers.reporting.page import render
+from helpers.reporting.page import card, render
 from helpers.reporting.run import freshness, plan
 from helpers.runtime import paths
 
@@ -24,6 +24,7 @@ def places(tmp_path, monkeypatch) -> plan.Places:
     where.pages.mkdir()
     page = render.render_page(specimen.notebook(hostile=False), slug=SLUG, commit={})
     (where.pages / f"{SLUG}.html").write_text(page, encoding="utf-8")
+    card.write(where.cards, SLUG, specimen.notebook(hostile=False))
     net = results.Row(
         "net", "60000/10000", "accuracy", 0.9968, 10_000, claim_id="hdr-cnn", parameters=5, section="the-test"
     )
@@ -48,15 +49,31 @@ def note(places, job, **changes) -> None:
     (places.pages / "manifest.json").write_text(json.dumps({SLUG: about | changes}))
 
 
-def test_page_and_search_come_from_the_rendered_report(places, job):
+def test_page_and_search_come_from_what_the_report_says_of_itself(places, job):
     note(places, job)
     written = index.write_index([job], "standard")
     page = written.read_text(encoding="utf-8")
-    for expected in ("A specimen", "How well?", "Well enough.", "99.68%", 'class="sketch"', ">fresh<", "#the-test"):
+    for expected in (
+        "A specimen",
+        "How well?",
+        "Well enough.",
+        "99.68%",
+        f'src="assets/cards/{SLUG}.png"',
+        ">fresh<",
+        "#the-test",
+    ):
         assert expected in page, expected
     script = (places.pages / "assets" / "search.js").read_text(encoding="utf-8")
     assert "high-school students" in script
     assert "try.html" not in page
+
+
+def test_a_card_that_is_lost_costs_the_picture_and_no_more(places, job):
+    note(places, job)
+    (places.cards / f"{SLUG}.json").write_text("{")
+    page = index.write_index([job], "standard").read_text(encoding="utf-8")
+    assert "Well enough." in page
+    assert "<img" not in page
 
 
 def test_it_is_written_again_only_when_something_changed(places, job):

@@ -1,4 +1,4 @@
-"""The front page, from what lies on disk: rendered pages, recorded results, the manifest, the claims."""
+"""The front page, from what lies on disk: recorded results, the claims, the manifest, what each page says of itself."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers.reporting.front_page import headline, leaderboard, scoreboard, search, sections, thumbnails
+from helpers.reporting.front_page import headline, leaderboard, scoreboard, search
 from helpers.reporting.front_page.leaderboard import Board
 from helpers.reporting.front_page.scoreboard import ClaimLine
 from helpers.reporting.page import site
@@ -32,7 +32,7 @@ class IndexEntry:
     smoke: bool = False
     results: Any = None  # helpers.results.Report | None
     reading_minutes: int = 0
-    thumbnail: str = ""  # safe HTML: the key figure, small
+    picture: Mapping[str, Any] | None = None  # of the card: the key figure, small; None where there is none
     page: bool = True  # whether slug.html exists, to be linked to
     stale: str | None = None  # why the page is not of the present sources; "" when it is, None when nobody looked
 
@@ -102,14 +102,14 @@ def make(jobs: list[Job], profile: str) -> tuple[str, str]:
 
     where = places(profile)
     manifest = freshness.read_state(where.pages / "manifest.json") or {}
-    entries, reports, pages = [], [], {}
+    entries, reports, cards = [], [], {}
     for job in jobs:
         found, about = None, manifest.get(job.slug, {})
         html = where.pages / f"{job.slug}.html"
         if html.exists() and (where.results / f"{job.slug}.json").exists():
             found = results.load(job.slug, directory=where.results)
             reports.append(found)
-            pages[job.slug] = sections.read(html.read_text(encoding="utf-8"))
+            cards[job.slug] = freshness.read_state(where.cards / f"{job.slug}.json") or {}
         entries.append(
             IndexEntry(
                 slug=job.slug,
@@ -122,12 +122,13 @@ def make(jobs: list[Job], profile: str) -> tuple[str, str]:
                 smoke=profile == "smoke",
                 results=found,
                 reading_minutes=about.get("reading_minutes", 0),
-                thumbnail=thumbnails.of(pages[job.slug].key_figure) if found else "",
+                picture=cards.get(job.slug, {}).get("picture"),
                 page=html.exists(),
                 stale=stale(job, about) if found else None,
             )
         )
-    anchors = {slug: page.anchors for slug, page in pages.items()}
+    texts = {slug: card.get("sections", []) for slug, card in cards.items()}
+    anchors = {slug: [anchor for anchor, *_ in parts if anchor] for slug, parts in texts.items()}
     claims = scoreboard.lines(reports, anchors=anchors)
     titles = {job.slug: job.title for job in jobs}
     page = render_index(
@@ -139,7 +140,7 @@ def make(jobs: list[Job], profile: str) -> tuple[str, str]:
         searchable=True,
         try_it=(where.pages / "try.html").exists(),
     )
-    return page, search.script((slug, titles[slug], found.sections) for slug, found in pages.items())
+    return page, search.script((slug, titles[slug], parts) for slug, parts in texts.items())
 
 
 def stale(job: Job, about: dict) -> str:
@@ -163,7 +164,8 @@ def _sources(jobs: list[Job], where: Places) -> str:
         if path.is_file()
     ]
     made_from += [(job.slug, job.title, job.sources) for job in jobs]  # fresh or stale
-    sources = [where.pages / "manifest.json", paths.CLAIMS, *sorted(where.results.glob("*.json"))]
+    sources = [where.pages / "manifest.json", paths.CLAIMS]
+    sources += [path for home in (where.results, where.cards) for path in sorted(home.glob("*.json"))]
     made_from += [(path.name, freshness.digest(path.read_bytes())) for path in sources if path.exists()]
     return freshness.digest(json.dumps(made_from))
 

@@ -62,6 +62,22 @@ def bundle_html(data: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
     return ""
 
 
+def words(outputs: list[Mapping[str, Any]]) -> str:
+    """Return what a cell says in words: captions, tables and text, without what it printed or raised."""
+    found = []
+    for output in outputs:
+        data = output.get("data") or {}
+        if PLOTLY in data:
+            layout = data[PLOTLY].get("layout") or {}
+            found.append(prose.words(_caption((layout.get("meta") or {}).get("caption"))))
+        elif shown := next((mime for mime in _IMAGES if mime in data), None):
+            about = (output.get("metadata") or {}).get(shown) or {}
+            found.append(prose.words(_caption(about.get("caption"))))
+        elif atlas.MIME not in data:
+            found.append(prose.words(bundle_html(data, {})))
+    return " ".join(found)
+
+
 def plotly_html(figure: Any) -> str:
     """Return a plotly figure as an inert JSON island that report.js draws when it comes near the window.
 

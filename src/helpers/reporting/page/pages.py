@@ -4,6 +4,7 @@ import json
 
 import nbformat
 
+from helpers.reporting.page import card
 from helpers.reporting.page import render as renderer
 from helpers.reporting.run import freshness
 from helpers.reporting.run.plan import Job, places
@@ -14,8 +15,10 @@ def render(job: Job, profile: str) -> None:
     """Render a job's page from its executed notebook and the present prose, and note its state."""
     where = places(profile)
     executed = nbformat.read(where.executed / f"{job.slug}.ipynb", as_version=4)
+    notebook = merge(job.notebook, executed)
+    card.write(where.cards, job.slug, notebook)
     page = renderer.render_page(
-        merge(job.notebook, executed),
+        notebook,
         slug=job.slug,
         previous=job.previous,
         next=job.next,

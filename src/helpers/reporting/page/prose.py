@@ -56,6 +56,9 @@ _NUMERIC_CELL = re.compile(
     r"<td>(\s*[-+−±]?(?:[0-9][0-9.,\u2009 ]*(?:e[-+]?[0-9]+)?\s?%?|nan|inf)\s*)</td>", re.IGNORECASE
 )
 
+_LISTING = re.compile(r'<pre class="listing".*?</pre>', re.DOTALL)
+_BLOCK_EDGE = re.compile(rf"</?(?:{'|'.join(sorted(_BLOCK_TAGS | _TABLE_TAGS))})\b[^>]*>")
+
 _MINUS = re.compile(r"(?<![\w.,–-])-(?=[\d.])")  # a hyphen that stands for a minus, neither in a range nor in 2e-7
 
 
@@ -77,6 +80,19 @@ def anchor(text: str) -> str:
 def strip_tags(fragment: str) -> str:
     """Return the text of an HTML fragment, entities resolved and white space collapsed."""
     return " ".join(html.unescape(re.sub(r"<[^>]*>", "", fragment)).split())
+
+
+def words(fragment: str) -> str:
+    """Return the text of an HTML fragment without its code, blocks and cells of a table set apart by a space."""
+    return strip_tags(_BLOCK_EDGE.sub(" ", _LISTING.sub(" ", fragment)))
+
+
+def passages(fragment: str, headings: list["Heading"]) -> list[tuple["Heading | None", str]]:
+    """Return the text before the first heading (with None) and under each, of HTML and headings from `to_html`."""
+    starts = [fragment.index(f'<h{heading.level} id="{heading.anchor}">') for heading in headings]
+    pieces = [fragment[a:b] for a, b in zip([0, *starts], [*starts, len(fragment)], strict=True)]
+    texts = [pieces[0], *(piece.partition("</h")[2].partition(">")[2] for piece in pieces[1:])]
+    return list(zip([None, *headings], map(words, texts), strict=True))
 
 
 def clean(fragment: str, *, headings: bool = False) -> str:

@@ -20,7 +20,11 @@ RESERVED = {"content", "contents", "about", "top"}
 
 @dataclass(frozen=True)
 class Block:
-    """One cell as the template shows it; `prose`, `code` and `shown` are safe HTML or empty."""
+    """One cell as the template shows it; `prose`, `code` and `shown` are safe HTML or empty.
+
+    Code stands in plain sight, because it is the method. As in Jupyter Book, a cell tagged `hide-input` is folded, and
+    of one tagged `remove-input` only the outputs are shown.
+    """
 
     kind: str  # "prose" or "code"
     prose: str = ""
@@ -30,12 +34,12 @@ class Block:
     seconds: float | None = None
     number: int | None = None
     shown: str = ""
-    key: bool = False  # its figure stands for the report on the front page
+    folded: bool = False
 
 
 def title_of(notebook: Mapping[str, Any]) -> str:
     """Return the notebook's title, its first `# ` heading, without markup; "Untitled" where there is none."""
-    title, _ = _title_and_rest(notebook)
+    title, _ = title_and_rest(notebook)
     return title or "Untitled"
 
 
@@ -44,7 +48,7 @@ def reading_minutes(notebook: Mapping[str, Any]) -> int:
     words, figures = 0, 0
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
-            words += len(_source(cell).split())
+            words += len(source_of(cell).split())
         for output in cell.get("outputs", []):
             data = output.get("data") or {}
             figures += outputs.PLOTLY in data or any(mime.startswith("image/") for mime in data)
@@ -66,7 +70,7 @@ def render_page(
     sources it is rendered from, used where `notebook.metadata["digits"]` does not say. The page refers to
     `assets/` beside it (see `site.write_assets`) and to nothing else.
     """
-    title, cells = _title_and_rest(notebook)
+    title, cells = title_and_rest(notebook)
     taken, headings, blocks = set(RESERVED), [], []
     for cell in cells:
         block, found = _block(cell, taken)
@@ -116,7 +120,7 @@ def render_failure(
             slug=slug,
             title=(title_of(notebook) if notebook else "") or slug,
             error=outputs.plain(error).strip(),
-            code=prose.python_html(_source(cell)) if cell else "",
+            code=prose.python_html(source_of(cell)) if cell else "",
             number=cell.get("execution_count") if cell else None,
             parameters=dict(parameters),
             log_tail=outputs.plain("\n".join(line.rstrip("\n") for line in log_tail)),
@@ -127,7 +131,7 @@ def render_failure(
 
 
 def _block(cell: Mapping[str, Any], taken: set[str]) -> tuple[Block | None, list[prose.Heading]]:
-    source = _source(cell)
+    source = source_of(cell)
     if cell["cell_type"] == "markdown":
         if not source.strip():
             return None, []
@@ -143,24 +147,24 @@ def _block(cell: Mapping[str, Any], taken: set[str]) -> tuple[Block | None, list
         label = "Parameters"
     block = Block(
         "code",
-        code=prose.python_html(source),
+        code="" if "remove-input" in tags else prose.python_html(source),
         label=label,
         lines=source.strip().count("\n") + 1,
         seconds=_seconds(cell),
         number=cell.get("execution_count"),
         shown=outputs.to_html(cell.get("outputs", [])),
-        key="key-figure" in tags,
+        folded="hide-input" in tags,
     )
     return block, []
 
 
-def _title_and_rest(notebook: Mapping[str, Any]) -> tuple[str, list[Mapping[str, Any]]]:
+def title_and_rest(notebook: Mapping[str, Any]) -> tuple[str, list[Mapping[str, Any]]]:
     """Split the first Markdown cell that begins with a `# ` heading into title and rest."""
     cells = list(notebook["cells"])
     for place, cell in enumerate(cells):
         if cell["cell_type"] != "markdown":
             continue
-        lines = _source(cell).strip().split("\n")
+        lines = source_of(cell).strip().split("\n")
         if not lines[0].startswith("# "):
             continue
         title = prose.strip_tags(str(prose.to_html(lines[0])[0]).partition("\n")[0])
@@ -170,14 +174,14 @@ def _title_and_rest(notebook: Mapping[str, Any]) -> tuple[str, list[Mapping[str,
 
 
 def _failing_cell(notebook: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code" and _source(cell).strip()]
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code" and source_of(cell).strip()]
     for cell in code:
         if any(output.get("output_type") == "error" for output in cell.get("outputs", [])):
             return cell
     return next((cell for cell in code if cell.get("execution_count") is None), None)
 
 
-def _source(cell: Mapping[str, Any]) -> str:
+def source_of(cell: Mapping[str, Any]) -> str:
     source = cell.get("source", "")
     return "".join(source) if isinstance(source, list) else source
 

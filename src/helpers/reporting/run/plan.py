@@ -14,7 +14,7 @@ PROFILES = ("standard", "smoke", "full")
 
 @dataclass(frozen=True)
 class Places:
-    """Where one profile's products go. Only the standard profile writes to reports/."""
+    """Where one profile's products go. Only the standard profile writes to reports/. cards: see `page.card`."""
 
     pages: Path
     results: Path
@@ -22,6 +22,11 @@ class Places:
     failed: Path
     state: Path
     logs: Path
+
+    @property
+    def cards(self) -> Path:
+        """What each page says of itself for the front page, beside the assets that pages share."""
+        return self.pages / "assets" / "cards"
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,8 @@ def render_reasons(job: Job, profile: str) -> list[str]:
         return ["prose, title or template changed"]
     if state.get("html") != freshness.digest(page.read_bytes()):
         return [f"{page.relative_to(paths.ROOT)} is not the page that was rendered"]
+    if freshness.read_state(where.cards / f"{job.slug}.json") is None:
+        return [f"{where.cards.relative_to(paths.ROOT)}/{job.slug}.json is missing"]
     if job.slug not in (freshness.read_state(where.pages / "manifest.json") or {}):
         return [f"{where.pages.relative_to(paths.ROOT)}/manifest.json does not know it"]
     return []
