@@ -155,7 +155,7 @@ def _trace(axes, trace: Mapping, colour: str) -> None:
     if trace.get("fill") == "toself":
         return axes.fill(x, y, color=colour, alpha=0.18, linewidth=0)
     if "lines" in mode and line.get("width", 2):
-        axes.plot(x, y, color=colour, linewidth=2.2, linestyle="--" if line.get("dash") else "-")
+        axes.plot(x, y, color=colour, linewidth=2.2, linestyle="-" if line.get("dash", "solid") == "solid" else "--")
     if "markers" in mode:
         axes.scatter(x, y, c=colour, s=34 if len(y) < 60 else 10, linewidths=0)
         for name in ("x", "y"):
