@@ -1,0 +1,1 @@
+"""What report 02 alone needs."""
