@@ -17,7 +17,7 @@ from helpers.data import load
 from helpers.reporting import __main__ as command
 from helpers.reporting.compare import compare, differences, flips, revision
 from helpers.reporting.run.terminal import Terminal
-from helpers.results import report
+from helpers.results import published
 from helpers.results.rows import Row
 from helpers.runtime import paths
 
@@ -232,7 +232,7 @@ def project(tmp_path, monkeypatch):
     places = {name: getattr(paths, name) for name in ("ROOT", "CLAIMS", "REPORTS", "RESULTS", "BUILD")}
     for name, path in places.items():
         monkeypatch.setattr(paths, name, root / path.relative_to(places["ROOT"]))
-    report._read_claims.cache_clear()
+    published._read_claims.cache_clear()
     split = load.make_split("standard", n_validation=50, seed=2)
     steps = np.zeros(10_000, int)
     steps[:40] = 1

@@ -1,3 +1,32 @@
 """Measured numbers with their intervals, saved per report and set beside the published claims."""
 
-from helpers.results.report import *  # noqa: F403
+from helpers.results.published import (
+    SHORT_BUDGET,
+    Verdict,
+    against_claims,
+    claims,
+    noted,
+    noted_series,
+    verdict,
+    verdicts,
+)
+from helpers.results.report import Report, load, load_all, save
+from helpers.results.rows import Row, accuracy_row, interval_row
+
+__all__ = [
+    "SHORT_BUDGET",
+    "Report",
+    "Row",
+    "Verdict",
+    "accuracy_row",
+    "against_claims",
+    "claims",
+    "interval_row",
+    "load",
+    "load_all",
+    "noted",
+    "noted_series",
+    "save",
+    "verdict",
+    "verdicts",
+]

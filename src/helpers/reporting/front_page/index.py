@@ -98,7 +98,7 @@ def write_index(jobs: list[Job], profile: str) -> Path:
 
 def make(jobs: list[Job], profile: str) -> tuple[str, str]:
     """Return the index page and the text of assets/search.js, from the reports of a profile that are rendered."""
-    from helpers import results  # pandas and statsmodels take seconds to import
+    from helpers import results  # pandas takes a second to import
 
     where = places(profile)
     manifest = freshness.read_state(where.pages / "manifest.json") or {}

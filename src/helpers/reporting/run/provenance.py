@@ -19,7 +19,6 @@ LIBRARIES = (
     "scipy",
     "pandas",
     "scikit-learn",
-    "statsmodels",
 )
 LIBRARIES += ("plotly", "seaborn", "matplotlib", "papermill", "nbconvert")
 
