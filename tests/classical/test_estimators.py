@@ -36,16 +36,6 @@ def test_knn_on_components_is_pca_then_knn(small):
     assert model.megabytes == pytest.approx(1000 * 9 * 4 / 1e6)
 
 
-def test_component_sweep_keeps_the_best_k(small):
-    x_train, y_train, x, y = small
-    table = estimators.component_sweep(x_train, y_train, x=x, y=y, components=[3, 12], ks=(1, 4, 9))
-    assert table.index.tolist() == [3, 12]
-    for n, row in table.iterrows():
-        scores = [(estimators.knn(x_train, y_train, k=k, n_components=n).labels(x) == y).mean() for k in (1, 4, 9)]
-        assert row["estimate"] == pytest.approx(max(scores), abs=0.003)
-        assert scores[(1, 4, 9).index(row["k"])] == pytest.approx(max(scores), abs=0.003)
-
-
 def test_trees_and_forests_answer_as_scikit_learn(small):
     x_train, y_train, x, _ = small
     fitted = DecisionTreeClassifier(random_state=3).fit(flat(x_train), y_train)
@@ -115,7 +105,7 @@ def test_bad_number_of_components_is_named(small, n):
 def test_what_is_kept_is_what_was_found(small, tmp_path, monkeypatch):
     """Sweeps that are read from the store, with their trees, equal those made on the spot."""
     monkeypatch.setattr(paths, "RUNS", tmp_path)
-    x_train, y_train, x, y = small
+    x_train, y_train, x, _ = small
     grow = {"x": x, "depths": (2, 9), "seeds": (3, 4)}
     plain, first, second = (
         validation_curves.tree_sweep(x_train, y_train, **grow, keep=keep) for keep in (False, True, True)
@@ -131,16 +121,6 @@ def test_what_is_kept_is_what_was_found(small, tmp_path, monkeypatch):
     assert len(list(tmp_path.glob("*/run.json"))) == 1
     validation_curves.tree_sweep(x_train, y_train, **grow | {"seeds": (3, 5)}, keep=True)
     assert len(list(tmp_path.glob("*/run.json"))) == 2
-
-    for _ in range(2):
-        left_out = estimators.leave_one_out(x_train, y_train, ks=(1, 3))
-        np.testing.assert_array_equal(
-            left_out.predictions, validation_curves.knn_sweep(x_train, y_train, ks=(1, 3)).predictions
-        )
-    narrow = {"x": x, "y": y, "components": [2, 8], "ks": [1, 3]}
-    tables = [estimators.component_sweep(x_train, y_train, **narrow, keep=keep) for keep in (False, True, True)]
-    for table in tables[1:]:
-        pd.testing.assert_frame_equal(table, tables[0], check_dtype=False)
 
 
 def test_one_hot_trees_in_plain_arrays(small):

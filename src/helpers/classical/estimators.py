@@ -1,7 +1,6 @@
 """Classical models as predictors, to be scored, timed and weighed side by side: neighbours, one tree, many trees."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -15,7 +14,7 @@ from helpers.classical.nearest_neighbours import as_rows, check_k
 from helpers.classical.trees import Tree
 from helpers.evaluation import metrics
 from helpers.evaluation.predictor import Predictor, labelling
-from helpers.runtime import cache, precision
+from helpers.runtime import precision
 
 WHOLE = 2**30  # a depth that cuts nothing
 
@@ -93,54 +92,6 @@ def fit_components(x_train, *, n: int) -> PCA:
 def project(pca: PCA, x) -> np.ndarray:
     """Return images or rows on the principal axes: float32 (n, n_components)."""
     return pca.transform(as_rows(x, "x", n_features=pca.n_features_in_)).astype(np.float32)
-
-
-def component_sweep(
-    x_train, y_train, *, x, y, components: Sequence[int], ks: Sequence[int], keep: bool = False
-) -> pd.DataFrame:
-    """Repeat the kNN sweep on ever more principal components, and take the best k of each.
-
-    keep: cache what is found. Returns a table with one row per number of components:
-    estimate, low, high (fractions), k.
-    """
-
-    def compute() -> pd.DataFrame:
-        pca = fit_components(x_train, n=max(components))
-        z_train, z = project(pca, x_train), project(pca, x)
-        lines = []
-        for n in components:
-            scores = accuracies(
-                y, validation_curves.knn_sweep(z_train[:, :n], y_train, x=z[:, :n], ks=ks).predictions, index=ks
-            )
-            best = scores["estimate"].idxmax()
-            lines.append({**scores.loc[best], "k": int(best)})
-        return pd.DataFrame(lines)
-
-    inputs = {"train": x_train, "labels": y_train, "x": x, "y": y, "components": list(components), "ks": list(ks)}
-    found = cache.frame(compute, inputs=inputs, modules=[__name__]) if keep else compute()
-    return found.set_axis(list(components))
-
-
-@dataclass(frozen=True, eq=False)
-class LeaveOneOut:
-    """What kNN says of each image, asked of all others: predictions int64 (len(ks), n), seconds it took."""
-
-    ks: tuple[int, ...]
-    predictions: np.ndarray
-    seconds: float
-
-
-def leave_one_out(x, y, *, ks: Sequence[int]) -> LeaveOneOut:
-    """Name each of the images x (n, ...), labels y (n,), by its k nearest among the others, for every k.
-
-    One exact search answers for all (`validation_curves.knn_sweep`); what it finds is always cached.
-    """
-    found = cache.arrays(
-        lambda: {"predictions": validation_curves.knn_sweep(x, y, ks=ks).predictions},
-        inputs={"x": x, "y": y, "ks": [int(k) for k in ks]},
-        modules=[__name__],
-    )
-    return LeaveOneOut(tuple(ks), found.arrays["predictions"], found.seconds)
 
 
 def pruning_sweep(fitted: Tree, *, x, y, n: int = 80) -> pd.DataFrame:
