@@ -26,7 +26,7 @@ def sweep_chart(
 ) -> go.Figure:
     """Draw accuracy over one setting, a curve for each table.
 
-    scores: name -> table as from `sweeps.accuracies`: the index is x; estimate and, for a band, low and high are
+    scores: name -> table as from `estimators.accuracies`: the index is x; estimate and, for a band, low and high are
     fractions. A name that ends in "one-hot" is dotted. colours: palette keys, in order. mark: a place on the
     first curve and words for it. printed: published accuracies by x, dashed in grey, a lone one as a dot.
     A logarithmic axis of few places has its ticks there.
@@ -53,7 +53,7 @@ def sweep_chart(
 def cost_chart(frame: pd.DataFrame, *, height: int = 480) -> go.Figure:
     """Draw accuracy over the time of one answer; the area of a dot is the memory the model takes.
 
-    frame: as from `baselines.cost_table`. The time axis is logarithmic.
+    frame: as from `estimators.cost_table`. The time axis is logarithmic.
     """
     fig = go.Figure()
     low, high = np.log10(frame["milliseconds"].min()), np.log10(frame["milliseconds"].max())
