@@ -13,7 +13,7 @@ STAMP := $(VENV)/.ready-$(shell cksum < requirements.lock | cut -d' ' -f1)
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PYTHONHASHSEED ?= 0
 unexport PYTHONPATH
-# Where folds are trained when not here: make reports DASK_SCHEDULER=tcp://host:8786
+# Where networks are trained when not here: make reports DASK_SCHEDULER=tcp://host:8786
 export DASK_SCHEDULER
 
 .PHONY: help setup extras reports smoke full status diff study test readme lint format lock lab clean
@@ -23,7 +23,7 @@ help: ## list the targets
 	@printf 'Handwritten digits: a report series\n\n'
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1|\2/' | column -t -s '|'
 	@printf '\nOptions: NOTEBOOK=02 (one notebook, by number or name), FORCE=1 (run even if fresh), TIMEOUT=seconds (per notebook), PYTHON=python3.12,\n'
-	@printf '  JOBS=2 (notebooks of a build or points of a study side by side), DASK_SCHEDULER=tcp://host:8786 (the folds of report 07, or the points of a study, on that Dask cluster)\n'
+	@printf '  JOBS=2 (notebooks of a build or points of a study side by side), DASK_SCHEDULER=tcp://host:8786 (trainings, or the points of a study, on that Dask cluster)\n'
 
 setup: $(STAMP) ## make .venv from requirements.lock (other targets do it by themselves)
 

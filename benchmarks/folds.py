@@ -5,7 +5,7 @@
 
 Two processes of one thread each, against one process of two threads (with more cores: one process a core, against
 one for all). Every case runs in a fresh process of its own with a store that is thrown away, and the wall time
-includes starting the workers and importing TensorFlow in them. `training.cross_validation` does the faster by default.
+includes starting the workers and importing TensorFlow in them. `training.parallel` does the faster by default.
 """
 
 import argparse
@@ -32,11 +32,9 @@ def measure(name: str, processes: int, threads: int, n: int, n_folds: int) -> No
     parts = folds.k_folds(source, 5)[:n_folds]
     with tempfile.TemporaryDirectory() as store:
         begin = time.perf_counter()
-        trained = cross_validation.cross_validate(
-            RECIPES[name], parts, source=source, processes=processes, threads=threads, store=store
-        )
+        runs = cross_validation.cross_validate(RECIPES[name], parts, processes=processes, threads=threads, store=store)
         wall = time.perf_counter() - begin
-    print(wall, sum(one.seconds for one in trained))
+    print(wall, sum(run.seconds for run in runs))
 
 
 def main() -> None:

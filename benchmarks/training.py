@@ -1,7 +1,7 @@
 """Training speed: Keras's `fit` as published against our engine, and the time to a given accuracy.
 
-    .venv/bin/python benchmarks/fit.py            # all of it; about 20 minutes on 2 quiet cores
-    .venv/bin/python benchmarks/fit.py --quick    # a tenth of the images, one seed; a minute or two
+    .venv/bin/python benchmarks/training.py            # all of it; about 20 minutes on 2 quiet cores
+    .venv/bin/python benchmarks/training.py --quick    # a tenth of the images, one seed; a minute or two
 
 Prints three tables. (1) Seconds per epoch of NF264's deep network on the same images in the same process. (2) Test
 accuracy and seconds of our recipe, median over seeds; every training is done afresh, in a store that is thrown away.

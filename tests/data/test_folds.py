@@ -1,5 +1,7 @@
 """Which rows are held out: against scikit-learn's own splitters and plain set arithmetic."""
 
+import pickle
+
 import numpy as np
 import pytest
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
@@ -29,37 +31,60 @@ def test_the_draw_is_that_of_scikit_learn(kind, grouped, source):
     found = folds.k_folds(source, 4, kind=kind, seed=3, groups=groups)
     oracle = ORACLES[kind, grouped](4, shuffle=True, random_state=3)
     for fold, (train, val) in zip(found, oracle.split(np.zeros((600, 1)), source.labels, groups), strict=True):
-        assert np.array_equal(fold.train, train)
-        assert np.array_equal(fold.val, val)
-        assert len(fold.test) == 0
+        assert np.array_equal(fold.train_index, train)
+        assert np.array_equal(fold.val_index, val)
+        assert len(fold.test_index) == 0
 
 
 def test_every_row_is_held_out_once_and_groups_stay_whole(source):
     rows = np.arange(600)[::-2]
     found = folds.k_folds(source, 5, rows=rows, groups=GROUPS)
-    assert sorted(np.concatenate([fold.val for fold in found]).tolist()) == sorted(rows.tolist())
+    assert sorted(np.concatenate([fold.val_index for fold in found]).tolist()) == sorted(rows.tolist())
     for fold in found:
-        assert set(fold.train) | set(fold.val) == set(rows)
-        assert not set(GROUPS[fold.train]) & set(GROUPS[fold.val])
+        assert set(fold.train_index) | set(fold.val_index) == set(rows)
+        assert not set(GROUPS[fold.train_index]) & set(GROUPS[fold.val_index])
 
 
 def test_stratified_folds_hold_the_classes_in_proportion(source):
-    counts = [np.bincount(source.labels[fold.val], minlength=10) for fold in folds.k_folds(source, 5)]
+    counts = [np.bincount(source.labels[fold.val_index], minlength=10) for fold in folds.k_folds(source, 5)]
     assert np.ptp(counts, axis=0).max() <= 1
-    plain = [np.bincount(source.labels[fold.val], minlength=10) for fold in folds.k_folds(source, 5, kind="plain")]
+    plain = [
+        np.bincount(source.labels[fold.val_index], minlength=10) for fold in folds.k_folds(source, 5, kind="plain")
+    ]
     assert np.ptp(plain, axis=0).max() > 1
 
 
-def test_a_fold_cuts_the_images_of_its_rows_and_no_other_dataset(source):
+def test_a_fold_is_a_split_that_cuts_its_rows_when_asked(source):
     fold = folds.k_folds(source, 3, test=[5, 1])[1]
-    split = fold.cut(source)
-    assert np.array_equal(split.x_train, source.images[fold.train])
-    assert np.array_equal(split.y_val, source.labels[fold.val])
-    assert np.array_equal(split.x_test, source.images[[5, 1]])
-    assert split.fingerprint == fold.fingerprint == splits.fingerprint(source.checksum, fold.train, fold.val, [5, 1])
-    other = build_dataset("other", 255 - source.images, source.labels)
-    with pytest.raises(ValueError, match="other: fold 2 of 3 was not made of this dataset"):
-        fold.cut(other)
+    assert not {"x_train", "y_val"} & set(vars(fold)), "nothing is cut before it is asked for"
+    assert np.array_equal(fold.x_train, source.images[fold.train_index])
+    assert np.array_equal(fold.y_val, source.labels[fold.val_index])
+    assert np.array_equal(fold.x_test, source.images[[5, 1]])
+    assert fold.x_train is fold.x_train
+    assert not fold.x_train.flags.writeable
+    rows = fold.train_index, fold.val_index, [5, 1]
+    assert fold.fingerprint == splits.fingerprint(source.checksum, *rows)
+    travelled = pickle.loads(pickle.dumps(fold))
+    assert not {"x_train", "y_val"} & set(vars(travelled)), "images travel once, as the source"
+    assert np.array_equal(travelled.x_train, fold.x_train)
+
+
+def test_fingerprints_are_those_of_committed_records():
+    assert load.make_split("nf264").fingerprint == "0cba9a3a632fe2e6"
+    assert load.make_split("kaggle").fingerprint == "b58504aa52da2783"
+    assert (
+        load.make_split("standard", n_train=1000, n_validation=500, n_test=100, seed=3).fingerprint
+        == "6a738040c5f6b267"
+    )
+
+
+def test_a_split_of_arrays_keeps_its_parts_apart(source):
+    x, y = source.images, source.labels
+    split = splits.of_arrays("apart", (x[:5], y[:5]), (x[5:7], y[5:7]), (x[:3], y[:3]))
+    assert np.array_equal(split.x_train, x[:5])
+    assert np.array_equal(split.y_val, y[5:7])
+    assert np.array_equal(split.x_test, x[:3])
+    assert split.shape == x.shape[1:]
 
 
 def test_fingerprints_tell_folds_apart_and_agree_with_named_splits(source):
@@ -76,11 +101,11 @@ def test_nf264_folds_are_the_published_ones_with_the_leak_kept():
     order = np.argsort(pooled.labels, kind="stable")
     oracle = list(KFold(5, shuffle=True, random_state=1).split(order))
     for fold, (train, val) in zip(found, oracle, strict=True):
-        assert np.array_equal(fold.train, order[train])
-        assert np.array_equal(fold.val, order[val])
-        assert len(fold.val) == 14_000
-        assert np.bincount(pooled.labels[fold.test])[0] == 685  # as the project prints
-        overlap = set(fold.test.tolist()) & set(fold.train.tolist())
+        assert np.array_equal(fold.train_index, order[train])
+        assert np.array_equal(fold.val_index, order[val])
+        assert len(fold.val_index) == 14_000
+        assert np.bincount(pooled.labels[fold.test_index])[0] == 685  # as the project prints
+        overlap = set(fold.test_index.tolist()) & set(fold.train_index.tolist())
         assert folds.seen(fold).sum() == len(overlap)
         assert 0.78 < len(overlap) / 7000 < 0.82
     assert sum(int((~folds.seen(fold)).sum()) for fold in found) == 7000  # each test image is new to one fold only
@@ -102,9 +127,9 @@ BAD = [
     (lambda s: folds.k_folds(s, 41, groups=GROUPS), r"n_splits = 41, expected 2..40, the number of groups"),
     (lambda s: folds.k_folds(s, kind="loo"), "kind = 'loo', expected one of stratified, plain"),
     (lambda s: folds.k_folds(s, groups=GROUPS[1:]), "groups has length 599, expected 600"),
-    (lambda s: folds.make(s, "x", [0, 1], [1, 2]), "val: 1 rows are also in train, first 1"),
-    (lambda s: folds.make(s, "x", [], [1]), "train: got no rows"),
-    (lambda s: folds.make(s, "x", [0], [600]), "val: rows 600..600, expected within 0..599"),
+    (lambda s: splits.make(s, "x", [0, 1], [1, 2]), "val: got 1 rows that are also in train, first 1"),
+    (lambda s: splits.make(s, "x", [], [1]), "train: got no rows"),
+    (lambda s: splits.make(s, "x", [0], [600]), "val: got rows 600..600; 0..599 are allowed"),
     (lambda s: folds.repeated(s, 0), "n_repeats = 0"),
     (lambda s: folds.disjoint(s.labels, 0), "n_sets = 0"),
 ]

@@ -30,13 +30,18 @@ def answer(source, fold, wrong_when_new, epochs=4):
 
     def read(rows):
         predicted = source.labels[rows].copy()
-        new = np.flatnonzero(~np.isin(rows, fold.train))[:wrong_when_new]
+        new = np.flatnonzero(~np.isin(rows, fold.train_index))[:wrong_when_new]
         predicted[new] = (predicted[new] + 1) % 10
         return predicted
 
     history = pd.DataFrame({"accuracy": np.linspace(0.5, 1.0, epochs)})
     return SimpleNamespace(
-        val_predictions=read(fold.val), test_predictions=read(fold.test), history=history, seconds=2.0, parameters=7
+        val_predictions=read(fold.val_index),
+        test_predictions=read(fold.test_index),
+        history=history,
+        seconds=2.0,
+        parameters=7,
+        spec=SimpleNamespace(split=fold),
     )
 
 
@@ -45,8 +50,8 @@ def answers(source, parts):
     return [answer(source, fold, wrong) for fold, wrong in zip(parts, [5, 4, 2, 3, 4, 6], strict=True)]
 
 
-def test_every_way_of_asking_is_counted(source, parts, answers):
-    found = leak.examine(answers, parts, source=source, origin="made up")
+def test_every_way_of_asking_is_counted(parts, answers):
+    found = leak.examine(answers, origin="made up")
     assert found.best == 2
     n_new = int((~folds.seen(parts[2])).sum())
     missed = min(2, n_new)
@@ -66,26 +71,26 @@ def test_every_way_of_asking_is_counted(source, parts, answers):
 
 
 def test_rows_on_a_short_budget_are_not_judged(source, parts, answers):
-    short = leak.examine(answers, parts, source=source, origin="made up")
+    short = leak.examine(answers, origin="made up")
     rows = leak.rows(short, len(source), section="here")
     assert [row.claim_id for row in rows] == ["nf264-cv-mean", "nf264-final", None, None]
     assert rows[0].value == pytest.approx(np.mean(short.fold_scores))
     assert rows[0].n == 400
     assert all(one.verdict == "not comparable" for one in results.verdicts(rows))
     long = [answer(source, fold, 1, epochs=20) for fold in parts]
-    rows = leak.rows(leak.examine(long, parts, source=source, origin="made up"), len(source), section="here")
+    rows = leak.rows(leak.examine(long, origin="made up"), len(source), section="here")
     assert all(one.verdict != "not comparable" for one in results.verdicts(rows))
     assert "trained on" in rows[1].note
 
 
-def test_parts_that_do_not_fit_are_refused(source, parts, answers):
+def test_parts_that_do_not_fit_are_refused(source, answers):
     with pytest.raises(ValueError, match="has trained on test images"):
-        leak.examine(answers[:5], parts[:5], source=source, origin="")
-    with pytest.raises(ValueError, match="new to exactly one fold"):
-        leak.examine(answers[1:], parts[1:], source=source, origin="")
+        leak.examine(answers[:5], origin="")
+    with pytest.raises(ValueError, match="new to no fold or to several"):
+        leak.examine(answers[1:], origin="")
     other = folds.k_folds(source, test=[1, 2])
     with pytest.raises(ValueError, match="different test images"):
-        leak.examine(answers, [*other, parts[-1]], source=source, origin="")
+        leak.examine([*(answer(source, fold, 1) for fold in other), answers[-1]], origin="")
 
 
 def test_what_the_printed_numbers_say_by_themselves():
@@ -93,7 +98,7 @@ def test_what_the_printed_numbers_say_by_themselves():
     # Fold 4 printed the largest of the five accuracies, and 99.89% of 7,000 leaves 8 misread.
     assert (found.best, found.n, found.missed) == (3, 7000, 8)
     fold = folds.nf264_folds(load.load_mnist().pooled)[3]
-    assert found.n_seen == len(set(fold.train) & set(fold.test))
+    assert found.n_seen == len(set(fold.train_index) & set(fold.test_index))
     share = found.n_seen / 7000
     assert found.expected == pytest.approx(share + (1 - share) * 0.9927142857, abs=1e-6)
     assert found.implied.estimate == pytest.approx(1 - 8 / (7000 - found.n_seen))
@@ -114,10 +119,12 @@ def test_strangers_are_whole_writers_and_counted_as_people(source, monkeypatch):
     ids = known.ids[rows]
     bad = np.isin(ids, [3, 4, 5])  # three hands nobody can read
 
-    def pretend(recipe, parts, *, source):
+    def pretend(recipe, parts):
         for fold in parts:
-            assert not set(ids[fold.train]) & set(ids[fold.val])
-        return [SimpleNamespace(fold=f, val_predictions=np.where(bad[f.val], -1, source.labels[f.val])) for f in parts]
+            assert not set(ids[fold.train_index]) & set(ids[fold.val_index])
+        reads = [np.where(bad[fold.val_index], -1, fold.y_val) for fold in parts]
+        specs = [SimpleNamespace(split=fold) for fold in parts]
+        return [SimpleNamespace(spec=s, val_predictions=read) for s, read in zip(specs, reads, strict=True)]
 
     monkeypatch.setattr(cross_validation, "cross_validate", pretend)
     first = folds.k_folds(source)
@@ -130,7 +137,7 @@ def test_strangers_are_whole_writers_and_counted_as_people(source, monkeypatch):
     assert found.wider > 2
     assert found.paired.only_a == bad.sum()
     assert found.paired.only_b == 0
-    assert found.shared == np.isin(ids[first[0].val], ids[first[0].train]).mean()
+    assert found.shared == np.isin(ids[first[0].val_index], ids[first[0].train_index]).mean()
     assert list(found.intervals)[2:] == list(strangers.SERIES)
     student = np.isin(known.series[rows], 4)
     assert found.intervals["high-school students"].estimate == pytest.approx((~bad)[student].mean())

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from scipy import special
 
-from helpers.data import load
-from helpers.data.splits import Split
+from helpers.data import load, splits
 from helpers.evaluation import metrics, selective
 from helpers.experiments.sorting_office import office, outside, systems
 from helpers.training.specs import TrainSpec
@@ -20,10 +19,8 @@ def make_run(seed, *, model="fast_e", fingerprint="toy", sharpness=2.0):
     labels = np.random.default_rng(1).integers(0, 10, (2, 600))
     logits = rng.normal(0, 1.5, (2, 600, 10)) + 5 * np.eye(10)[labels]
     images = np.zeros((600, 28, 28), np.uint8)
-    rows = np.arange(600)
-    split = Split(
-        "toy", images[:1], labels[0][:1], images, labels[0], images, labels[1], rows[:1], rows, rows, fingerprint
-    )
+    split = splits.of_arrays("toy", (images[:1], labels[0][:1]), (images, labels[0]), (images, labels[1]))
+    split = replace(split, fingerprint=fingerprint)
 
     class Made:
         spec = TrainSpec(model, split, precision="float32")
@@ -71,7 +68,9 @@ def test_an_average_is_the_mean_of_probabilities(team):
 def test_temperature_and_threshold_ignore_the_test(team):
     run = make_run(0)
     before = systems.build("fast", [run], prices=PRICES)
-    run.spec = replace(run.spec, split=replace(run.spec.split, y_test=run.spec.split.y_test[::-1].copy()))
+    old = run.spec.split
+    parts = (old.x_train, old.y_train), (old.x_val, old.y_val), (old.x_test, old.y_test[::-1])
+    run.spec = replace(run.spec, split=splits.of_arrays("toy", *parts))
     after = systems.build("fast", [run], prices=PRICES)
     assert (before.temperature, before.threshold) == (after.temperature, after.threshold)
     assert before.test.wrong != after.test.wrong

@@ -7,7 +7,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-from helpers.data.splits import Split
+from helpers.data import splits
 from helpers.experiments.mlp import perceptrons
 from helpers.experiments.mlp.perceptrons import Reading
 from helpers.runtime import paths, run_store
@@ -24,11 +24,9 @@ def split():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 10, 400)
     images = np.clip(rng.integers(0, 256, (10, 28, 28))[labels] + rng.normal(0, 40, (400, 28, 28)), 0, 255)
-    a, b, rows = slice(0, 300), slice(300, 400), np.arange(400)
+    a, b = slice(0, 300), slice(300, 400)
     images = images.astype(np.uint8)
-    return Split(
-        "toy", images[a], labels[a], images[b], labels[b], images[b], labels[b], rows[a], rows[b], rows[b], "x"
-    )
+    return splits.of_arrays("toy", *((images[part], labels[part]) for part in (a, b, b)))
 
 
 def network(max_iter, **changes):
@@ -42,7 +40,7 @@ def test_every_reading_is_fitted_under_its_name_to_the_images_it_asks_for(split)
     assert list(fitted) == ["plain", "one-hot", "fifty"]
     assert fitted["fifty"].passes == 5
     assert np.mean(fitted["plain"].predict(split.x_val) == split.y_val) > 0.9
-    few = replace(split, x_train=split.x_train[:50], y_train=split.y_train[:50], fingerprint="few")
+    few = splits.make(split.source, "few", split.train_index[:50])
     alone = perceptrons.cached_fit(Reading(network(5)), few)
     np.testing.assert_array_equal(fitted["fifty"].weights[0], alone.weights[0])
 
@@ -57,7 +55,8 @@ def test_scaling_is_what_the_network_sees(split):
     # Unscaled pixels are 255 times as large, so the same network on images / 255 differs.
     scaled, unscaled = (perceptrons.cached_fit(Reading(network(1), scaled=s), split) for s in (True, False))
     assert not np.array_equal(scaled.predict(split.x_val), unscaled.predict(split.x_val))
-    dark = replace(split, x_train=split.x_train // 255 * 0, fingerprint="dark")
+    rest = (split.x_val, split.y_val), (split.x_test, split.y_test)
+    dark = splits.of_arrays("dark", (split.x_train * 0, split.y_train), *rest)
     assert len(set(perceptrons.cached_fit(Reading(network(1)), dark).predict(dark.x_train))) == 1
 
 

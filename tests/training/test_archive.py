@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from test_fit import make_split, small
 
+from helpers.data import splits
 from helpers.reporting.run import freshness
 from helpers.runtime import paths
 from helpers.training import archive, fit, parallel
@@ -35,7 +36,8 @@ def test_what_goes_in_comes_out(run):
     assert np.array_equal(found.test_predictions, run.test_logits.argmax(axis=1))
     assert np.array_equal(found.val_predictions, run.val_logits.argmax(axis=1))
     odds = np.exp(run.test_logits.astype(float))
-    assert np.allclose(found.test_confidence, (odds / odds.sum(axis=1, keepdims=True)).max(axis=1), atol=0.0026)
+    _, confidence = archive._unpack(json.loads(path.read_text())["test"], run.spec.split.y_test)
+    assert np.allclose(confidence, (odds / odds.sum(axis=1, keepdims=True)).max(axis=1), atol=0.0026)
     assert np.allclose(found.history, run.history, rtol=1e-5)
     assert found.cost == pytest.approx(run.cost, abs=0.01)
     assert found.provenance.startswith(f"recorded {found.finished}, trained in")
@@ -98,7 +100,8 @@ def test_an_unsure_network_is_recorded_in_coarser_steps(run):
     rng = np.random.default_rng(0)
     n = 28_000
     labels = rng.integers(0, 10, n)
-    wide = replace(run.spec.split, x_test=np.zeros((n, 28, 28), np.uint8), y_test=labels)
+    old, images = run.spec.split, np.zeros((n, 28, 28), np.uint8)
+    wide = splits.of_arrays("wide", (old.x_train, old.y_train), (old.x_val, old.y_val), (images, labels))
     logits = rng.normal(0, 1, (n, 10)).astype(np.float32)
     logits[np.arange(n), labels] += rng.normal(4, 2, n)
     unsure = replace(run, spec=replace(run.spec, split=wide), test_logits=logits)
@@ -108,7 +111,9 @@ def test_an_unsure_network_is_recorded_in_coarser_steps(run):
     found = archive.find(unsure.spec)
     assert np.array_equal(found.test_predictions, logits.argmax(axis=1))
     odds = np.exp(logits.astype(float))
-    assert np.allclose(found.test_confidence, (odds / odds.sum(axis=1, keepdims=True)).max(axis=1), atol=0.026)
+    document = json.loads(path.read_text())
+    _, confidence = archive._unpack(document["test"], labels, document["levels"])
+    assert np.allclose(confidence, (odds / odds.sum(axis=1, keepdims=True)).max(axis=1), atol=0.026)
 
 
 def test_a_new_record_makes_its_readers_stale(run):
@@ -121,25 +126,27 @@ def test_a_new_record_makes_its_readers_stale(run):
 
 def test_collect_trains_and_records_in_the_full_profile_only(run, monkeypatch):
     asked = []
-    monkeypatch.setattr(fit, "run", lambda spec: asked.append((spec.seed, spec.epochs)) or replace(run, spec=spec))
+
+    def train(specs, *, finished=None):
+        asked.append(specs)
+        if isinstance(specs, dict):
+            return {name: replace(run, spec=spec) for name, spec in specs.items()}
+        for spec in specs if isinstance(specs, list) else [specs]:
+            finished(replace(run, spec=spec))
+
+    monkeypatch.setattr(parallel, "train", train)
     specs = {"a": run.spec, "b": replace(run.spec, seed=1)}
     assert archive.collect(specs, profile="standard") == {}
     assert asked == []
     smoke = archive.collect(specs, profile="smoke")
     assert np.array_equal(smoke["a"].test_predictions, run.test_predictions)
     assert not (paths.REPORTS / "runs").exists()
-    assert asked == [(run.spec.seed, 1), (1, 1)]  # a taste of each
-    asked.clear()
-
-    def train(specs, *, threads, finished):
-        asked.append(([spec.seed for spec in specs], threads))
-        for spec in specs:
-            finished(replace(run, spec=spec))
-
-    monkeypatch.setattr(parallel, "train", train)
-    monkeypatch.setattr(archive, "available_threads", lambda: 8)
+    assert [(spec.seed, spec.epochs) for spec in asked.pop().values()] == [
+        (run.spec.seed, 1),
+        (1, 1),
+    ]  # a taste of each
     archive.collect({"a": run.spec}, profile="full")
-    assert asked == [([run.spec.seed], 8)]  # alone, it gets every core
+    assert asked == [run.spec], "alone, it gets every core"
     archive.collect({"a": run.spec}, profile="full")
     assert len(asked) == 1  # a record answers for its training, on whatever machine it was made
     assert list(archive.collect(specs, profile="standard")) == ["a"]

@@ -12,16 +12,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from helpers.data import splits
 from helpers.data.splits import Split
 from helpers.models import architectures, handwriting
 from helpers.models.augmentation import Warp
 from helpers.runtime import files, run_store
-from helpers.training import compiled, fit, loops, recipes
+from helpers.training import fit, recipes, step
 
 # A split made without files, so that a subprocess can make the very same one.
 MAKE_SPLIT = """
 import numpy as np
-from helpers.data.splits import Split
+from helpers.data import splits
 
 def make_split(n=320, seed=0):
     rng = np.random.default_rng(seed)
@@ -30,9 +31,7 @@ def make_split(n=320, seed=0):
     noise = rng.normal(0, 60, (n + 100, 28, 28))
     images = np.clip(prototypes[labels] + noise, 0, 255).astype(np.uint8)
     a, b, c = slice(0, n), slice(n, n + 50), slice(n + 50, None)
-    rows = np.arange(n + 100)
-    return Split("toy", images[a], labels[a], images[b], labels[b], images[c], labels[c],
-                 rows[a], rows[b], rows[c], f"toy-{n}-{seed}")
+    return splits.of_arrays("toy", *((images[part], labels[part]) for part in (a, b, c)))
 """
 namespace: dict = {}
 exec(MAKE_SPLIT, namespace)
@@ -113,11 +112,11 @@ def test_the_same_spec_gives_the_same_bits_and_another_seed_others(undisturbed, 
 def test_a_network_that_was_trained_before_gives_the_bits_of_a_new_one(split, tmp_path, monkeypatch):
     """Other seeds, rates, strengths of warps and images, and a training that failed, leave no trace in it."""
     before = restless(make_split(200, 5), seed=8, learning_rate=0.1, augmentation=Warp(rotation=40.0), epochs=2)
-    compiled._idle.clear()
+    step._idle.clear()
     alone = fit.run(restless(split, epochs=2), store=tmp_path / "alone")
     made = []
-    monkeypatch.setattr(compiled, "_compile", lambda spec, make=compiled._compile: made.append(spec) or make(spec))
-    compiled._idle.clear()
+    monkeypatch.setattr(step, "_compile", lambda spec, make=step._compile: made.append(spec) or make(spec))
+    step._idle.clear()
     fit.run(before, store=tmp_path / "shared")
     again = fit.run(restless(split, epochs=2), store=tmp_path / "shared")
     assert made == [before], "one network for both"
@@ -127,16 +126,14 @@ def test_a_network_that_was_trained_before_gives_the_bits_of_a_new_one(split, tm
         broken.setattr(fit, "_validate", lambda *given: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             fit.run(restless(split, seed=9), store=tmp_path / "shared")
-    assert not compiled._idle, "what failed half-way is not used again"
+    assert not step._idle, "what failed half-way is not used again"
 
 
 def test_what_is_built_in_is_not_shared(split):
     """Everything but seeds, data, rates and lengths is part of the graph of a step."""
     base = restless(split)
     shared = {"seed": 3, "epochs": 9, "batch_size": 8, "learning_rate": 0.5, "schedule": "constant", "views": 5}
-    assert {compiled._recipe(restless(split, **{name: value})) for name, value in shared.items()} == {
-        compiled._recipe(base)
-    }
+    assert {step._recipe(restless(split, **{name: value})) for name, value in shared.items()} == {step._recipe(base)}
     apart = [
         {"optimizer": "sgd"},
         {"momentum": 0.5},
@@ -150,8 +147,8 @@ def test_what_is_built_in_is_not_shared(split):
         {"options": {"batch_norm": True, "dropout": 0.4}},
         {"precision": "mixed_bfloat16"},
     ]
-    names = [compiled._recipe(base), *(compiled._recipe(restless(split, **change)) for change in apart)]
-    names.append(compiled._recipe(replace(base, model="new", options={})))
+    names = [step._recipe(base), *(step._recipe(restless(split, **change)) for change in apart)]
+    names.append(step._recipe(replace(base, model="new", options={})))
     assert len(set(names)) == len(apart) + 2
 
 
@@ -385,23 +382,22 @@ def test_two_processes_train_it_once(tmp_path, split):
 
 def test_a_loss_that_is_not_finite_names_epoch_and_step_and_keeps_the_last_good_state(split, tmp_path, monkeypatch):
     spec = small(split, epochs=3)
-    draw = fit._draw
+    make, seen = step.make_steps, []
 
-    def poisoned(spec, epoch):
-        rows, warps = draw(spec, epoch)
-        return rows, np.where(epoch == 1, np.nan, warps)
+    def poisoned(*args, **kwargs):
+        real = make(*args, **kwargs)
 
-    real = loops.CompiledLoop.steps
-    seen = []
+        def steps(*given):
+            losses, correct = real(*given)
+            seen.append(1)
+            if len(seen) == 2:  # one chunk an epoch here, so this is the second epoch
+                losses[3:] = np.nan
+            return losses, correct
 
-    def steps(self, *given):
-        losses, correct = real(self, *given)
-        seen.append(1)
-        if len(seen) == 2:  # one chunk an epoch here, so this is the second epoch
-            losses[3:] = np.nan
-        return losses, correct
+        return steps
 
-    monkeypatch.setattr(loops.CompiledLoop, "steps", steps)
+    step._idle.clear()
+    monkeypatch.setattr(step, "make_steps", poisoned)
     with pytest.raises(fit.Diverged, match=r"epoch 2, step 4 of 10.*after epoch 1, is kept") as caught:
         fit.run(spec, store=tmp_path)
     assert str(tmp_path) in str(caught.value)
@@ -409,7 +405,7 @@ def test_a_loss_that_is_not_finite_names_epoch_and_step_and_keeps_the_last_good_
     epoch, arrays = run_store.load_checkpoint(entry)
     assert epoch == 1
     assert all(np.isfinite(a).all() for name, a in arrays.items() if name.startswith("v"))
-    monkeypatch.setattr(loops.CompiledLoop, "steps", real)
+    monkeypatch.undo()
     assert fit.run(spec, store=tmp_path).resumed_from == 1
 
 
@@ -456,7 +452,7 @@ def test_no_epochs_is_the_network_before_training(split, tmp_path):
 
 
 def test_without_validation_images(split, tmp_path):
-    empty = replace(split, x_val=split.x_val[:0], y_val=split.y_val[:0], fingerprint="toy-no-validation")
+    empty = splits.make(split.source, "toy", split.train_index, [], split.test_index)
     run = fit.run(small(empty), store=tmp_path)
     assert run.history["val_accuracy"].isna().all()
     assert run.val_logits.shape == (0, 10)
@@ -469,17 +465,6 @@ def test_plateau_lowers_the_rate_when_validation_stalls(split, tmp_path):
                  schedule_options={"patience": 1, "minimum": 1e-9})  # fmt: skip
     rates = fit.run(spec, store=tmp_path).history["learning_rate"].to_numpy()
     assert rates[-1] < rates[0]
-
-
-def test_the_portable_loop_takes_the_same_steps(split, tmp_path, monkeypatch):
-    spec = restless(split, epochs=1, optimizer="sgd", learning_rate=0.01, nesterov=True, options={"batch_norm": True})
-    compiled = fit.run(spec, store=tmp_path / "a")
-    monkeypatch.setenv("DIGITS_LOOP", "portable")
-    portable = fit.run(spec, store=tmp_path / "b")
-    # The portable loop reports the decay as part of the loss: half the L2 norm times 1e-4, which is small.
-    np.testing.assert_allclose(portable.step_losses, compiled.step_losses, rtol=0.02, atol=0.03)
-    for a, b in zip(weights(portable), weights(compiled), strict=True):
-        np.testing.assert_allclose(a, b, atol=2e-3)
 
 
 def test_weight_decay_is_the_gradient_of_half_the_squared_norm(split, tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.data.splits import Split
+from helpers.data import splits
 from helpers.training import fit, inspection
 
 
@@ -11,10 +11,8 @@ from helpers.training import fit, inspection
 def runs(tmp_path_factory):
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (60, 28, 28)).astype(np.uint8), rng.integers(0, 10, 60)
-    a, b, rows = slice(0, 40), slice(40, 60), np.arange(60)
-    split = Split(
-        "toy", images[a], labels[a], images[b], labels[b], images[b], labels[b], rows[a], rows[b], rows[b], "x"
-    )
+    a, b = slice(0, 40), slice(40, 60)
+    split = splits.of_arrays("toy", *((images[part], labels[part]) for part in (a, b, b)))
     store = tmp_path_factory.mktemp("runs")
     names = ("linear", "nf264_shallow", "fast_b")
     return {

@@ -1,13 +1,15 @@
-"""Trainings side by side: the same bits as one after another, each once, whoever asks first."""
+"""Trainings side by side: the same bits in processes, one after another and on a cluster; each once, whoever asks."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_fit import make_split
+from test_fit import assert_same_run, make_split
 
-from helpers.runtime import device, run_store
-from helpers.training import fit, parallel, recipes, workers
+from helpers.data import folds
+from helpers.runtime import device, precision, run_store
+from helpers.training import fine_tuning, fit, parallel, recipes, workers
 
 pytestmark = [pytest.mark.slow]
 
@@ -43,21 +45,20 @@ def test_one_at_a_time_gives_the_same_bits(side_by_side, specs, tmp_path):
     alone = parallel.train(specs[:2], processes=1, store=tmp_path)
     for one, other in zip(side_by_side, alone, strict=False):
         assert one.key == other.key
-        assert np.array_equal(one.test_logits, other.test_logits)
-        assert all(
-            np.array_equal(a, b) for a, b in zip(one.load().get_weights(), other.load().get_weights(), strict=True)
-        )
+        assert_same_run(one, other)
 
 
 def test_what_is_stored_starts_no_worker(side_by_side, specs, store, monkeypatch):
     monkeypatch.setattr(workers, "spread", lambda *_, **__: pytest.fail("a worker was started"))
     heard = []
-    groups = parallel.train_groups({"both": specs[:2], "first": specs[:1]}, store=store, finished=heard.append)
+    groups = {"both": specs[:2], "first": specs[:1], "alone": specs[1], "none": []}
+    found = parallel.train(groups, store=store, finished=heard.append)
     assert sorted(run.spec.seed for run in heard) == [0, 1]
-    assert {name: [run.spec.seed for run in runs] for name, runs in groups.items()} == {"both": [0, 1], "first": [0]}
-    assert all(run.reused for runs in groups.values() for run in runs)
-    named = parallel.train_named({"b": specs[1], "a": specs[0]}, store=store)
-    assert {name: run.spec.seed for name, run in named.items()} == {"b": 1, "a": 0}
+    assert [run.spec.seed for run in found["both"]] == [0, 1]
+    assert [run.spec.seed for run in found["first"]] == [0]
+    assert (list(found), found["alone"].spec.seed, found["none"]) == (list(groups), 1, [])
+    assert all(run.reused for run in found["both"])
+    assert parallel.train([], store=store) == []
 
 
 def test_one_at_a_time_on_the_same_threads_stays_in_this_process(specs, monkeypatch, tmp_path):
@@ -95,8 +96,117 @@ def test_an_error_reaches_the_caller_and_what_was_finished_stays(specs, tmp_path
 
 
 def test_bad_numbers_are_named(specs):
-    with pytest.raises(ValueError, match="processes = 0"):
+    with pytest.raises(ValueError, match="processes: got 0"):
         parallel.train(specs, processes=0)
-    with pytest.raises(ValueError, match="threads = True"):
+    with pytest.raises(ValueError, match="threads: got True"):
         parallel.train(specs, threads=True)
-    assert parallel.train([]) == []
+
+
+def test_a_single_training_gets_every_core_of_this_process(specs, tmp_path, monkeypatch):
+    heard = []
+    run = parallel.train(specs[0], store=tmp_path, finished=heard.append)
+    assert heard == [run]
+    assert run.key == fit.key(specs[0])
+    assert run.hardware["threads"] == device.threads()
+    again = parallel.train(specs[0], store=tmp_path, threads=1)
+    assert again.hardware["threads"] == 1
+
+
+def test_workers_fit_cores_and_memory(monkeypatch):
+    monkeypatch.setenv("DIGITS_THREADS", "8")
+    memory = type("Memory", (), {"available": 5 * workers.WORKER_BYTES + 1})
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
+    assert workers.available(1) == 5
+    assert workers.available(2) == 4
+    assert workers.available(100) == 1
+    monkeypatch.delenv("DIGITS_THREADS")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 4}, raising=False)
+    assert precision.available_threads() == 3
+
+
+def test_tensorflow_at_work_already_keeps_its_threads_and_they_are_named(monkeypatch):
+    import tensorflow as tf
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+    def refuse(number):
+        raise RuntimeError("Intra op parallelism cannot be modified after initialization.")
+
+    monkeypatch.setenv("DIGITS_THREADS", "7")
+    monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", refuse)
+    for found, meant in ((5, 5), (0, cores)):  # 0: as many as there are cores
+        monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda found=found: found)
+        assert device.threads.__wrapped__() == meant
+
+
+def test_a_worker_with_other_threads_or_another_key_says_so(specs, tmp_path, monkeypatch):
+    monkeypatch.setenv("DIGITS_THREADS", os.environ.get("DIGITS_THREADS", "1"))
+    monkeypatch.setattr(device, "threads", lambda: 7)
+    with pytest.raises(RuntimeError, match=r"threads = 1, but this worker's TensorFlow already works with 7"):
+        parallel._work({"a": specs[0]}, 1, tmp_path)
+    monkeypatch.setattr(device, "threads", lambda: 1)
+    with pytest.raises(RuntimeError, match=r"expected another; only workers with the same code, the same library"):
+        parallel._work({"another": specs[0]}, 1, tmp_path)
+
+
+def test_a_file_that_came_by_value_cannot_leave_its_directory(tmp_path):
+    parallel._install(tmp_path, "a" * 32, {"../../evil": b"x", "run.json": b"{}"})
+    assert not (tmp_path.parent / "evil").exists()
+    assert sorted(path.name for path in (tmp_path / ("a" * 32)).iterdir()) == ["evil", "run.json"]
+
+
+@pytest.fixture
+def cluster(tmp_path_factory, monkeypatch):
+    """Two worker processes with a file system root of their own: nothing is shared with this process."""
+    distributed = pytest.importorskip("distributed")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address=None,
+        local_directory=str(elsewhere),
+        env={"DIGITS_ROOT": str(elsewhere), "TF_CPP_MIN_LOG_LEVEL": "2"},
+    ) as running:
+        monkeypatch.setenv("DASK_SCHEDULER", running.scheduler_address)
+        yield elsewhere
+
+
+def test_a_dask_cluster_gives_the_same_bits_by_value(cluster, side_by_side, specs, tmp_path, monkeypatch):
+    """A mapping of trainings on different splits of two datasets, one of them begun from a file of this machine."""
+    source = specs[0].split.source
+    start = fine_tuning.from_file(side_by_side[0].directory / "model.keras")
+    asked = {
+        "folds": [replace(specs[0], split=part) for part in folds.k_folds(source, 2)],
+        "same": specs[1],
+        "other data": replace(specs[0], split=make_split(seed=1), views=5),
+        "begun": replace(specs[0], start=start, schedule="constant"),
+        "shorter": replace(specs[0], start=start, schedule="constant", epochs=1),
+    }
+    here = tmp_path / "here"
+    with monkeypatch.context() as patch:
+        patch.setattr(workers, "spread", lambda *_, **__: pytest.fail("trained here"))
+        remote = parallel.train(asked, store=tmp_path / "remote")
+        single = parallel.train(specs[0], store=tmp_path / "remote")
+    assert run_store.store_size(cluster / "build" / "runs")[0] == 7
+    monkeypatch.delenv("DASK_SCHEDULER")
+    local = parallel.train(asked, processes=1, store=here)
+    for one, other in zip(remote.pop("folds"), local.pop("folds"), strict=True):
+        assert_same_run(one, other)
+    for name, run in remote.items():
+        assert run.key == local[name].key
+        assert not run.reused
+        assert_same_run(run, local[name])
+    assert_same_run(single, side_by_side[0])
+    monkeypatch.setenv("DASK_SCHEDULER", "tcp://127.0.0.1:9")  # nobody: what came by value needs no cluster
+    assert all(run.reused for run in parallel.train(asked, store=tmp_path / "remote")["folds"])
+
+
+def test_a_scheduler_that_does_not_answer_is_named(specs, tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setenv("DASK_SCHEDULER", "tcp://127.0.0.1:9")
+    real = distributed.Client
+    monkeypatch.setattr(distributed, "Client", lambda address, **how: real(address, **{**how, "timeout": 1}))
+    with pytest.raises(RuntimeError, match=r"DASK_SCHEDULER=tcp://127\.0\.0\.1:9: no scheduler answers"):
+        parallel.train(specs, store=tmp_path)

@@ -1,70 +1,14 @@
-"""Which rows are held out in turn: folds of a dataset, plain, stratified or by writer, and repeated.
-
-A fold is row numbers only, so a hundred of them weigh nothing and travel to another process in a moment; `cut` turns
-one into the Split that a training wants.
-"""
+"""Which rows are held out in turn: folds of a dataset, plain, stratified or by writer; each fold is a Split."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from helpers.data import splits
-from helpers.data.dataset import Dataset, build_dataset, frozen
+from helpers.data.dataset import Dataset, build_dataset
 from helpers.data.splits import Split
 
 KINDS = ("stratified", "plain")
-
-
-@dataclass(frozen=True, eq=False)
-class Fold:
-    """Rows of one dataset: what to train on, what is held out, and what else to predict.
-
-    train, val, test: int64 row numbers, read-only. val never meets train; test may, because the leak that report 07
-    examines is just that, and may be empty. fingerprint: as `datasets.make_split` makes it, so that equal rows of
-    equal data share one training.
-    """
-
-    name: str
-    train: np.ndarray
-    val: np.ndarray
-    test: np.ndarray
-    fingerprint: str
-
-    def cut(self, source: Dataset) -> Split:
-        """Return the fold's images and labels. Raises ValueError when it was made of another dataset."""
-        if fingerprint(source, self.train, self.val, self.test) != self.fingerprint:
-            raise ValueError(f"source = {source.name}: {self.name} was not made of this dataset; pass the one it was")
-        return split_of(self, source.images, source.labels)
-
-
-def fingerprint(source: Dataset, *rows: np.ndarray) -> str:
-    """Return 16 hexadecimal digits that change with any pixel, label, row or order."""
-    return splits.fingerprint(source.checksum, *rows)
-
-
-def split_of(fold: Fold, images: np.ndarray, labels: np.ndarray) -> Split:
-    """Return the fold as a Split of bare arrays, unchecked: in another process there is no Dataset to check against."""
-    parts = [fold.train, fold.val, fold.test]
-    pairs = [frozen(array[rows]) for rows in parts for array in (images, labels)]
-    return Split(fold.name, *pairs, *parts, fold.fingerprint)
-
-
-def make(source: Dataset, name: str, train, val, test=()) -> Fold:
-    """Make one fold from row numbers of `source`.
-
-    Raises ValueError for rows outside the dataset, no training rows, or a held-out row that is also trained on.
-    """
-    parts = [np.array(part, dtype=np.int64) for part in (train, val, test)]
-    for which, part in zip(("train", "val", "test"), parts, strict=True):
-        if len(part) and not (part.min() >= 0 and part.max() < len(source)):
-            raise ValueError(f"{which}: rows {part.min()}..{part.max()}, expected within 0..{len(source) - 1}")
-    if not len(parts[0]):
-        raise ValueError("train: got no rows, expected at least 1")
-    shared = np.intersect1d(parts[0], parts[1])
-    if len(shared):
-        raise ValueError(f"val: {len(shared)} rows are also in train, first {shared[0]}; expected none")
-    return Fold(name, *map(frozen, parts), fingerprint(source, *parts))
 
 
 def k_folds(
@@ -76,7 +20,7 @@ def k_folds(
     rows=None,
     groups=None,
     test=(),
-) -> list[Fold]:
+) -> list[Split]:
     """Cut `source` into `n_splits` parts and hold each out in turn.
 
     kind: "stratified" keeps the classes in proportion, "plain" leaves them to chance. rows: only these, in this order
@@ -102,19 +46,19 @@ def k_folds(
     splitter = getattr(model_selection, name)(n_splits, shuffle=True, random_state=seed)
     pairs = splitter.split(np.zeros((len(rows), 1)), source.labels[rows], members)
     return [
-        make(source, f"fold {number} of {n_splits}", rows[train], rows[val], test)
+        splits.make(source, f"fold {number} of {n_splits}", rows[train], rows[val], test)
         for number, (train, val) in enumerate(pairs, start=1)
     ]
 
 
-def repeated(source: Dataset, n_repeats: int, *, n_splits: int = 5, seed: int = 0, **how) -> list[list[Fold]]:
+def repeated(source: Dataset, n_repeats: int, *, n_splits: int = 5, seed: int = 0, **how) -> list[list[Split]]:
     """Draw k folds `n_repeats` times, with seeds `seed`, `seed + 1`, ...; `how` goes to `k_folds`."""
     if n_repeats < 1:
         raise ValueError(f"n_repeats = {n_repeats}, expected 1 or more")
     return [k_folds(source, n_splits, seed=seed + repeat, **how) for repeat in range(n_repeats)]
 
 
-def nf264_folds(source: Dataset, *, n_splits: int = 5) -> list[Fold]:
+def nf264_folds(source: Dataset, *, n_splits: int = 5) -> list[Split]:
     """Cut as NF264 Project 2 did: all rows, stably sorted by label, `KFold(5, shuffle=True, random_state=1)`.
 
     Each fold's `test` is the project's 'unseen' test part, on which it scored its best fold's network, although four
@@ -125,14 +69,14 @@ def nf264_folds(source: Dataset, *, n_splits: int = 5) -> list[Fold]:
     return k_folds(source, n_splits, kind="plain", seed=1, rows=order, test=test)
 
 
-def nf264_holdout(source: Dataset) -> Fold:
-    """Return NF264's 80/10/10 division as one fold: the network trained on it has seen no test image."""
-    return make(source, "trained on the 80% only", *splits.nf264_rows(source.labels))
+def nf264_holdout(source: Dataset) -> Split:
+    """Return NF264's 80/10/10 division: the network trained on it has seen no test image."""
+    return splits.make(source, "trained on the 80% only", *splits.nf264_rows(source.labels))
 
 
-def seen(fold: Fold) -> np.ndarray:
-    """Say for each row of `fold.test` whether the fold trains on it: bool (n_test,)."""
-    return np.isin(fold.test, fold.train)
+def seen(fold: Split) -> np.ndarray:
+    """Say for each row of `fold.test_index` whether the fold trains on it: bool (n_test,)."""
+    return np.isin(fold.test_index, fold.train_index)
 
 
 def sample(source: Dataset, n: int, *, seed: int = 0) -> tuple[Dataset, np.ndarray]:

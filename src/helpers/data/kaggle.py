@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.data import load, splits
-from helpers.data.dataset import Mnist, frozen
+from helpers.data.dataset import Dataset, Mnist, frozen
 from helpers.data.splits import Split
 from helpers.evaluation import metrics
 from helpers.runtime import paths
@@ -58,12 +58,11 @@ def _user_split(loaded: Mnist, n_train: int | None, n_test: int | None, seed: in
     if n_train is not None:
         rest = rest[splits.stratified_rows(train.labels[rest], min(n_train, len(rest)), seed=seed, stream=2)]
     asked = np.arange(len(test) if n_test is None else min(n_test, len(test)))
-    unknown = np.full(len(asked), -1, np.int64)
-    parts = (train.images[rest], train.labels[rest], train.images[val], train.labels[val], test.images[asked], unknown)
     # The unlabelled images come after the labelled ones, as the test rows of a pooled dataset do.
-    indices = (rest, val, len(train) + asked)
-    mark = splits.fingerprint(train.checksum + test.checksum, *indices)
-    return Split("kaggle-csv", *(frozen(part) for part in (*parts, *indices)), mark)
+    labels = np.concatenate([train.labels, np.full(len(test), -1, np.int64)])
+    images = np.concatenate([train.images, test.images])
+    whole = Dataset("kaggle-csv", frozen(images), frozen(labels), train.checksum + test.checksum)
+    return splits.make(whole, "kaggle-csv", rest, val, len(train) + asked)
 
 
 def write(path: str | Path, predictions: np.ndarray) -> Path:

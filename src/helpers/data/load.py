@@ -189,8 +189,7 @@ def make_split(
     if n_test is not None:
         test = _draw(pooled, test, n_test, argument="n_test", seed=seed, stream=3)
     rows = [frozen(part.astype(np.int64)) for part in (train, val, test)]
-    pairs = [frozen(array[part]) for part in rows for array in (pooled.images, pooled.labels)]
-    return Split(name, *pairs, *rows, splits.fingerprint(pooled.checksum, *rows))
+    return Split(name, pooled, *rows, splits.fingerprint(pooled.checksum, *rows))
 
 
 def _draw(

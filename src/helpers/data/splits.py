@@ -4,10 +4,13 @@ Everything here works on labels and row numbers; `datasets.make_split` turns the
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
+
+from helpers.data.dataset import Dataset, build_dataset, frozen
 
 SPLITS = ("standard", "nf264", "kaggle")
 KAGGLE_SEED = 42_000  # fixed for good: another number would be another competition
@@ -17,24 +20,60 @@ Rows = tuple[np.ndarray, np.ndarray, np.ndarray]  # train, validation, test; int
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images cut into train, validation and test.
+    """A dataset cut into train, validation and test; a fold of cross-validation is one, too.
 
-    Images are uint8 (n, 28, 28) in 0..255, labels int64 (n,) in 0..9, the indices int64 rows of the pooled
-    dataset; all are read-only. The validation part may have length 0. `fingerprint` is 16 hexadecimal digits
-    that change with any pixel, any label, any row and any order.
+    The indices are int64 rows of `source`, read-only. Validation never meets train; test may, because the leak that
+    report 07 examines is just that; both may be empty. Images and labels are cut out when they are first asked for,
+    so that a hundred splits of one dataset weigh nothing: uint8 (n, height, width) and int64 (n,), read-only.
+    `fingerprint` is 16 hexadecimal digits that change with any pixel, any label, any row and any order.
     """
 
     name: str
-    x_train: np.ndarray
-    y_train: np.ndarray
-    x_val: np.ndarray
-    y_val: np.ndarray
-    x_test: np.ndarray
-    y_test: np.ndarray
+    source: Dataset
     train_index: np.ndarray
     val_index: np.ndarray
     test_index: np.ndarray
     fingerprint: str
+
+    x_train = cached_property(lambda self: frozen(self.source.images[self.train_index]))
+    y_train = cached_property(lambda self: frozen(self.source.labels[self.train_index]))
+    x_val = cached_property(lambda self: frozen(self.source.images[self.val_index]))
+    y_val = cached_property(lambda self: frozen(self.source.labels[self.val_index]))
+    x_test = cached_property(lambda self: frozen(self.source.images[self.test_index]))
+    y_test = cached_property(lambda self: frozen(self.source.labels[self.test_index]))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of an image."""
+        return self.source.images.shape[1:]
+
+    def __reduce__(self):
+        """Travel to another process as rows and source only."""
+        return Split, tuple(getattr(self, f.name) for f in fields(self))
+
+
+def make(source: Dataset, name: str, train, val=(), test=()) -> Split:
+    """Make a split from row numbers of `source`.
+
+    Raises ValueError for rows outside the dataset, no training rows, or a held-out row that is also trained on.
+    """
+    parts = [np.array(part, dtype=np.int64) for part in (train, val, test)]
+    for which, part in zip(("train", "val", "test"), parts, strict=True):
+        if len(part) and not (part.min() >= 0 and part.max() < len(source)):
+            raise ValueError(f"{which}: got rows {part.min()}..{part.max()}; 0..{len(source) - 1} are allowed")
+    if not len(parts[0]):
+        raise ValueError("train: got no rows; at least 1 is needed")
+    shared = np.intersect1d(parts[0], parts[1])
+    if len(shared):
+        raise ValueError(f"val: got {len(shared)} rows that are also in train, first {shared[0]}; none is allowed")
+    return Split(name, source, *map(frozen, parts), fingerprint(source.checksum, *parts))
+
+
+def of_arrays(name: str, train: tuple, val: tuple, test: tuple) -> Split:
+    """Make a split of images that lie apart: each part is (uint8 images (n, h, w), int64 labels (n,))."""
+    images, labels = (np.concatenate(arrays) for arrays in zip(train, val, test, strict=True))
+    ends = np.cumsum([len(part[1]) for part in (train, val, test)])
+    return make(build_dataset(name, images, labels), name, *np.split(np.arange(ends[-1]), ends[:-1]))
 
 
 def class_counts(split: Split) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from helpers.models import architectures
 from helpers.models.handwriting import Hand
 from helpers.predict import conditions, preparing, shipped
 from helpers.runtime import run_store
-from helpers.training import fit, loops, recipes, specs
+from helpers.training import fit, outcomes, recipes, specs
 
 HELD_OUT = 5_000  # training images
 PER_CONDITION = 1_000
@@ -102,7 +102,7 @@ def ship(directory: Path, *, n: int = PER_CONDITION, candidates=tuple(CANDIDATES
     trained, compared = {}, {}
     for name in candidates:
         run = fit.run(candidate_spec(name, split, **changes))
-        predictor = loops.make_predictor(plain_model(run))
+        predictor = outcomes.make_predictor(plain_model(run))
         logits = [predictor(sheet.images) for sheet in sheets]
         shares = {
             sheet.name: float(np.mean(scores.argmax(axis=1) == sheet.labels))

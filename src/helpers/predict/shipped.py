@@ -35,10 +35,10 @@ def load(directory: Path | None = None) -> Predictor:
     card = load_card(directory)
     from helpers.evaluation import calibration  # these take seconds; a wrong request should not
     from helpers.runtime import device
-    from helpers.training import fit, loops
+    from helpers.training import fit, outcomes
 
     device.threads()
-    network = loops.make_predictor(fit.load_model(directory / WEIGHTS, sha256=card["sha256"]))
+    network = outcomes.make_predictor(fit.load_model(directory / WEIGHTS, sha256=card["sha256"]))
     temperature, threshold = float(card["temperature"]), float(card["threshold"])
     return Predictor(
         "resnet",

@@ -12,8 +12,8 @@ import json
 import os
 import tempfile
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,9 +21,8 @@ import numpy as np
 import pandas as pd
 
 from helpers.runtime import paths, run_store
-from helpers.runtime.precision import available_threads
-from helpers.training import fit, parallel
-from helpers.training.outcomes import HISTORY
+from helpers.training import parallel
+from helpers.training.outcomes import HISTORY, Run
 from helpers.training.specs import TrainSpec, identity
 
 SCHEMA = 1
@@ -32,52 +31,6 @@ _LOCAL = ("architecture", "precision", "threads", "versions", "backend", "source
 # A probability is kept to half a percent; where a network is unsure of many images that takes too much room, and
 # coarser steps are taken.
 _LEVELS = (200, 100, 50, 20)
-
-
-@dataclass(frozen=True, eq=False)
-class RunRecord:
-    """What is left of a training that was run to its end, perhaps elsewhere.
-
-    history: as of `fit.Run`. val_predictions, test_predictions: int64 (n,); val_confidence,
-    test_confidence: the probability of the predicted class, float64 (n,), to half a percent (coarser, down to five
-    percent, where the record would grow too large).
-    seconds: wall time of all epochs. finished: ISO date.
-    """
-
-    spec: dict
-    history: pd.DataFrame
-    val_predictions: np.ndarray
-    test_predictions: np.ndarray
-    val_confidence: np.ndarray
-    test_confidence: np.ndarray
-    seconds: float
-    parameters: int
-    hardware: dict
-    finished: str
-
-    @property
-    def cost(self) -> dict:
-        """Return what a results row says about price: training seconds and number of parameters."""
-        return {"seconds": self.seconds, "parameters": self.parameters}
-
-    @property
-    def provenance(self) -> str:
-        """Say in words when and where it was trained."""
-        return f"recorded {self.finished}, trained in {self.seconds:,.0f} s on {self.machine}"
-
-    @property
-    def machine(self) -> str:
-        """Say in words on what it was trained."""
-        threads = f"{self.hardware['threads']} thread" + ("s" if self.hardware["threads"] != 1 else "")
-        return f"{threads} of {self.hardware['processor']}, {self.hardware['precision']}"
-
-
-def together(records: Sequence[RunRecord]) -> str:
-    """Say in words when and where several runs were trained, and how long it took in all."""
-    days, machines = ({getattr(one, name) for one in records} for name in ("finished", "machine"))
-    seconds = f"{sum(one.seconds for one in records):,.0f} s in all"
-    where = machines.pop() + " each" if len(machines) == 1 else f"{len(machines)} kinds of machine"
-    return f"recorded {max(days)}, {len(records)} trainings in {seconds} on {where}"
 
 
 def directory() -> Path:
@@ -96,7 +49,7 @@ def path_of(spec: TrainSpec) -> Path:
     return directory() / f"{spec.model}-{name}.json"
 
 
-def record(run: fit.Run) -> Path:
+def record(run: Run) -> Path:
     """Write a finished run's record, atomically, and return its path; an existing one is left as it is.
 
     Raises ValueError for a run that has no labels to be compared with, or a record above 30 KB.
@@ -118,7 +71,7 @@ def record(run: fit.Run) -> Path:
     return path
 
 
-def _document(run: fit.Run) -> dict:
+def _document(run: Run) -> dict:
     split = run.spec.split
     document = {
         "schema": SCHEMA,
@@ -144,7 +97,7 @@ def _document(run: fit.Run) -> dict:
     raise ValueError(f"record of {run.spec.model}: {size:,} bytes; at most {LARGEST:,} are allowed")
 
 
-def find(spec: TrainSpec) -> RunRecord | None:
+def find(spec: TrainSpec) -> Run | None:
     """Return the record of a spec, from whatever machine, or None. Raises ValueError for a damaged one."""
     path = path_of(spec)
     try:
@@ -161,45 +114,36 @@ def find(spec: TrainSpec) -> RunRecord | None:
         raise ValueError(f"{path.name} is not a run record of this spec: {error}") from error
 
 
-def _read(document: dict, spec: TrainSpec) -> RunRecord:
+def _read(document: dict, spec: TrainSpec) -> Run:
     if document["schema"] != SCHEMA:
         raise ValueError(f"schema must be {SCHEMA}; got {document['schema']!r}")
     validation = _unpack(document["validation"], spec.split.y_val, document["levels"])
     test = _unpack(document["test"], spec.split.y_test, document["levels"])
-    return RunRecord(
-        spec=document["spec"],
+    return Run(
+        spec=spec,
+        key=path_of(spec).stem,
         history=pd.DataFrame(document["history"], columns=document["columns"], dtype=float),
         val_predictions=validation[0],
         test_predictions=test[0],
-        val_confidence=validation[1],
-        test_confidence=test[1],
-        **{name: document[name] for name in ("seconds", "parameters", "hardware", "finished")},
+        **{name: document[name] for name in ("seconds", "parameters", "flops", "hardware", "finished")},
     )
 
 
-def collect(specs: Mapping[str, TrainSpec], *, profile: str) -> dict[str, RunRecord]:
+def collect(specs: Mapping[str, TrainSpec], *, profile: str) -> dict[str, Run]:
     """Return the outcome of trainings that are too long for every day, by name; those not yet recorded are left out.
 
     In the "full" profile each is trained (or taken from the run store), several side by side, and recorded as it ends,
     unless a record is there already, whatever machine left it; in the "smoke" profile trained for one epoch and not
     recorded; in any other only what has been recorded is returned.
     """
+    if profile == "smoke":
+        return parallel.train({name: replace(spec, epochs=min(1, spec.epochs)) for name, spec in specs.items()})
     missing = [spec for spec in specs.values() if not path_of(spec).exists()]
     if profile == "full" and missing:
         # A single one gets every core.
-        parallel.train(missing, threads=1 if len(missing) > 1 else available_threads(), finished=record)
-    found = {}
-    for name, spec in specs.items():
-        if profile == "smoke":
-            found[name] = of_run(fit.run(replace(spec, epochs=min(1, spec.epochs))))
-        else:
-            found[name] = find(spec)
-    return {name: one for name, one in found.items() if one is not None}
-
-
-def of_run(run: fit.Run) -> RunRecord:
-    """Return what a record of this run holds, without writing it."""
-    return _read(_document(run), run.spec)
+        parallel.train(missing if len(missing) > 1 else missing[0], finished=record)
+    found = {name: find(spec) for name, spec in specs.items()}
+    return {name: run for name, run in found.items() if run is not None}
 
 
 def _pack(logits: np.ndarray, labels: np.ndarray, n_levels: int = _LEVELS[0]) -> str:

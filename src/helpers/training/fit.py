@@ -20,7 +20,7 @@ from helpers.models import architectures, schedules
 from helpers.runtime import device, paths, progress, run_store
 from helpers.runtime import precision as precisions
 from helpers.runtime.device import keras
-from helpers.training import compiled, loops, outcomes
+from helpers.training import outcomes, step
 from helpers.training.outcomes import Run, load_model, predict, recall, summary, viewed
 from helpers.training.specs import TrainSpec, identity, key
 
@@ -68,13 +68,13 @@ def _earlier(spec: TrainSpec, milestones: Sequence[int]) -> dict[int, TrainSpec]
 
 def _draw(spec: TrainSpec, epoch: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows (steps, batch) and warps (steps, batch, width) of an epoch, from (seed, epoch) alone."""
-    n, needed = len(spec.split.x_train), spec.steps * spec.batch
+    n, needed = len(spec.split.train_index), spec.steps * spec.batch
     shuffle, warping = (np.random.default_rng([spec.seed, epoch, purpose]) for purpose in (0, 1))
     passes = [shuffle.permutation(n) for _ in range(-(-needed // n))]
     rows = np.concatenate(passes)[:needed].reshape(spec.steps, spec.batch).astype(np.int32)
     if spec.augmentation is None:
         return rows, np.zeros((*rows.shape, 8), np.float32)
-    size = spec.split.x_train.shape[1:]
+    size = spec.split.shape
     warps = spec.augmentation.draw(needed, size=size, rng=warping)
     return rows, warps.reshape(*rows.shape, spec.augmentation.width)
 
@@ -82,8 +82,8 @@ def _draw(spec: TrainSpec, epoch: int) -> tuple[np.ndarray, np.ndarray]:
 def _train(spec: TrainSpec, entry: run_store.Entry, earlier: Mapping[int, TrainSpec]) -> int:
     """Train from the last finished epoch to the end and store the outcomes; return how many epochs were found."""
     clock = time.perf_counter()
-    with compiled.borrowed(spec) as network:
-        steps = partial(network.loop.steps, network.loop.load(spec.split.x_train, spec.split.y_train))
+    with step.borrowed(spec) as network:
+        steps = partial(network.steps, step.load(spec.split.x_train, spec.split.y_train))
         found = run_store.load_checkpoint(entry)
         first, history, losses, logits = 0, [], np.zeros(0, np.float32), None
         if found is not None:
@@ -99,7 +99,7 @@ def _train(spec: TrainSpec, entry: run_store.Entry, earlier: Mapping[int, TrainS
             if spec.schedule == "plateau":
                 watched = [row[4] for row in history]
                 rates[epoch] = schedules.plateau_rate(watched, peak=spec.learning_rate, **spec.schedule_options)
-            loops.seed_dropout(network.model, spec.seed, epoch)
+            step.seed_dropout(network.model, spec.seed, epoch)
             values, correct = _epoch(spec, entry, steps, epoch, rates[epoch], bool(history))
             losses = np.concatenate([losses, values])
             val_loss, val_accuracy, logits = _validate(spec, network)
@@ -131,28 +131,28 @@ def _epoch(spec, entry, steps, epoch, rates, has_checkpoint) -> tuple[np.ndarray
     """Take an epoch's steps; stop with Diverged at the first step whose loss is not finite."""
     rows, warps = _draw(spec, epoch)
     values, correct = np.full(spec.steps, np.nan, np.float32), 0
-    for i in range(0, spec.steps, loops.CHUNK):
-        part = slice(i, i + loops.CHUNK)
+    for i in range(0, spec.steps, step.CHUNK):
+        part = slice(i, i + step.CHUNK)
         values[part], hits = steps(rows[part], warps[part], rates[part])
         correct += hits
         finite = np.isfinite(values[part])
         if finite.all():
             continue
-        step = i + int(np.argmin(finite))
-        values[step:] = np.nan
+        bad = i + int(np.argmin(finite))
+        values[bad:] = np.nan
         if spec.schedule == "exponential":
             break  # a range test is meant to blow up; it ends here
         kept = f"the last good state, after epoch {epoch}, is kept in {entry.directory}" if has_checkpoint else ""
         raise Diverged(
-            f"the loss of {spec.model} is not finite at epoch {epoch + 1}, step {step + 1} of {spec.steps}, learning "
-            f"rate {rates[step]:.3g}; a lower learning_rate helps. {kept or 'No epoch was finished before it.'}"
+            f"the loss of {spec.model} is not finite at epoch {epoch + 1}, step {bad + 1} of {spec.steps}, learning "
+            f"rate {rates[bad]:.3g}; a lower learning_rate helps. {kept or 'No epoch was finished before it.'}"
         )
     return values, correct
 
 
-def _validate(spec: TrainSpec, network: compiled.Compiled) -> tuple[float, float, np.ndarray | None]:
+def _validate(spec: TrainSpec, network: step.Compiled) -> tuple[float, float, np.ndarray | None]:
     """Return (loss, accuracy, logits) on the validation part; NaN, NaN and None where there is none."""
-    if not len(spec.split.x_val):
+    if not len(spec.split.val_index):
         return float("nan"), float("nan"), None
     logits = network.predictor(spec.split.x_val)
     value = float(network.loss(spec.split.y_val.astype(np.int32), logits))
@@ -186,17 +186,15 @@ def _finish(spec, entry, network, history, losses, logits) -> None:
 
     logits: of the validation part, by this very state of the network; None where it was not asked.
     """
-    if network.plain is not network.model:
-        network.plain.set_weights(network.model.get_weights())
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.keras"
-        network.plain.save(path)
+        network.model.save(path)
         weights = path.read_bytes()
     files = {
         "model.keras": run_store.write(entry.directory / "model.keras", weights),
         "losses.npz": run_store.write(entry.directory / "losses.npz", run_store.to_npz({"losses": losses})),
     }
-    size = architectures.size(network.plain)
+    size = architectures.size(network.model)
     record = {
         "identity": identity(spec),
         "files": files,

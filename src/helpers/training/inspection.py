@@ -9,12 +9,8 @@ import pandas as pd
 from helpers.evaluation import metrics
 from helpers.models import architectures
 from helpers.runtime.device import keras
-from helpers.training import loops
+from helpers.training import outcomes
 from helpers.training.fit import Run
-
-
-def _weighted(model: keras.Model, kind: type) -> list:
-    return [layer for layer in model.layers if isinstance(layer, kind)]
 
 
 def made_of(names: Mapping[str, str]) -> pd.DataFrame:
@@ -37,7 +33,7 @@ def first_weights(run: Run, n: int = 40) -> np.ndarray:
     layer = next(layer for layer in model.layers if isinstance(layer, keras.layers.Dense | keras.layers.Conv2D))
     kernel = keras.ops.convert_to_numpy(layer.kernel).astype(np.float32)
     if isinstance(layer, keras.layers.Dense):
-        images = kernel.T.reshape(-1, *run.spec.split.x_train.shape[1:])
+        images = kernel.T.reshape(-1, *run.spec.split.shape)
     else:
         images = kernel[:, :, 0, :].transpose(2, 0, 1)
     strength = np.linalg.norm(images.reshape(len(images), -1), axis=1)
@@ -89,7 +85,7 @@ def milliseconds_per_image(run: Run, *, batch: int = 1, seconds: float = 0.3) ->
     Measured for `seconds` of wall time (at least five predictions) after a warm-up; reading and scaling the images is
     included, five-view averaging is not.
     """
-    predictor = loops.make_predictor(run.load())
+    predictor = outcomes.make_predictor(run.load())
     images = run.spec.split.x_test[np.arange(batch) % len(run.spec.split.x_test)]
     predictor(images)
     times, end = [], time.perf_counter() + seconds

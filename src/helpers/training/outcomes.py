@@ -1,6 +1,6 @@
 """What a training leaves in the run store, read back and verified: its history, its predictions, its network."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,39 +8,46 @@ import numpy as np
 import pandas as pd
 
 from helpers.models import layers
+from helpers.models.architectures import N_CLASSES
 from helpers.runtime import paths, run_store
 from helpers.runtime.device import keras
-from helpers.training import loops
 from helpers.training.specs import TrainSpec, key
 
+_EVALUATION_BATCH = 500
 HISTORY = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
 _OURS = (layers.SpaceToDepth, layers.FusedBatchNormalization)  # importing them registers them for loading
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What a training ended with.
+    """What a training left, whether it was trained here, on a cluster, or is known from a committed record.
 
-    history: one row per epoch (epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds).
-    step_losses: float32, one per step. val_logits, test_logits: float32 (n, 10), averaged over `spec.views`.
-    seconds: wall time of all epochs, in however many sittings, for the first of a recipe in its process with tracing.
-    reused: it came from the store.
-    resumed_from: finished epochs found when this call began.
+    key: its name in the run store, or the record's. history: one row per epoch (epoch, loss, accuracy, val_loss,
+    val_accuracy, learning_rate, seconds). val_predictions, test_predictions: classes, int64 (n,). seconds: wall time of
+    all epochs, in however many sittings, for the first of a recipe in its process with tracing. reused: it was not
+    trained in this call. resumed_from: finished epochs found when this call began.
+    val_logits, test_logits: float32 (n, 10), averaged over `spec.views`; step_losses: float32, one per step; directory:
+    of its files. A record has none of these four (None), but the day it was `finished` and its `standing`: in words,
+    what it is to today's code.
     """
 
     spec: TrainSpec
     key: str
-    directory: Path
     history: pd.DataFrame
-    step_losses: np.ndarray
-    val_logits: np.ndarray
-    test_logits: np.ndarray
+    val_predictions: np.ndarray
+    test_predictions: np.ndarray
     seconds: float
     parameters: int
     flops: int
     hardware: dict
-    reused: bool
-    resumed_from: int
+    reused: bool = True
+    resumed_from: int = 0
+    val_logits: np.ndarray | None = None
+    test_logits: np.ndarray | None = None
+    step_losses: np.ndarray | None = None
+    directory: Path | None = None
+    finished: str = ""
+    standing: str = ""
 
     @property
     def images_per_second(self) -> float:
@@ -49,33 +56,45 @@ class Run:
         return images / self.seconds if self.seconds else float("nan")
 
     @property
-    def val_predictions(self) -> np.ndarray:
-        """Predicted validation classes, int64 (n,)."""
-        return np.argmax(self.val_logits, axis=1)
-
-    @property
-    def test_predictions(self) -> np.ndarray:
-        """Predicted test classes, int64 (n,)."""
-        return np.argmax(self.test_logits, axis=1)
-
-    @property
     def cost(self) -> dict:
         """Return what a results row says about price: training seconds and number of parameters."""
         return {"seconds": self.seconds, "parameters": self.parameters}
 
     @property
+    def threads(self) -> str:
+        """Say in words on how many threads it was trained."""
+        return f"{self.hardware['threads']} thread" + ("s" if self.hardware["threads"] != 1 else "")
+
+    @property
+    def machine(self) -> str:
+        """Say in words on what it was trained."""
+        return f"{self.threads} of {self.hardware['processor']}, {self.hardware['precision']}"
+
+    @property
     def provenance(self) -> str:
-        """Say in words whether it was trained just now, how long it took and on how many threads."""
-        threads = f"{self.hardware['threads']} thread" + ("s" if self.hardware["threads"] != 1 else "")
+        """Say in words when and where it was trained, how long it took, and by which code if not by this."""
+        if self.finished:
+            return f"recorded {self.finished}{self.standing}, trained in {self.seconds:,.0f} s on {self.machine}"
         if self.reused:
-            return f"reused, trained in {self.seconds:.0f} s on {threads}"
+            return f"reused, trained in {self.seconds:.0f} s on {self.threads}"
         resumed = f", {self.resumed_from} epochs of it earlier" if self.resumed_from else ""
-        return f"trained here in {self.seconds:.0f} s on {threads}{resumed}"
+        return f"trained here in {self.seconds:.0f} s on {self.threads}{resumed}"
 
     def load(self) -> keras.Model:
-        """Load the trained network, after verifying its hash."""
+        """Load the trained network, after verifying its hash. Raises ValueError for a record, which has no weights."""
+        if self.directory is None:
+            raise ValueError(f"run: got {self.key}, a committed record; only a run of the run store has weights")
         record = run_store.load_record(run_store.Entry(self.directory.parent, self.key))
         return load_model(self.directory / "model.keras", sha256=record["files"]["model.keras"])
+
+
+def together(runs: Sequence[Run]) -> str:
+    """Say in words when and where several recorded runs were trained, by which code, and how long it took in all."""
+    days, machines, standings = ({getattr(one, name) for one in runs} for name in ("finished", "machine", "standing"))
+    seconds = f"{sum(one.seconds for one in runs):,.0f} s in all"
+    where = machines.pop() + " each" if len(machines) == 1 else f"{len(machines)} kinds of machine"
+    standing = standings.pop() if len(standings) == 1 else "".join(sorted(standings))
+    return f"recorded {max(days)}{standing}, {len(runs)} trainings in {seconds} on {where}"
 
 
 def recall(spec: TrainSpec, *, run_key: str | None = None, store: Path | None = None) -> Run | None:
@@ -98,22 +117,22 @@ def assemble(spec: TrainSpec, entry: run_store.Entry, record: dict, *, reused: b
     wanted = f"logits-{spec.views}.npz"
     if wanted not in blobs:
         model = load_model(entry.directory / "model.keras", sha256=record["files"]["model.keras"])
-        blobs[wanted], record = predict_into(spec, entry, record, loops.make_predictor(model))
+        blobs[wanted], record = predict_into(spec, entry, record, make_predictor(model))
     arrays = run_store.from_npz(blobs[wanted])
     return Run(
         spec=spec,
         key=entry.key,
-        directory=entry.directory,
         history=pd.DataFrame(record["history"], columns=HISTORY, dtype=float),
-        step_losses=run_store.from_npz(blobs["losses.npz"])["losses"],
-        val_logits=arrays["val"],
-        test_logits=arrays["test"],
+        val_predictions=np.argmax(arrays["val"], axis=1),
+        test_predictions=np.argmax(arrays["test"], axis=1),
         seconds=float(sum(row[-1] for row in record["history"])),
-        parameters=record["parameters"],
-        flops=record["flops"],
-        hardware=record["hardware"],
+        **{name: record[name] for name in ("parameters", "flops", "hardware")},
         reused=reused,
         resumed_from=resumed_from,
+        val_logits=arrays["val"],
+        test_logits=arrays["test"],
+        step_losses=run_store.from_npz(blobs["losses.npz"])["losses"],
+        directory=entry.directory,
     )
 
 
@@ -122,7 +141,7 @@ def predict_into(
 ) -> tuple[bytes, dict]:
     """Store logits of the validation and test parts and, with them, the record; return both.
 
-    predictor: of `loops.make_predictor`, of the trained network. validation: logits of one view of the validation
+    predictor: of `make_predictor`, of the trained network. validation: logits of one view of the validation
     part, where they are known already.
     """
     parts = {"val": spec.split.x_val, "test": spec.split.x_test}
@@ -137,11 +156,31 @@ def predict_into(
     return data, record
 
 
+def prepare(images):
+    """Return uint8 images (n, h, w), a NumPy array or a tensor, as networks take them: float32 (n, h, w, 1) in 0..1."""
+    return keras.ops.expand_dims(keras.ops.cast(images, "float32"), -1) / 255.0
+
+
+def make_predictor(model: keras.Model):
+    """Return f(uint8 images (n, h, w)) -> float32 logits (n, 10), batched; no dropout, moving statistics."""
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec([None, *model.input_shape[1:3]], tf.uint8)]
+    forward = tf.function(lambda x: model(prepare(x), training=False), input_signature=signature, autograph=False)
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        starts = range(0, len(images), _EVALUATION_BATCH)
+        parts = [forward(images[i : i + _EVALUATION_BATCH]).numpy() for i in starts]
+        return np.concatenate(parts).astype(np.float32) if parts else np.zeros((0, N_CLASSES), np.float32)
+
+    return predict
+
+
 def viewed(predictor, images: np.ndarray, views: int) -> np.ndarray:
     """Return logits float32 (n, 10) of uint8 `images` (n, h, w), averaged over 1 or 5 views.
 
     Five are the image itself, counted twice, and moved by one pixel in each of four directions. predictor: of
-    `loops.make_predictor`.
+    `make_predictor`.
     """
     if views == 1 or not len(images):
         return predictor(images)
@@ -175,7 +214,7 @@ def load_model(path: str | Path, *, sha256: str | None = None) -> keras.Model:
 def predict(network: Run | keras.Model, images: np.ndarray, *, views: int = 1) -> np.ndarray:
     """Return logits float32 (n, 10) for uint8 `images` (n, h, w), averaged over 1 or 5 views."""
     model = network.load() if isinstance(network, Run) else network
-    return viewed(loops.make_predictor(model), images, views)
+    return viewed(make_predictor(model), images, views)
 
 
 def summary(runs: Mapping[str, Run]) -> pd.DataFrame:
@@ -185,15 +224,15 @@ def summary(runs: Mapping[str, Run]) -> pd.DataFrame:
             "parameters": run.parameters,
             "epochs": run.spec.epochs,
             "training loss": run.history["loss"].iloc[-1] if len(run.history) else float("nan"),
-            "validation accuracy": _accuracy(run.val_logits, run.spec.split.y_val),
+            "validation accuracy": _accuracy(run.val_predictions, run.spec.split.y_val),
             "seconds": run.seconds,
             "images/s": run.images_per_second,
-            "origin": "reused" if run.reused else "trained here",
+            "origin": "recorded" if run.finished else "reused" if run.reused else "trained here",
         }
         for name, run in runs.items()
     }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("network")
 
 
-def _accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
-    return float(np.mean(np.argmax(logits, axis=1) == labels)) if len(labels) else float("nan")
+def _accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
+    return float(np.mean(predictions == labels)) if len(labels) else float("nan")

@@ -1,66 +1,100 @@
-"""Several trainings side by side, each in a process of one thread: two of them beat one of two threads.
+"""Trainings side by side: here, in processes of one thread, or on a Dask cluster; one call for a report's trainings.
 
-The small networks of this series give a second thread too little to do (benchmarks/folds.py measures it). What is
-trained here is stored under the key of its own thread count, so it does not matter which of the reports that share a
-training asks for it first, or how many it asks for at once.
+Two processes of one thread beat one of two threads: the small networks of this series give a second thread too little
+to do (benchmarks/folds.py measures it). What is trained is stored under the key of its own thread count, so it does not
+matter which of the reports that share a training asks for it first, or how many it asks for at once. With
+`DASK_SCHEDULER=tcp://host:8786` in the environment the same trainings go to a cluster, whose workers need no file
+system in common with this process: images go out once, finished runs come back by value into the store, and equal
+threads give equal bits.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import joblib
 
-from helpers.runtime import paths, progress
-from helpers.training import fit, workers
-from helpers.training.fit import Run
+from helpers.data.dataset import Dataset
+from helpers.runtime import paths, progress, run_store
+from helpers.runtime import precision as precisions
+from helpers.training import fit, outcomes, workers
+from helpers.training.outcomes import Run
 from helpers.training.specs import TrainSpec, key, kin
+
+Specs = TrainSpec | Sequence | Mapping  # a training, or any nesting of lists and dictionaries of them
 
 
 def train(
-    specs: Sequence[TrainSpec],
+    specs: Specs,
     *,
     processes: int | None = None,
-    threads: int = 1,
+    threads: int | None = None,
     store: Path | None = None,
     finished: Callable[[Run], object] | None = None,
-) -> list[Run]:
-    """Train every spec, or take it from the store, and return the runs in the order given.
+):
+    """Train every spec, or take it from the store, and return the runs in the shape in which the specs came.
 
-    processes: how many at a time; None is one for every `threads` cores, as far as memory allows. A spec that comes
-    twice is trained once, and of specs that differ only in their number of epochs the longest is trained and the others
-    are taken from it on the way, where that is the same (`specs.kin`). store: as in `fit.run`. finished: called
-    with each run as it ends. Raises ValueError for numbers below 1, and whatever a training raises; what was finished
-    before it stays in the store.
+    specs: one TrainSpec, a list, a mapping name -> spec, or a mapping name -> list. processes: how many at a time; None
+    is one for every `threads` cores, as far as memory allows; on a cluster it is up to its workers. threads: of each;
+    None is one, but every core for a single TrainSpec that is trained here. A spec that comes twice is trained once,
+    and of specs that differ only in their number of epochs the longest is trained and the others are taken from it on
+    the way, where that is the same (`specs.kin`). store: as in `fit.run`. finished: called with each run as it ends.
+    Raises ValueError for numbers below 1, and whatever a training raises; what was finished before it stays in the
+    store.
     """
     for name, value in (("threads", threads), ("processes", processes)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise ValueError(f"{name} = {value!r}, expected a whole number from 1")
-    store = Path(store or paths.RUNS)
-    keys = [key(spec, threads=threads) for spec in specs]
-    by_key = dict(zip(keys, specs, strict=True))
-    runs = {name: fit.recall(spec, run_key=name, store=store) for name, spec in by_key.items()}
-    missing = {name: spec for name, spec in by_key.items() if runs[name] is None}
-    finished = finished or (lambda run: None)
+            raise ValueError(f"{name}: got {value!r}; a whole number from 1 is allowed")
+    finished, scheduler = finished or (lambda run: None), os.environ.get("DASK_SCHEDULER", "")
+    if isinstance(specs, TrainSpec) and threads is None and not scheduler:
+        run = fit.run(specs, store=store)
+        finished(run)
+        return run
+    flat, threads, store = _leaves(specs), threads or 1, Path(store or paths.RUNS)
+    keys = [key(spec, threads=threads) for spec in flat]
+    by_key = dict(zip(keys, flat, strict=True))
+    runs = {name: outcomes.recall(spec, run_key=name, store=store) for name, spec in by_key.items()}
     for run in filter(None, runs.values()):
         finished(run)
-    if missing:
-        families = _families(missing)
+    missing = {name: spec for name, spec in by_key.items() if runs[name] is None}
+    families = _families(missing)
+    if not missing:
+        ended = iter(())
+    elif scheduler:
+        ended = _on_cluster(scheduler, families, threads)
+    else:
         processes = min(len(families), processes or workers.available(threads))
-        tasks = (joblib.delayed(_work)(family, threads, str(store)) for family in families)
-        outcomes = workers.spread(tasks, processes=processes, threads=threads)
-        members = (member for family in outcomes for member in family)
-        for number, (name, reused, resumed_from) in enumerate(members, start=1):
-            run = fit.recall(by_key[name], run_key=name, store=store)
-            if run is None:
-                raise RuntimeError(f"run {name[:8]} of {by_key[name].model} was trained but is not in {store}")
-            runs[name] = replace(run, reused=reused, resumed_from=resumed_from)
-            finished(runs[name])
-            progress.say(
-                f"{run.spec.model} seed {run.spec.seed} · {run.spec.epochs} epochs in {progress.duration(run.seconds)}"
-                f" · {number} of {len(missing)} trainings done, {processes} at a time"
-            )
-    return [runs[name] for name in keys]
+        tasks = (joblib.delayed(_work)(family, threads, store) for family in families)
+        ended = workers.spread(tasks, processes=processes, threads=threads)
+    members = (member for family in ended for member in family)
+    for number, (name, reused, resumed_from, files) in enumerate(members, start=1):
+        _install(store, name, files)
+        run = outcomes.recall(by_key[name], run_key=name, store=store)
+        if run is None:
+            raise RuntimeError(f"run {name[:8]} of {by_key[name].model} was trained but is not in {store}")
+        runs[name] = replace(run, reused=reused, resumed_from=resumed_from)
+        finished(runs[name])
+        progress.say(
+            f"{run.spec.model} seed {run.spec.seed}, {run.spec.split.name} · {run.spec.epochs} epochs in "
+            f"{progress.duration(run.seconds)} · {number} of {len(missing)} trainings done"
+        )
+    return _shaped(specs, iter([runs[name] for name in keys]))
+
+
+def _leaves(specs: Specs) -> list[TrainSpec]:
+    if isinstance(specs, TrainSpec):
+        return [specs]
+    parts = specs.values() if isinstance(specs, Mapping) else specs
+    return [leaf for part in parts for leaf in _leaves(part)]
+
+
+def _shaped(specs: Specs, runs: Iterator[Run]):
+    if isinstance(specs, TrainSpec):
+        return next(runs)
+    if isinstance(specs, Mapping):
+        return {name: _shaped(part, runs) for name, part in specs.items()}
+    return [_shaped(part, runs) for part in specs]
 
 
 def _families(specs: Mapping[str, TrainSpec]) -> list[dict[str, TrainSpec]]:
@@ -72,29 +106,74 @@ def _families(specs: Mapping[str, TrainSpec]) -> list[dict[str, TrainSpec]]:
     return [dict(family) for family in longest_first]
 
 
-def train_groups(groups: Mapping[str, Sequence[TrainSpec]], **how) -> dict[str, list[Run]]:
-    """Train groups of specs, say the seeds of each network, all side by side; `how` goes to `train`."""
-    runs = iter(train([spec for specs in groups.values() for spec in specs], **how))
-    return {name: [next(runs) for _ in specs] for name, specs in groups.items()}
+def _work(
+    family: Mapping[str, TrainSpec],
+    threads: int,
+    store: Path | None,
+    source: Dataset | None = None,
+    weights: bytes | None = None,
+) -> list[tuple[str, bool, int, dict[str, bytes]]]:
+    """Train the first spec and, by the way, the others; return (key, reused, resumed_from, files) of each.
 
-
-def train_named(specs: Mapping[str, TrainSpec], **how) -> dict[str, Run]:
-    """Train one spec for each name, all side by side; `how` goes to `train`."""
-    return dict(zip(specs, train(list(specs.values()), **how), strict=True))
-
-
-def _work(family: Mapping[str, TrainSpec], threads: int, store: str) -> list[tuple[str, bool, int]]:
-    """Train the first spec and, by the way, the others; return (key, reused, resumed_from) of each."""
-    (longest, spec), *others = family.items()
+    store: None is the worker's own, whose files are to travel. source, weights: what a spec on a cluster has lost.
+    """
+    travels = store is None
+    store = store or paths.RUNS
+    whole = {name: _whole(spec, source, weights, store) for name, spec in family.items()}
+    (longest, spec), *others = whole.items()
     with workers.pinned(threads):
-        runs = {longest: fit.run(spec, milestones=sorted({each.epochs for _, each in others}), store=Path(store))}
-        whole = runs[longest]
+        runs = {longest: fit.run(spec, milestones=sorted({each.epochs for _, each in others}), store=store)}
         for name, shorter in others:
             # Found in the store now, but where the longest was trained here, so was this on the way.
-            found = fit.run(shorter, store=Path(store))
-            runs[name] = replace(found, reused=found.reused and whole.reused)
+            found = fit.run(shorter, store=store)
+            runs[name] = replace(found, reused=found.reused and runs[longest].reused)
     for name, run in runs.items():
         if run.key != name:
-            message = f"a worker of {threads} threads stores {run.spec.model} as {run.key[:8]}, expected {name[:8]}"
-            raise RuntimeError(message)
-    return [(name, run.reused, run.resumed_from) for name, run in runs.items()]
+            raise RuntimeError(
+                f"run of {run.spec.model}: got key {run.key[:8]} from a worker, expected {name[:8]}; only workers with "
+                "the same code, the same library versions and as many threads are allowed"
+            )
+    files = {
+        name: {path.name: path.read_bytes() for path in run.directory.iterdir() if path.is_file()} if travels else {}
+        for name, run in runs.items()
+    }
+    return [(name, run.reused, run.resumed_from, files[name]) for name, run in runs.items()]
+
+
+def _whole(spec: TrainSpec, source: Dataset | None, weights: bytes | None, store: Path) -> TrainSpec:
+    """Give a spec the dataset and the start file that it left behind; its images die with the training."""
+    if weights is not None:
+        path = store / "starts" / f"{spec.start.sha256}.keras"
+        run_store.write(path, weights)
+        spec = replace(spec, start=replace(spec.start, path=path))
+    return replace(spec, split=replace(spec.split, source=source or spec.split.source))
+
+
+def _on_cluster(address: str, families: Sequence[Mapping[str, TrainSpec]], threads: int) -> Iterator[list[tuple]]:
+    """Train families on a Dask cluster; a training whose worker is lost is tried once more."""
+    with workers.connect(address) as client:
+        sources, futures = {}, []
+        for family in families:
+            first = next(iter(family.values()))
+            source = first.split.source
+            if source.checksum not in sources:
+                sources[source.checksum] = client.scatter(source, broadcast=True, hash=False)
+            # Without its images a spec weighs little; the number format is the one that this machine would take.
+            light = {
+                name: replace(spec, split=replace(spec.split, source=None), precision=precisions.choose(spec.precision))
+                for name, spec in family.items()
+            }
+            weights = first.start and first.start.path.read_bytes()
+            task = (_work, light, threads, None, sources[source.checksum], weights)
+            futures.append(client.submit(*task, retries=1, pure=False))
+        yield from workers.results(client, futures)
+
+
+def _install(store: Path, run_key: str, files: Mapping[str, bytes]) -> None:
+    """Put a run that came by value into the store, its record last; whoever reads it verifies every hash."""
+    if not files:
+        return
+    entry = run_store.Entry(store, run_key)
+    with entry.lock():
+        for name in sorted(files, key=lambda name: name == run_store.RECORD):
+            run_store.write(entry.directory / Path(name).name, files[name])

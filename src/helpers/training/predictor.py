@@ -7,7 +7,7 @@ import numpy as np
 
 from helpers.evaluation import calibration
 from helpers.evaluation.predictor import MEGABYTE, Predictor
-from helpers.training import loops
+from helpers.training import outcomes
 from helpers.training.fit import Run, viewed
 
 
@@ -25,7 +25,7 @@ def predictor_of(
     1 or 5 for test-time augmentation, as the spec says by default.
     """
     views = views or runs[0].spec.views
-    networks = [loops.make_predictor(run.load()) for run in runs]
+    networks = [outcomes.make_predictor(run.load()) for run in runs]
 
     def probabilities(images: np.ndarray) -> np.ndarray:
         logits = [viewed(network, images, views) for network in networks]

@@ -14,14 +14,16 @@ from helpers.models import architectures, schedules
 from helpers.models.augmentation import Warp
 from helpers.runtime import device, run_store, sources
 from helpers.runtime import precision as precisions
-from helpers.runtime.device import keras
-from helpers.training import fine_tuning, loops
+from helpers.training import fine_tuning
 
 if TYPE_CHECKING:  # a split is in the key by its content; how it was drawn need not be
     from helpers.data.splits import Split
 
 # What trains, draws rows and warps, and predicts; with all that these import it decides weights and logits.
 TRAINS = ("helpers.training.fit",)
+OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
+LOSSES = ("cross_entropy", "mse")
+DECAYS = ("kernels", "conv", "all")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +63,10 @@ class TrainSpec:
 
     def __post_init__(self):
         _choice("model", self.model, architectures.ARCHITECTURES)
-        _choice("optimizer", self.optimizer, loops.OPTIMIZERS)
+        _choice("optimizer", self.optimizer, OPTIMIZERS)
         _choice("schedule", self.schedule, schedules.NAMES)
-        _choice("loss", self.loss, loops.LOSSES)
-        _choice("decay", self.decay, loops.DECAYS)
+        _choice("loss", self.loss, LOSSES)
+        _choice("decay", self.decay, DECAYS)
         _choice("views", self.views, (1, 5))
         _whole("epochs", self.epochs, least=0)
         _whole("batch_size", self.batch_size, least=1)
@@ -75,9 +77,9 @@ class TrainSpec:
         _within("momentum", self.momentum, 0 <= self.momentum < 1, "from 0 to below 1")
         _within("weight_decay", self.weight_decay, self.weight_decay >= 0, "a finite number from 0")
         _within("label_smoothing", self.label_smoothing, 0 <= self.label_smoothing < 1, "from 0 to below 1")
-        if not len(self.split.x_train):
+        if not len(self.split.train_index):
             raise ValueError("split: has no training images; at least 1 is needed")
-        if self.schedule == "plateau" and not len(self.split.x_val):
+        if self.schedule == "plateau" and not len(self.split.val_index):
             raise ValueError("schedule: 'plateau' watches validation accuracy, and this split has no validation part")
         if self.start is not None and self.optimizer != "sgd":
             raise ValueError(f"start: got one with optimizer {self.optimizer!r}; with 'sgd' it is allowed")
@@ -86,12 +88,12 @@ class TrainSpec:
     @property
     def steps(self) -> int:
         """Steps per epoch."""
-        return self.steps_per_epoch or max(1, len(self.split.x_train) // self.batch_size)
+        return self.steps_per_epoch or max(1, len(self.split.train_index) // self.batch_size)
 
     @property
     def batch(self) -> int:
         """Images per step: the batch size, or all images where there are fewer."""
-        return min(self.batch_size, len(self.split.x_train))
+        return min(self.batch_size, len(self.split.train_index))
 
 
 def _choice(name: str, value, allowed) -> None:
@@ -117,8 +119,6 @@ def _architecture(name: str, options: bytes, shape: tuple[int, int], precision: 
 def identity(spec: TrainSpec) -> dict:
     """Return everything that decides the outcome as JSON values; its hash is the run's key."""
     precision = precisions.choose(spec.precision)
-    backend = keras.backend.backend()
-    library = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}.get(backend, backend)
     left_out = {"split", "views", "precision", "augmentation", "options", "schedule_options", "start"}
     plain = {f.name: getattr(spec, f.name) for f in fields(spec) if f.name not in left_out}
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in plain.items()}
@@ -132,14 +132,12 @@ def identity(spec: TrainSpec) -> dict:
         "schedule_options": dict(spec.schedule_options),
         "augmentation": warp and {f.name: float(getattr(warp, f.name)) for f in fields(warp)},
         "split": spec.split.fingerprint,
-        "architecture": _architecture(
-            spec.model, run_store.canonical(dict(spec.options)), spec.split.x_train.shape[1:], precision
-        ),
+        "architecture": _architecture(spec.model, run_store.canonical(dict(spec.options)), spec.split.shape, precision),
         "precision": precision,
         "threads": device.threads(),
         "source": _source(spec.model),
-        "versions": {name: _version(name) for name in ("keras", library, "numpy")},
-        "backend": backend,
+        "versions": {name: _version(name) for name in ("keras", "tensorflow", "numpy")},
+        "backend": "tensorflow",
     }
 
 

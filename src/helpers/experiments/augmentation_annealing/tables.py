@@ -10,8 +10,7 @@ from helpers.data.splits import Split
 from helpers.evaluation import metrics
 from helpers.experiments.augmentation_annealing.ladder import Rung
 from helpers.results import Row
-from helpers.training import fit
-from helpers.training.archive import RunRecord
+from helpers.training.outcomes import Run
 from helpers.training.specs import TrainSpec
 
 FORMATS = {"images": "{:+.0f}", "disagree": "{:.0f}", "p": "{:.2g}"}  # how the columns of `shown` are shown
@@ -33,7 +32,7 @@ def shown(steps: pd.DataFrame) -> pd.DataFrame:
     return table.assign(p=steps["p"]).rename_axis("rung")
 
 
-def scores(records: Mapping[str, RunRecord], labels: np.ndarray) -> pd.DataFrame:
+def scores(records: Mapping[str, Run], labels: np.ndarray) -> pd.DataFrame:
     """Return accuracy, low, high on the validation images with `labels` (n,), and provenance: one row per record."""
     rows = {}
     for name, record in records.items():
@@ -51,7 +50,7 @@ def scores(records: Mapping[str, RunRecord], labels: np.ndarray) -> pd.DataFrame
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("rung")
 
 
-def hours(records: Mapping[str, RunRecord]) -> float:
+def hours(records: Mapping[str, Run]) -> float:
     """Return the hours of training behind the records, counting once what a longer training passed on its way."""
     histories = [record.history for record in records.values()]
     spent = 0.0
@@ -77,8 +76,8 @@ def recorded_in_words(ends: pd.DataFrame, published: pd.Series) -> str:
 
 def claim_rows(
     rungs: Sequence[Rung],
-    records: Mapping[str, RunRecord],
-    short: Mapping[str, Sequence[fit.Run]],
+    records: Mapping[str, Run],
+    short: Mapping[str, Sequence[Run]],
     *,
     split: Split,
     trial: int = 0,
@@ -112,7 +111,7 @@ def against_claims(rows: Sequence[Row]) -> pd.DataFrame:
     return table[["published", "ours"]].assign(run=kind, difference=table["difference"], verdict=table["verdict"])
 
 
-def _row(rung: Rung, record: RunRecord | None, runs: Sequence, labels: np.ndarray, part: str, about: dict) -> Row:
+def _row(rung: Rung, record: Run | None, runs: Sequence, labels: np.ndarray, part: str, about: dict) -> Row:
     answers = {"validation": "val_predictions", "test": "test_predictions"}[part]
     about = about | {"split": f"kaggle, {part}"}
     if record is not None:

@@ -1,6 +1,5 @@
 """Other readers of the same images, to see whose mistakes a network's mistakes are, and what to compare them with."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -125,9 +124,9 @@ def hands(source: Mnist, rows: np.ndarray, right: np.ndarray, *, seed: int = 0) 
 
 def asker(run) -> Callable[[np.ndarray], np.ndarray]:
     """Return f(uint8 images (n, h, w)) -> logits (n, 10) of a trained `training.Run`, loaded once."""
-    from helpers.training import loops  # here, as the classical readers need not wait for TensorFlow
+    from helpers.training import outcomes  # here, as the classical readers need not wait for TensorFlow
 
-    return loops.make_predictor(run.load())
+    return outcomes.make_predictor(run.load())
 
 
 def look_alikes(images: np.ndarray, rows: np.ndarray, *, k: int) -> np.ndarray:
@@ -169,8 +168,7 @@ def out_of_fold(
     from helpers.training import cross_validation
 
     sampled, rows, recipe, parts = _held_out_parts(source, n, n_folds, model, epochs, seed)
-    trained = cross_validation.cross_validate(recipe, parts, source=sampled)
-    runs = [cross_validation.full_run(recipe, one, source=sampled) for one in trained]
+    runs = cross_validation.cross_validate(recipe, parts)
     held = errors.out_of_fold([(run.spec.split.val_index, run.val_logits) for run in runs], len(sampled))
     return OutOfFold(rows, held, np.mean([calibration.softmax(asker(run)(elsewhere)) for run in runs], axis=0))
 
@@ -204,8 +202,6 @@ def train_all(
     """
     from helpers.training import parallel
 
-    sampled, _, recipe, parts = _held_out_parts(source, n, n_folds, "fast_b", fold_epochs, seed)
-    # A cluster, where one is named, trains the folds.
-    elsewhere = [] if os.environ.get("DASK_SCHEDULER") else [recipe(part.cut(sampled)) for part in parts]
+    _, _, recipe, parts = _held_out_parts(source, n, n_folds, "fast_b", fold_epochs, seed)
     others = _published(seed, n, n_validation, mlp_epochs, cnn_epochs)
-    return parallel.train([*finals, *others[::-1], *elsewhere])[: len(finals)]
+    return parallel.train([*finals, *others[::-1], *map(recipe, parts)])[: len(finals)]

@@ -9,9 +9,10 @@ import pandas as pd
 from helpers import results
 from helpers.data import folds
 from helpers.data.dataset import Dataset
-from helpers.data.folds import Fold
+from helpers.data.splits import Split
 from helpers.evaluation import metrics
-from helpers.training import archive, cross_validation
+from helpers.training import archive, cross_validation, outcomes
+from helpers.training.outcomes import Run
 
 PUBLISHED_EPOCHS = 20
 
@@ -47,13 +48,13 @@ def told(pooled: Dataset) -> Told:
     return Told(best, printed[best], score, n, n_seen, missed, share + (1 - share) * printed[best], implied)
 
 
-def division(parts: Sequence[Fold]) -> pd.DataFrame:
+def division(parts: Sequence[Split]) -> pd.DataFrame:
     """Count what each network trains on, holds out and is tested on, and how much of the test it trains on."""
     lines = {
         part.name: {
-            "trained on": len(part.train),
-            "held out": len(part.val),
-            "of the test": len(part.test),
+            "trained on": len(part.train_index),
+            "held out": len(part.val_index),
+            "of the test": len(part.test_index),
             "already trained on": int(folds.seen(part).sum()),
             "share": float(folds.seen(part).mean()),
         }
@@ -120,56 +121,51 @@ class Leak:
         return {title: (seen, predicted != self.labels) for title, seen, predicted in titles}
 
 
-def examine(answers: Sequence, parts: Sequence[Fold], *, source: Dataset, origin: str) -> Leak:
+def examine(runs: Sequence[Run], *, origin: str) -> Leak:
     """Put together what k fold networks and one trained apart answered.
 
-    answers: k + 1 objects with `val_predictions`, `test_predictions` (int64), `history`, `seconds` and `parameters`, as
-    cross_validation.Trained and archive.RunRecord have them, in the order of parts: k folds, then the one apart. Raises
-    ValueError when their tests differ, the last has trained on the test, or an image is new to no fold or to several.
+    runs: k folds, then the one apart. Raises ValueError when their tests differ, the last has trained on the test, or
+    an image is new to no fold or to several.
     """
-    *k, apart = parts
-    test = apart.test
-    if any(not np.array_equal(fold.test, test) for fold in k):
-        raise ValueError("parts: the folds predict different test images; expected the same rows in the same order")
+    *k, last = runs
+    *parts, apart = [run.spec.split for run in runs]
+    if any(not np.array_equal(part.test_index, apart.test_index) for part in parts):
+        raise ValueError("runs: got folds with different test images; the same rows in the same order are needed")
     if folds.seen(apart).any():
-        raise ValueError(f"parts: the last, {apart.name}, has trained on test images; expected none")
-    new = np.stack([~folds.seen(fold) for fold in k])
+        raise ValueError(f"runs: the last, {apart.name}, has trained on test images; none is allowed")
+    new = np.stack([~folds.seen(part) for part in parts])
     if not (new.sum(axis=0) == 1).all():
-        raise ValueError("parts: expected each test image to be new to exactly one fold")
-    predicted = np.stack([one.test_predictions for one in answers[:-1]])
-    scores = np.array(
-        [np.mean(one.val_predictions == source.labels[f.val]) for one, f in zip(answers[:-1], k, strict=True)]
-    )
+        raise ValueError("runs: got a test image that is new to no fold or to several; exactly one is needed")
+    predicted, scores = np.stack([run.test_predictions for run in k]), cross_validation.scores(k)
     best = int(scores.argmax())
     return Leak(
-        labels=source.labels[test],
+        labels=apart.y_test,
         seen=~new[best],
         leaking=predicted[best],
-        by_new=predicted[new.argmax(axis=0), np.arange(len(test))],
-        apart=answers[-1].test_predictions,
+        by_new=predicted[new.argmax(axis=0), np.arange(len(apart.test_index))],
+        apart=last.test_predictions,
         fold_scores=scores,
-        memory=float(answers[best].history["accuracy"].iloc[-1]),
-        epochs=len(answers[best].history),
+        memory=float(k[best].history["accuracy"].iloc[-1]),
+        epochs=len(k[best].history),
         origin=origin,
-        cost={"seconds": float(sum(one.seconds for one in answers[:-1])), "parameters": answers[0].parameters},
+        cost={"seconds": float(sum(run.seconds for run in k)), "parameters": k[0].parameters},
     )
 
 
-def study(recipe: cross_validation.Recipe, parts: Sequence[Fold], *, source: Dataset, record: bool = False) -> Leak:
+def study(recipe: cross_validation.Recipe, parts: Sequence[Split], *, record: bool = False) -> Leak:
     """Train k folds and one network apart, and `examine` them.
 
     record: leave a record of each run, and train nothing where all are recorded already.
     """
-    if record and (found := recorded(recipe, parts, source=source)):
+    if record and (found := recorded(recipe, parts)):
         return found
-    trained = cross_validation.cross_validate(recipe, parts, source=source)
+    runs = cross_validation.cross_validate(recipe, parts)
     if record:
-        for one in trained:
-            archive.record(cross_validation.full_run(recipe, one, source=source))
-    seconds = sum(one.seconds for one in trained)
-    verb = "reused, trained" if all(one.reused for one in trained) else "trained here"
-    origin = f"{trained[0].epochs} passes, {verb} in {seconds:,.0f} s on {trained[0].threads} thread each"
-    return examine(trained, parts, source=source, origin=origin)
+        for run in runs:
+            archive.record(run)
+    seconds = sum(run.seconds for run in runs)
+    verb = "reused, trained" if all(run.reused for run in runs) else "trained here"
+    return examine(runs, origin=f"{runs[0].spec.epochs} passes, {verb} in {seconds:,.0f} s on {runs[0].threads} each")
 
 
 def rows(leak: Leak, n: int, *, section: str) -> list[results.Row]:
@@ -194,12 +190,7 @@ def rows(leak: Leak, n: int, *, section: str) -> list[results.Row]:
     ]
 
 
-def recorded(recipe: cross_validation.Recipe, parts: Sequence[Fold], *, source: Dataset) -> Leak | None:
-    """Return the same from records of finished runs of `recipe` (see run_records), None unless all are there."""
-    found = []
-    for fold in parts:
-        record = archive.find(recipe(fold.cut(source)))
-        if record is None:
-            return None
-        found.append(record)
-    return examine(found, parts, source=source, origin=archive.together(found))
+def recorded(recipe: cross_validation.Recipe, parts: Sequence[Split]) -> Leak | None:
+    """Return the same from records of finished runs of `recipe` (see `archive`), None unless all are there."""
+    found = [archive.find(recipe(part)) for part in parts]
+    return None if None in found else examine(found, origin=outcomes.together(found))

@@ -65,8 +65,8 @@ def study(
     """
     ids, series = known.ids[rows], known.series[rows]
     parts = folds.k_folds(source, groups=ids, seed=seed)
-    trained = cross_validation.cross_validate(recipe, parts, source=source)
-    right = cross_validation.held_out(trained, source) == source.labels
+    runs = cross_validation.cross_validate(recipe, parts)
+    right = cross_validation.held_out(runs) == source.labels
     intervals = {
         "as if images were independent": metrics.wilson(int(right.sum()), len(right)),
         "people as the sample": writers.clustered(ids, right, seed=seed),
@@ -77,7 +77,7 @@ def study(
             intervals[words] = writers.clustered(ids[mask], right[mask], seed=seed)
     return Strangers(
         ids=ids,
-        shared=float(np.isin(ids[mixed.first[0].val], ids[mixed.first[0].train]).mean()),
+        shared=float(np.isin(ids[mixed.first[0].val_index], ids[mixed.first[0].train_index]).mean()),
         right=right,
         known=metrics.wilson(int(mixed.right.sum()), len(mixed.right)),
         paired=comparison.mcnemar(mixed.right, right),

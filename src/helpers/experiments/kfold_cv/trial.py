@@ -21,8 +21,9 @@ def trial(images, labels, *, n_sets: int, n_splits: int = 5, seed: int = 0) -> p
         length = (x * x).sum(axis=1)
         distance = length[:, None] + length[None, :] - 2 * x @ x.T  # squared, and exact for pixels: whole numbers
         parts = folds.k_folds(build_dataset(f"set {number}", images[members], y), n_splits, seed=seed + number)
-        right = [np.mean(y[p.train[distance[np.ix_(p.val, p.train)].argmin(axis=1)]] == y[p.val]) for p in parts]
-        one = summarise(right, n_train=len(parts[0].train), n_test=len(parts[0].val))
+        nearest = [distance[np.ix_(part.val_index, part.train_index)].argmin(axis=1) for part in parts]
+        right = [np.mean(part.y_train[near] == part.y_val) for part, near in zip(parts, nearest, strict=True)]
+        one = summarise(right, n_train=len(parts[0].train_index), n_test=len(parts[0].val_index))
         limits = {"naive low": one.naive.low, "naive high": one.naive.high}
         limits |= {"corrected low": one.corrected.low, "corrected high": one.corrected.high}
         rows.append({"mean": one.mean, "sd": one.sd, **limits})

@@ -11,7 +11,8 @@ from helpers.data.splits import Split
 from helpers.evaluation import metrics
 from helpers.models import architectures, schedules
 from helpers.runtime import precision as precisions
-from helpers.training import fine_tuning, fit, loops, recipes
+from helpers.training import fine_tuning, parallel, recipes, step
+from helpers.training.outcomes import Run
 from helpers.training.specs import TrainSpec
 
 BATCH = 64  # as published
@@ -58,7 +59,7 @@ def range_test(base: TrainSpec, *, steps: int = 150, lowest: float = 1e-4, highe
         raise ValueError(f"lowest, highest: got {lowest!r}, {highest!r}; 0 < lowest < highest is needed")
     sweep = {"schedule": "exponential", "schedule_options": {"start": lowest / highest}, "learning_rate": highest}
     changed = {**vars(base), **sweep, "epochs": 1, "steps_per_epoch": steps, "views": 1}
-    run = fit.run(TrainSpec(**changed))
+    run = parallel.train(TrainSpec(**changed))
     rates = schedules.rates("exponential", steps, peak=highest, options=sweep["schedule_options"])
     kept = np.isfinite(run.step_losses)
     n = len(kept) if kept.all() else int(np.argmin(kept))
@@ -75,28 +76,28 @@ def seconds_per_epoch(
     The first steps, which include compiling, are not counted; nothing is stored. The network is thrown away.
     """
     network = architectures.build(model, options, seed=seed, precision=precisions.choose("auto"))
-    optimizer = loops.make_optimizer("sgd", learning_rate=0.01, momentum=0.9, nesterov=True, weight_decay=0.0)
+    optimizer = step.make_optimizer("sgd", learning_rate=0.01, momentum=0.9, nesterov=True, weight_decay=0.0)
     optimizer.build(network.trainable_variables)
     rows = np.arange(steps * batch_size).reshape(steps, batch_size) % len(split.x_train)
     warps = recipes.FAST_WARP.draw(rows.size, size=split.x_train.shape[1:], rng=np.random.default_rng(seed))
-    loop = loops.make_loop(
+    take = step.make_steps(
         network,
         optimizer,
-        loops.make_loss("cross_entropy", 0.0),
+        step.make_loss("cross_entropy", 0.0),
         shape=split.x_train.shape[1:],
         weight_decay=5e-4,
         decay="kernels",
         augmentation=recipes.FAST_WARP,
     )
-    data = loop.load(split.x_train, split.y_train)
+    data = step.load(split.x_train, split.y_train)
     draws = rows.astype(np.int32), warps.reshape(steps, batch_size, -1), np.full(steps, 0.01, np.float32)
-    loop.steps(data, *draws)
+    take(data, *draws)
     start = time.perf_counter()
-    loop.steps(data, *draws)
+    take(data, *draws)
     return (time.perf_counter() - start) / steps * max(1, len(split.x_train) // batch_size)
 
 
-def fine_tune(base: TrainSpec, weights: str, *, head_epochs: int = 1) -> list[fit.Run]:
+def fine_tune(base: TrainSpec, weights: str, *, head_epochs: int = 1) -> list[Run]:
     """Train from a `.keras` file as the account describes: the head alone, then all, the early layers slowly.
 
     Returns the runs of both phases, none when `weights` is empty. Raises ValueError when the file does not fit.
@@ -104,9 +105,9 @@ def fine_tune(base: TrainSpec, weights: str, *, head_epochs: int = 1) -> list[fi
     if not weights:
         return []
     first = fine_tuning.from_file(weights, rates=fine_tuning.HEAD_ONLY)
-    head = fit.run(TrainSpec(**{**vars(base), "epochs": head_epochs, "start": first}))
+    head = parallel.train(TrainSpec(**{**vars(base), "epochs": head_epochs, "start": first}))
     second = fine_tuning.from_file(head.directory / "model.keras", rates=fine_tuning.GENTLE)
-    return [head, fit.run(TrainSpec(**{**vars(base), "start": second}))]
+    return [head, parallel.train(TrainSpec(**{**vars(base), "start": second}))]
 
 
 def made_of(networks: Mapping[str, str]) -> pd.DataFrame:
