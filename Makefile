@@ -54,7 +54,7 @@ full: $(STAMP) ## run every published training to its end (hours, in as many sit
 status: $(STAMP) ## say which reports are fresh, which are stale, and why
 	@$(BIN)/python -m helpers.reporting status --profile $(PROFILE)
 
-diff: $(STAMP) ## which results moved since BASE=<git revision> (HEAD), claim by claim and image by image: build/diff.html
+diff: $(STAMP) ## which results moved beyond noise, which verdicts changed since BASE=<git revision> (HEAD): build/diff.html
 	@$(BIN)/python -m helpers.reporting diff --base "$(or $(BASE),HEAD)"
 
 study: $(STAMP) ## run a notebook over lists of parameters, e.g. STUDY=studies/seeds.yaml, into build/studies/

@@ -150,7 +150,7 @@ def test_title_facts_and_provenance_are_shown():
     assert render.title_of(specimen.notebook(hostile=False)) == "Support vectors & eight pixels"
     for expected in (
         "Report 02",
-        "run on 21 November 2026 in 83 s",
+        "run on 21 November 2026 in 1 min 23 s",
         "0123456789ab , with uncommitted changes",
         "scikit-learn 1.9.1",
         "A processor, 2 cores",

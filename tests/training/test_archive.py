@@ -150,13 +150,3 @@ def test_collect_trains_and_records_in_the_full_profile_only(run, monkeypatch):
     archive.collect({"a": run.spec}, profile="full")
     assert len(asked) == 1  # a record answers for its training, on whatever machine it was made
     assert list(archive.collect(specs, profile="standard")) == ["a"]
-
-
-def test_comparing_reads_what_is_recorded_here(run):
-    """`make diff` unpacks predictions by itself, since it must not wait for TensorFlow."""
-    from helpers.reporting.compare import flips
-
-    document = json.loads(archive.record(run).read_text())
-    split = run.spec.split
-    assert np.array_equal(flips.unpack(document["test"]), (run.test_predictions - split.y_test) % 10)
-    assert np.array_equal(flips.unpack(document["validation"]), (run.val_predictions - split.y_val) % 10)

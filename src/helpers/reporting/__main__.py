@@ -39,9 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "status":
             return _status(options.profile, terminal)
         if options.command == "diff":
-            from helpers.reporting.compare import compare  # pandas and scipy: only this needs them
+            from helpers.reporting.compare import diff  # pandas and scipy: only this needs them
 
-            return compare.diff(options.base, terminal=terminal)
+            return diff.diff(options.base, terminal=terminal)
         if min(options.timeout, options.cell_timeout, options.memory) <= 0:
             raise ValueError("limits must be positive: --timeout, --cell-timeout (seconds), --memory (GiB)")
         limits = execute.Limits(options.timeout, options.cell_timeout, int(options.memory * 2**30))
