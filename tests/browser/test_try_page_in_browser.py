@@ -12,27 +12,37 @@ from test_pages import Visit, axe
 
 from helpers.data import load
 from helpers.predict import conditions, decoding, preparing, shipped
+from helpers.reporting.page import site
+from helpers.reporting.try_it import page as try_page
 from helpers.runtime import paths
 
 pytestmark = pytest.mark.browser
 
-PAGE = paths.REPORTS / "try.html"
 PLAIN, CHANGED = 500, 65  # MNIST test images as they are, and under each of eight conditions: 1,020 in all
 TIE = 0.002  # probabilities closer than twice the tolerance may swap places
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The page made of the present sources; the committed one may be of older ones until `make reports`."""
+    folder = tmp_path_factory.mktemp("pages")
+    site.write_assets(folder / "assets")
+    try_page.write(folder, paths.REPORTS / "model")
+    return folder / try_page.PAGE
+
+
 @pytest.fixture
-def visit(browser):
-    with Visit(browser, PAGE) as visit:
+def visit(browser, made):
+    with Visit(browser, made) as visit:
         yield visit
         assert visit.complaints == []
         assert visit.outside == []
 
 
 @pytest.fixture(scope="module")
-def open_page(browser):
+def open_page(browser, made):
     """The page for tests that only compute in it; opening it takes longer than they do."""
-    with Visit(browser, PAGE) as visit:
+    with Visit(browser, made) as visit:
         yield visit.page
         assert visit.complaints == []
         assert visit.outside == []
@@ -132,28 +142,41 @@ def painted(mode: str, size: tuple[int, int]) -> Image.Image:
     return whole if mode == "RGBA" else whole.convert(mode)
 
 
+def decoded(page, image: Image.Image) -> np.ndarray:
+    """Return the grey values that the page makes of an image, given as a PNG file: float64 (h, w)."""
+    height, width, url = page.evaluate(
+        """async text => {
+          const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+          const { height, width, values } = await Digits.readFile(new File([bytes], 'a.png', { type: 'image/png' }));
+          const reader = new FileReader();
+          const read = new Promise(done => { reader.onload = () => done(reader.result); });
+          reader.readAsDataURL(new Blob([Float64Array.from(values)]));
+          return [height, width, await read];
+        }""",
+        base64.b64encode(encoded(image)).decode("ascii"),
+    )
+    return np.frombuffer(base64.b64decode(url.partition(",")[2]), np.float64).reshape(height, width)
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "purple"])
 @pytest.mark.parametrize("size", [(90, 60), (1300, 1101)])
 def test_it_decodes_files_as_python_does(open_page, tmp_path, mode, size):
     path = tmp_path / "picture.png"
     path.write_bytes(encoded(painted(mode, size)))
-    expected = decoding.read_image(path)
-    text = base64.b64encode(path.read_bytes()).decode("ascii")
-    height, width, url = open_page.evaluate(
-        """async text => {
-          const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
-          const { height, width, values } = await Digits.readFile(new File([bytes], 'a.png', { type: 'image/png' }));
-          const reader = new FileReader();
-          const read = new Promise(done => { shipped.onload = () => done(shipped.result); });
-          shipped.readAsDataURL(new Blob([Float64Array.from(values)]));
-          return [height, width, await read];
-        }""",
-        text,
-    )
-    found = np.frombuffer(base64.b64decode(url.partition(",")[2]), np.float64).reshape(height, width)
+    expected, found = decoding.read_image(path), decoded(open_page, painted(mode, size))
     assert found.shape == expected.shape
-    # Pillow rounds colours that were multiplied by their opacity.
+    if mode != "RGBA" and max(size) <= decoding.WORKING_SIDE:
+        assert np.array_equal(found, expected), "the same float32, however its sums are rounded"
+    # Pillow rounds colours that were multiplied by their opacity, and averages of blocks.
     assert np.abs(found - expected).max() <= (2.01 if mode == "RGBA" else 1.01)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_it_takes_each_of_the_256_greys_as_it_is(open_page, mode):
+    greys = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    image = Image.fromarray(greys).convert(mode)
+    assert np.array_equal(decoded(open_page, image), greys)
+    assert np.array_equal(decoding.to_grey(image), greys)
 
 
 def stroke(visit, points) -> None:
@@ -254,9 +277,9 @@ def test_keys_draw(visit):
     assert order == ["paper", "undo", "clear", "choose", "thickness", "chalk"]
 
 
-def test_a_finger_draws_and_does_not_scroll(browser):
+def test_a_finger_draws_and_does_not_scroll(browser, made):
     options = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "device_scale_factor": 3}
-    with Visit(browser, PAGE, **options) as visit:
+    with Visit(browser, made, **options) as visit:
         page = visit.page
         box = page.locator("#paper").bounding_box()
         assert page.evaluate("document.querySelector('#paper').width") == pytest.approx(3 * box["width"], abs=1.5)
@@ -346,8 +369,8 @@ def test_the_pen_changes(visit):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_axe_finds_nothing(browser, scheme, width):
-    with Visit(browser, PAGE, color_scheme=scheme, viewport={"width": width, "height": 844}) as visit:
+def test_axe_finds_nothing(browser, made, scheme, width):
+    with Visit(browser, made, color_scheme=scheme, viewport={"width": width, "height": 844}) as visit:
         for index in (0, 8):  # one that is accepted, one that may not be
             visit.page.locator(".examples button").nth(index).click()
             assert axe(visit) == []

@@ -55,6 +55,7 @@ def load_archive(tmp_path):
     return loaded
 
 
+@settings(deadline=None)  # a busy machine may take long over any example
 @given(arrays(np.uint8, array_shapes(min_dims=1, max_dims=3, max_side=12)))
 def test_idx_round_trip(array):
     parsed = formats.parse_idx(idx(array), name="x", dimensions=array.ndim)
@@ -63,6 +64,7 @@ def test_idx_round_trip(array):
     assert np.array_equal(parsed, array)
 
 
+@settings(deadline=None)  # a busy machine may take long over any example
 @given(st.binary(max_size=40))
 def test_any_bytes_are_an_idx_file_or_refused(data):
     parsed = attempt(formats.parse_idx, data, name="x", dimensions=1)
@@ -118,7 +120,7 @@ PACKED = gzip.compress(idx(IMAGES[:1]), mtime=0)
 ARCHIVE = npz()
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.integers(0, len(PACKED) - 1), st.integers(0, 7))
 def test_flipped_bit_in_gzip_is_refused_or_harmless(at, bit):
     data = bytearray(PACKED)

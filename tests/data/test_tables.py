@@ -1,14 +1,15 @@
 """Tables of digits: what is accepted is read exactly, what is not is named by row and column."""
 
 import csv
+import functools
 import gzip
 import io
-import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from steps import steps
 
 from helpers.data import load, tables
 
@@ -177,6 +178,7 @@ def parse(rows):
     return data, {"name": "t", "columns": ("label", "a", "b"), "header": False}
 
 
+@settings(deadline=None)  # a busy machine may take long over any example
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 255), st.integers(0, 255)), min_size=1))
 def test_whole_numbers_round_trip(rows):
     data, options = parse([map(str, row) for row in rows])
@@ -187,6 +189,7 @@ ODD = ["", " 7", "7 ", '"8"', "007", "0255", "1.0", "nan", "x", "1;2", "\u0663",
 CELL = st.integers(-1, 260).map(str) | st.sampled_from(ODD)
 
 
+@settings(deadline=None)  # a busy machine may take long over any example
 @given(st.lists(st.lists(CELL, min_size=2, max_size=4), min_size=1, max_size=4))
 def test_odd_table_is_read_as_the_csv_module_reads_it_or_refused(rows):
     data, options = parse(rows)
@@ -198,10 +201,11 @@ def test_odd_table_is_read_as_the_csv_module_reads_it_or_refused(rows):
     assert all(len(row) == 3 and max(row) <= 255 and row[0] <= 9 for row in parsed)
 
 
-def test_kaggle_sized_table_parses_quickly():
-    block = text(ROWS[1:]).encode() * 14_000
-    start = time.process_time()
-    table = tables.parse_table(block, name="t", columns=tables.LABELLED, header=False)
-    assert time.process_time() - start < 8  # about 0.8 s; the margin is for slow machines
-    assert table.shape == (42_000, 785)
+def test_no_loop_over_rows_parses_a_large_table():
+    """A tenth of Kaggle's: what Python itself does for each block of rows is less than a step a row."""
+    block = text(ROWS[1:]).encode() * 1_400
+    parse = functools.partial(tables.parse_table, block, name="t", columns=tables.LABELLED, header=False)
+    taken, table = steps(parse)
+    assert taken < len(table)
+    assert table.shape == (4_200, 785)
     assert np.array_equal(table[-3:, 1:], IMAGES)

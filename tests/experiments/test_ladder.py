@@ -130,10 +130,11 @@ def test_a_shorter_memory_changes_predictions_and_not_the_training(split, tmp_pa
     base = replace(ladder.spec(ladder.find("hwd-recog-bn"), split, budget="short", steps=12), precision="float32")
     slow = replace(base, options={"batch_norm": True})
     runs = [fit.run(spec, store=tmp_path) for spec in (base, slow)]
-    assert np.array_equal(runs[0].step_losses, runs[1].step_losses)
-    assert not np.array_equal(runs[0].val_logits, runs[1].val_logits)
-    weights = [[v.numpy() for v in run.load().trainable_variables] for run in runs]
-    assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
+    # Two graphs compute the same sums, and nothing makes them round alike; the memory changes a thousand times that.
+    np.testing.assert_allclose(runs[1].step_losses, runs[0].step_losses, rtol=1e-4)
+    assert np.abs(runs[1].val_logits - runs[0].val_logits).max() > 0.1
+    for a, b in zip(*([v.numpy() for v in run.load().trainable_variables] for run in runs), strict=True):
+        np.testing.assert_allclose(b, a, rtol=0, atol=1e-4)
 
 
 def test_rungs_share_a_short_training_exactly_when_it_is_the_same(split):

@@ -78,7 +78,7 @@ def test_what_was_fitted_is_remembered_and_what_was_damaged_is_fitted_again(spli
     reading = Reading(network(2))
     first, again = (perceptrons.cached_fit(reading, split) for _ in range(2))
     assert (first.reused, again.reused) == (False, True)
-    assert again.predict(split.x_val).tolist() == first.predict(split.x_val).tolist()
+    assert all(np.array_equal(a, b) for a, b in zip(again.weights, first.weights, strict=True)), "read, not computed"
     assert (again.passes, again.seconds) == (2, first.seconds)
     assert not hasattr(reading.network, "coefs_")  # what is asked for stays unfitted
     for changes in ({"random_state": 1}, {"alpha": 0.2}, {"hidden_layer_sizes": (50,)}, {"solver": "sgd"}):
@@ -90,5 +90,6 @@ def test_what_was_fitted_is_remembered_and_what_was_damaged_is_fitted_again(spli
         layers.write_bytes(layers.read_bytes()[:-1])
     mended = perceptrons.cached_fit(reading, split)
     assert not mended.reused
-    assert mended.predict(split.x_val).tolist() == first.predict(split.x_val).tolist()
+    for a, b in zip(mended.weights + mended.biases, first.weights + first.biases, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-4)  # a seed gives the same fit, to what sums are rounded to
     assert run_store.store_size(store)[0] >= 1

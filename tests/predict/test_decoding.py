@@ -115,6 +115,25 @@ def test_ink_that_differs_in_colour_only_is_seen(tmp_path, paper, ink, least):
     assert abs(grey[6, 10] - grey[0, 0]) > least
 
 
+@pytest.mark.parametrize("kind", ["RGB", "RGBA", "one coloured pixel"])
+def test_each_of_the_256_greys_is_its_channel_to_the_bit(kind):
+    """Whatever the processor: weights that sum to 1 need not do so once a BLAS has added up the products."""
+    greys = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    pixels = np.dstack([greys] * 3)
+    if kind == "RGBA":
+        pixels = np.dstack([pixels, np.full((16, 16), 255, np.uint8)])
+    coloured = kind == "one coloured pixel"
+    if coloured:
+        pixels[7, 9] = (200, 40, 90)
+    found = decoding.to_grey(Image.fromarray(pixels))
+    assert found.dtype == np.float32
+    expected = greys.astype(np.float32)
+    if coloured:
+        assert found[7, 9] == pytest.approx((299 * 200 + 587 * 40 + 114 * 90) / 1000, rel=1e-6)
+        expected[7, 9] = found[7, 9]
+    assert np.array_equal(found, expected)
+
+
 def png(width, height, *, rows=0):
     """A PNG that says it is width x height, 8-bit grey, with `rows` rows (whole hundreds) of zeros."""
 

@@ -2,12 +2,12 @@
 
 import csv
 import json
+import multiprocessing.connection
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -93,12 +93,16 @@ def test_the_table_says_what_the_network_says(network, mnist, tmp_path):
     )
     powers = np.exp(logits)
     expected = powers / powers.sum(axis=1, keepdims=True)
-    order = np.argsort(-expected, axis=1)
-    for i, row in enumerate(rows(tmp_path / "y.csv")):
-        assert [int(row["digit"]), int(row["second_digit"])] == order[i, :2].tolist()
-        assert float(row["confidence"]) == pytest.approx(expected[i, order[i, 0]], abs=2e-4)
-        assert float(row["second_confidence"]) == pytest.approx(expected[i, order[i, 1]], abs=2e-4)
-        assert row["send_to_human"] == ("yes" if expected[i].max() < 0.995 else "no")
+    for row, chances in zip(rows(tmp_path / "y.csv"), expected, strict=True):
+        first, second = int(row["digit"]), int(row["second_digit"])
+        highest, next_highest = np.sort(chances)[:-3:-1]
+        assert first != second
+        # Of two that are as likely to four digits, either may be named: the logits are added up in another order here.
+        assert [chances[first], chances[second]] == pytest.approx([highest, next_highest], rel=1e-3)
+        assert float(row["confidence"]) == pytest.approx(highest, abs=2e-4)
+        assert float(row["second_confidence"]) == pytest.approx(next_highest, abs=2e-4)
+        if abs(highest - 0.995) > 2e-4:
+            assert row["send_to_human"] == ("yes" if highest < 0.995 else "no")
 
 
 def test_bad_files_get_rows_and_stop_nothing(folder, tmp_path, monkeypatch):
@@ -231,7 +235,7 @@ def test_a_file_that_crashes_its_decoder_costs_only_itself(folder, tmp_path, net
         assert made.problems == [""] * 3
         process = next(iter(pool._executor._processes.values()))
         os.kill(process.pid, signal.SIGKILL)
-        time.sleep(0.2)
+        assert multiprocessing.connection.wait([process.sentinel], timeout=60), "it is gone"
         (_, made), (_, last) = list(pool.run(work, "auto"))
     assert made.problems == [""] * 3
     assert "0 bytes" in last.problems[0]

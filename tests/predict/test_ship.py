@@ -29,7 +29,8 @@ def test_what_is_shipped_can_be_loaded_and_read_with(made):
     assert network.threshold == card["threshold"]
     sheet = ship.mnist_test(split)
     right = network(sheet.images).argmax(axis=1) == sheet.labels
-    assert card["measured_once_at_the_end"]["MNIST test"]["right"] == right.sum()
+    # Another predictor, made of the file: a near tie among the 60 may turn.
+    assert card["measured_once_at_the_end"]["MNIST test"]["right"] == pytest.approx(right.sum(), abs=1)
     assert right.mean() > 0.5
 
 

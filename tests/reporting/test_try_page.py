@@ -1,5 +1,6 @@
 """try.html: made whole or not at all, from the shipped network, and not again until something changes."""
 
+import base64
 import hashlib
 import json
 import re
@@ -8,8 +9,10 @@ import subprocess
 import sys
 import zipfile
 
+import numpy as np
 import pytest
 
+from helpers.data import load
 from helpers.reporting.try_it import model as try_model
 from helpers.reporting.try_it import page as try_page
 from helpers.runtime import paths
@@ -49,21 +52,63 @@ def rewritten(model, change) -> None:
     (model / "digits.json").write_text(json.dumps(card), encoding="utf-8")
 
 
-def test_the_committed_page_is_made_from_the_present_sources_and_small_enough():
-    page = paths.REPORTS / try_page.PAGE
-    assert try_page.is_made_from(page, try_page.digest_of_sources(MODEL)), "make reports brings it up to date"
-    files = [paths.REPORTS / "assets" / "try" / name for name in ("try.css", *try_page.SCRIPTS)]
+def test_the_page_is_whole_small_enough_and_the_same_each_time(tmp_path):
+    pages = [tmp_path / name for name in ("one", "two")]
+    for place in pages:
+        assert try_page.write(place, MODEL)
+    page, files = pages[0] / try_page.PAGE, sorted((pages[0] / "assets" / "try").iterdir())
+    assert try_page.is_made_from(page, try_page.digest_of_sources(MODEL))
+    assert {file.name for file in files} == {"try.css", *try_page.SCRIPTS}
+    assert sum(file.stat().st_size for file in [page, *files]) < BUDGET
     for file in files:
         assert file.read_bytes() == (try_page.SOURCES / file.name).read_bytes()
-    assert {file.name for file in files} == {file.name for file in files[0].parent.iterdir()}
-    assert sum(file.stat().st_size for file in [page, *files]) < BUDGET
+    assert page.read_bytes() == (pages[1] / try_page.PAGE).read_bytes()
+    text = page.read_text(encoding="utf-8")
+    assert [text.count(f'src="assets/try/{name}"') for name in try_page.SCRIPTS] == [1] * len(try_page.SCRIPTS)
+    carried = json.loads(re.search(r'<script[^>]* id="model"[^>]*>(.*?)</script>', text, re.DOTALL)[1])
+    weights = np.frombuffer(base64.b64decode(carried["network"]["weights"]), "<f4")
+    assert np.array_equal(weights, try_model.export(MODEL).weights)
+    assert len(carried["known"]["labels"]) == 400
+    labels = load.load_mnist().test.labels
+    shown = {int(one["from"].split()[-1]): one["label"] for one in carried["examples"] if "MNIST" in one["from"]}
+    assert len(shown) >= 10
+    assert all(labels[row] == label for row, label in shown.items())
+
+
+def test_the_committed_page_is_as_it_was_made():
+    """From whichever sources: `make reports` makes it again from the present ones, on whatever processor."""
+    page = paths.REPORTS / try_page.PAGE
+    sources = re.search(r'<meta name="made-from" content="([0-9a-f]+) ', page.read_text(encoding="utf-8"))[1]
+    assert try_page.is_made_from(page, sources)
+    scripts = {path.name for path in (paths.REPORTS / "assets" / "try").iterdir()}
+    named = re.findall(r'src="assets/try/([^"]+)"', page.read_text(encoding="utf-8"))
+    assert named
+    assert {"try.css", *named} == scripts
+
+
+def test_other_sources_are_noticed(tmp_path, monkeypatch):
+    assert try_page.write(tmp_path, MODEL)
+    page = tmp_path / try_page.PAGE
+    copy = shutil.copytree(paths.ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(try_page, "SOURCES", copy / "helpers" / "reporting" / "try_it")
+    assert try_page.is_made_from(page, try_page.digest_of_sources(MODEL)), "a copy is the same"
+    for name in (
+        "predict/levels.py",
+        "predict/decoding.py",
+        "reporting/try_it/model.py",
+        "reporting/try_it/try.html.j2",
+    ):
+        source = copy / "helpers" / name
+        before = source.read_text(encoding="utf-8")
+        source.write_text(before + "\n# edited\n", encoding="utf-8")
+        assert not try_page.is_made_from(page, try_page.digest_of_sources(MODEL)), name
+        source.write_text(before, encoding="utf-8")
 
 
 def test_it_is_made_once_and_again_only_when_something_changed(tmp_path, model, said):
     page, script = tmp_path / "pages" / "try.html", tmp_path / "pages" / "assets" / "try" / "network.js"
     assert refresh(tmp_path, model, said)
     made, text = page.stat().st_mtime_ns, page.read_bytes()
-    assert text == (paths.REPORTS / "try.html").read_bytes(), "the same network gives the same page"
     assert refresh(tmp_path, model, said)
     assert page.stat().st_mtime_ns == made
     assert len(said) == 1

@@ -100,7 +100,9 @@ def test_a_run_learns_and_says_what_it_did(undisturbed, split):
 
 
 def test_stored_predictions_are_those_of_the_stored_network(undisturbed, split):
-    assert np.array_equal(fit.predict(undisturbed, split.x_test), undisturbed.test_logits)
+    # Another predictor, made of the file: its products may be cut into other pieces.
+    found = fit.predict(undisturbed, split.x_test)
+    np.testing.assert_allclose(found, undisturbed.test_logits, rtol=1e-5, atol=1e-5)
 
 
 def test_the_same_spec_gives_the_same_bits_and_another_seed_others(undisturbed, split, tmp_path):
@@ -260,7 +262,8 @@ def test_shorter_trainings_are_taken_from_a_longer_one_bit_for_bit(split, tmp_pa
         taken = fit.run(steady(split, epochs=epochs), store=tmp_path / "together")
         assert taken.reused
         assert_same_run(alone[epochs], taken)
-        assert taken.seconds < longest.seconds
+        first = longest.history["seconds"].iloc[:epochs]
+        assert taken.seconds == pytest.approx(first.sum()), "what its own epochs took, and not those after"
     assert fit.recall(steady(split, epochs=2), store=tmp_path / "together") is None
 
 

@@ -123,13 +123,19 @@ def _wide(values: np.ndarray) -> np.ndarray:
 
 
 def _best_grey(colours: np.ndarray) -> np.ndarray:
-    """Return luminance (ITU-R BT.601), or the one of red, green and blue that shows clearly more than it does."""
-    grey = colours @ np.array([0.299, 0.587, 0.114], np.float32)
-    if (colours == colours[..., :1]).all():
-        return grey
-    spread = colours.std(axis=(0, 1))
+    """Return luminance (ITU-R BT.601), or the one of red, green and blue that shows clearly more than it does.
+
+    A grey image is its channel, to the bit. Luminance is added up in float64, in this order, as `decoding.js` does it:
+    a product of matrices rounds as the processor's BLAS likes, and 240 then is 239.99998 on some.
+    """
+    red, green, blue = np.moveaxis(colours, -1, 0)
+    if np.array_equal(red, green) and np.array_equal(red, blue):
+        return red
+    wide = colours.astype(np.float64)
+    grey = (0.299 * wide[..., 0] + 0.587 * wide[..., 1] + 0.114 * wide[..., 2]).astype(np.float32)
+    spread = colours.std(axis=(0, 1), dtype=np.float64)
     best = int(np.argmax(spread))
-    return colours[..., best] if spread[best] > 2 * grey.std() else grey
+    return colours[..., best] if spread[best] > 2 * grey.std(dtype=np.float64) else grey
 
 
 def _on_paper(grey: np.ndarray, alpha: np.ndarray) -> np.ndarray:
