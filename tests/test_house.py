@@ -19,6 +19,16 @@ FLOORS = (
     ("experiments", "reporting"),
 )
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
+# Used by one report only, and yet no part of it: a method, not a report's.
+GENERAL = {
+    "helpers.data.kaggle": "reads and writes the files of a competition, for any predictions",
+    "helpers.evaluation.conformal": "sets of labels with a promised coverage, from any probabilities",
+    "helpers.evaluation.corruptions": "damages any images, in kinds and grades",
+    "helpers.evaluation.occlusion": "where any predictor looks, by covering parts of an image",
+    "helpers.evaluation.timing": "how long any predictor takes for an image",
+    "helpers.figures.atlas": "a sheet of any images, each of which opens",
+    "helpers.training.predictor": "what a training left, as a predictor",
+}
 OTHER_TESTS = {"browser", "faults", "notebooks"}  # of finished pages, of broken disks, of the notebooks themselves
 
 
@@ -86,6 +96,29 @@ def circles(arrows: dict[str, set[str]]) -> list[str]:
     return sorted(module for module in arrows if module in reached(module))
 
 
+def used_by_notebook(path: Path) -> set[str]:
+    cells = [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    return {name for name in imported("\n".join(cells), modules(PACKAGE)) if "." in name}
+
+
+def strays(arrows: dict[str, set[str]], notebooks: dict[str, set[str]]) -> dict[str, str]:
+    """Return the modules outside of experiments that serve one report alone, and which: by its notebook or experiment.
+
+    arrows: module -> what it imports; notebooks: report -> what its notebook imports.
+    """
+    users = {module: set() for module in arrows}
+    for report, targets in notebooks.items():
+        for target in targets:
+            users[target].add(("report", report))
+    for module, targets in arrows.items():
+        parts = module.split(".")
+        for target in targets:
+            users[target].add(("report", parts[2]) if parts[1:2] == ["experiments"] and parts[2:] else ("src", module))
+    alone = {module: next(iter(found)) for module, found in users.items() if len(found) == 1}
+    outside = {module: user for module, user in alone.items() if not module.startswith("helpers.experiments")}
+    return {module: report for module, (kind, report) in outside.items() if kind == "report"}
+
+
 def test_every_module_stands_in_a_room():
     assert {path.name for path in PACKAGE.glob("*.py")} == {"__init__.py"}
     rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
@@ -107,12 +140,17 @@ def test_an_experiment_is_named_as_a_report_and_serves_it_alone():
     folders = {path.parent.name for path in PACKAGE.glob("experiments/*/__init__.py")}
     assert folders <= set(reports)
     assert {path.name for path in (PACKAGE / "experiments").glob("*.py")} == {"__init__.py"}
-    known = modules(PACKAGE)
     for report, path in reports.items():
-        cells = [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
-        used = {name for name in imported("\n".join(cells), known) if "." in name}
+        used = used_by_notebook(path)
         assert {name.split(".")[2] for name in used if name.startswith("helpers.experiments.")} <= {report}
         assert not any(room(name) == "reporting" for name in used), f"{path.name}: pages are made outside of notebooks"
+
+
+def test_what_one_report_alone_uses_lies_in_its_experiment_or_is_general():
+    notebooks = {path.stem.split("_", 1)[1]: used_by_notebook(path) for path in paths.NOTEBOOKS.glob("*.ipynb")}
+    found = strays(graph(PACKAGE), notebooks)
+    assert {module: report for module, report in found.items() if module not in GENERAL} == {}
+    assert set(GENERAL) <= set(modules(PACKAGE))
 
 
 def test_tests_mirror_the_rooms():
@@ -176,3 +214,10 @@ def test_an_import_that_goes_up_is_found(house, name, line, arrow):
 def test_a_circle_is_found(house):
     (house / "runtime" / "files.py").write_text("def f():\n    from helpers.runtime import cache\n")
     assert circles(graph(house)) == ["helpers.runtime.cache", "helpers.runtime.files"]
+
+
+def test_a_stray_is_found(house):
+    arrows = graph(house)
+    notebooks = {"eda": {"helpers.experiments.eda.strokes"}, "mlp": {"helpers.experiments.mlp.fits"}}
+    assert strays(arrows, notebooks) == {"helpers.training.fit": "mlp"}  # through its experiment alone
+    assert strays(arrows, notebooks | {"eda": {"helpers.training.fit"}}) == {}
