@@ -16,7 +16,7 @@ unexport PYTHONPATH
 # Where networks are trained when not here: make reports DASK_SCHEDULER=tcp://host:8786
 export DASK_SCHEDULER
 
-.PHONY: help setup extras reports smoke full status diff study test readme lint format lock lab clean
+.PHONY: help setup extras reports smoke full status diff study new test readme lint format lock lab clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -60,10 +60,13 @@ diff: $(STAMP) ## which results moved beyond noise, which verdicts changed since
 study: $(STAMP) ## run a notebook over lists of parameters, e.g. STUDY=studies/seeds.yaml, into build/studies/
 	@$(BIN)/python -m helpers.reporting study "$(STUDY)" $(if $(JOBS),--jobs $(JOBS)) $(if $(FORCE),--force) $(if $(TIMEOUT),--timeout $(TIMEOUT))
 
+new: $(STAMP) ## begin a report: NAME=11_mine copies a notebook that runs as it is into notebooks/
+	@$(BIN)/python -m helpers.reporting.new "$(NAME)"
+
 test: $(STAMP) ## every test; browser tests run where a Chromium is installed
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-readme: $(STAMP) ## bring README.md's table of reports and its picture of the front page up to date
+readme: $(STAMP) ## bring README.md's table of reports, its tree of modules and its picture of the front page up to date
 	@$(BIN)/python -m helpers.reporting.readme
 
 lint: $(STAMP) ## ruff, codespell and stripped notebooks

@@ -19,6 +19,34 @@ def test_the_table_says_what_the_results_say():
     assert readme.updated(made, readme.times(), "times") == TEXT, "run `make readme`"
 
 
+def test_the_tree_is_that_of_the_modules():
+    assert readme.updated(TEXT, readme.tree(), "tree") == TEXT, "run `make readme`"
+    start, end = readme.MARKERS["tree"]
+    told = TEXT.partition(start)[2].partition(end)[0]
+    modules = {path for path in (paths.ROOT / "src/helpers").rglob("*.py") if path.name != "__init__.py"}
+    assert told.count(".py ") == len(modules), "each module has a line, and says what it is"
+
+
+def test_a_tree_shows_rooms_and_modules_with_their_own_first_lines(tmp_path):
+    package = tmp_path / "helpers"
+    (package / "room" / "inner").mkdir(parents=True)
+    (package / "__init__.py").write_text('"""Not shown."""')
+    (package / "room" / "__init__.py").write_text('"""A room.\n\nMore."""')
+    (package / "room" / "inner" / "__init__.py").write_text('"""A room in a room."""')
+    (package / "room" / "inner" / "deep.py").write_text('"""Lies deep."""\nx = 1\n')
+    (package / "room" / "plain.py").write_text('r"""Says one thing.\n\nAnd another."""\n')
+    (package / "room" / "template").mkdir()
+    assert [line.split(maxsplit=1) for line in readme.tree(package).splitlines()[1:-1]] == [
+        ["src/helpers/"],
+        ["room/", "A room."],
+        ["inner/", "A room in a room."],
+        ["deep.py", "Lies deep."],
+        ["plain.py", "Says one thing."],
+    ]
+    indents = [len(line) - len(line.lstrip()) for line in readme.tree(package).splitlines()[1:-1]]
+    assert indents == [0, 2, 4, 6, 4]
+
+
 def test_every_report_with_results_is_in_the_readme_with_its_answer():
     start, end = readme.MARKERS["reports"]
     block = TEXT.partition(start)[2].partition(end)[0]

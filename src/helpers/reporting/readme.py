@@ -1,10 +1,11 @@
-"""Keep the README true: its tables from results and measured times, its picture of the front page from the page.
+"""Keep the README true: its tables from results and measured times, its tree from docstrings, its picture from a page.
 
     python -m helpers.reporting.readme
 
 is what `make readme` runs. The picture needs playwright and a Chromium, and is left as it was where there is none.
 """
 
+import ast
 import io
 import json
 import os
@@ -20,12 +21,13 @@ from helpers.runtime.files import write_atomically
 from helpers.runtime.progress import duration
 
 MARKERS = {
-    part: (f"<!-- {part}: made by `make readme` -->", f"<!-- end of {part} -->") for part in ("reports", "times")
+    part: (f"<!-- {part}: made by `make readme` -->", f"<!-- end of {part} -->") for part in ("reports", "times", "tree")
 }
 TIMES = Path("docs") / "times.json"  # written by benchmarks/series.py
 PICTURE = Path("docs") / "front-page.png"
 WINDOW = {"width": 1280, "height": 1080}  # CSS pixels
 LARGEST = 200_000  # bytes of the picture
+_COLUMN = 28  # of the tree, where descriptions begin
 _CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -59,6 +61,28 @@ def times(path: Path | None = None) -> str:
     for row in found["rows"].values():
         lines.append(f"| {row['what']} | {duration(row['seconds'])} | {row['load']:.1f} | {row['measured']} |")
     return "\n".join([f"In a clone made for it, on {found['machine']}:", "", *lines])
+
+
+def tree(package: Path | None = None) -> str:
+    """Return the rooms and modules of a package as a block of text, each with the first line of its docstring."""
+    package = package or Path(__file__).parents[1]
+    lines = [f"src/{package.name}/"]
+
+    def walk(folder: Path, indent: str) -> None:
+        for path in sorted(folder.iterdir()):
+            if path.is_dir() and (path / "__init__.py").exists():
+                lines.append(f"{indent}{path.name + '/':{_COLUMN - len(indent)}} {_first_line(path / '__init__.py')}")
+                walk(path, indent + "  ")
+            elif path.suffix == ".py" and path.name != "__init__.py":
+                lines.append(f"{indent}{path.name:{_COLUMN - len(indent)}} {_first_line(path)}")
+
+    walk(package, "  ")
+    return "\n".join(["```", *lines, "```"])
+
+
+def _first_line(path: Path) -> str:
+    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return said.partition("\n")[0]
 
 
 def updated(text: str, made: str, part: str = "reports") -> str:
@@ -99,11 +123,11 @@ def main() -> int:
     readme = paths.ROOT / "README.md"
     try:
         text = updated(readme.read_text(encoding="utf-8"), table())
-        write_atomically(readme, updated(text, times(), "times"))
+        write_atomically(readme, updated(updated(text, times(), "times"), tree(), "tree"))
     except (OSError, ValueError) as error:
         print(f"error: {error}")
         return 2
-    print("README.md: tables made again")
+    print("README.md: tables and tree made again")
     print(picture(paths.REPORTS / "index.html", paths.ROOT / PICTURE))
     return 0
 
