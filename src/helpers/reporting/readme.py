@@ -20,9 +20,8 @@ from helpers.runtime import paths
 from helpers.runtime.files import write_atomically
 from helpers.runtime.progress import duration
 
-MARKERS = {
-    part: (f"<!-- {part}: made by `make readme` -->", f"<!-- end of {part} -->") for part in ("reports", "times", "tree")
-}
+_PARTS = ("reports", "times", "tree")
+MARKERS = {part: (f"<!-- {part}: made by `make readme` -->", f"<!-- end of {part} -->") for part in _PARTS}
 TIMES = Path("docs") / "times.json"  # written by benchmarks/series.py
 PICTURE = Path("docs") / "front-page.png"
 WINDOW = {"width": 1280, "height": 1080}  # CSS pixels
