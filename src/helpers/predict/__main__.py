@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 
+from tqdm import tqdm
+
 from helpers.predict import levels, pipeline, shipped, sources, table
 from helpers.predict.decoding import Unreadable
 from helpers.runtime import precision
@@ -99,61 +101,30 @@ def _run(options: argparse.Namespace) -> int:
             made = pool.run(pieces, options.polarity)
         network = shipped.load(options.model)
         threshold = network.threshold if options.threshold is None else options.threshold
-        counts = _Counts(found)
+        read = unread = human = 0
+        start = time.monotonic()
         write = stack.enter_context(table.written(output) if output else table.shown(as_table=options.output == "-"))
+        # Beside a file only, not among answers; None is: on a terminal.
+        bar = stack.enter_context(tqdm(unit=" images", leave=False, disable=None if output else True))
         for piece, prepared in made:
             for answer in pipeline.answer(piece, prepared, network, threshold=threshold):
-                counts.take(answer)
+                read, unread, human = read + 1, unread + bool(answer.problem), human + answer.human
                 if options.output or not _only_one(answer, found):
                     write(answer)
-            counts.show()
-        counts.clear()
-    counts.close(output)
+            bar.total = found.total
+            bar.update(len(piece))
+    if output:
+        problems = f", {unread:,} of them because they cannot be read" if unread else ""
+        seconds = time.monotonic() - start
+        print(f"{output}: {read:,} images in {seconds:.1f} s; {human:,} for a human{problems}", file=sys.stderr)
     if _only_one(answer, found):
         raise Unreadable(table.line(answer))
-    return 1 if counts.unread == counts.read else 0
+    return 1 if unread == read else 0
 
 
 def _only_one(answer: pipeline.Answer, found: sources.Found) -> bool:
     """Say whether the one image that was asked for cannot be read: an error then, rather than a row."""
     return bool(answer.problem) and found.complete and found.total == 1
-
-
-class _Counts:
-    """What was read so far: a bar on a terminal, one closing line where a table was written."""
-
-    def __init__(self, found: sources.Found):
-        self.read = self.unread = self.human = 0
-        self._found, self._start, self._shown = found, time.monotonic(), 0.0
-        self._terminal = sys.stderr.isatty()
-
-    def take(self, answer: pipeline.Answer) -> None:
-        self.read += 1
-        self.unread += bool(answer.problem)
-        self.human += answer.human
-
-    def show(self) -> None:
-        now = time.monotonic()
-        if not self._terminal or now - self._shown < 0.2:
-            return
-        self._shown = now
-        share = min(1.0, self.read / max(self._found.total, 1))
-        rate = self.read / max(now - self._start, 1e-9)
-        bar = "█" * round(30 * share) + "░" * (30 - round(30 * share))
-        print(f"\r{bar} {self.read:,} of {self._found.total:,} · {rate:,.0f} images/s ", end="", file=sys.stderr)
-
-    def clear(self) -> None:
-        if self._terminal and self._shown:
-            print("\r" + " " * 78, end="\r", file=sys.stderr)
-
-    def close(self, output: Path | None) -> None:
-        if output is not None:
-            seconds = time.monotonic() - self._start
-            unread = f", {self.unread:,} of them because they cannot be read" if self.unread else ""
-            print(
-                f"{output}: {self.read:,} images in {seconds:.1f} s; {self.human:,} for a human{unread}",
-                file=sys.stderr,
-            )
 
 
 if __name__ == "__main__":
