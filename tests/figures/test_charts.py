@@ -46,14 +46,6 @@ def test_a_curve_and_its_band():
     assert fig.layout.annotations[0].x == 1  # plotly's logarithmic axes are annotated in powers of ten
 
 
-def test_spreads_draw_every_value_and_true_quartiles():
-    values = [0.1, 0.2, 0.3, 0.4, 0.9]
-    fig = charts.spreads({"s": values}, colours=["#000000"])
-    assert sorted(fig.data[0].x) == values
-    box, middle = fig.layout.shapes
-    assert (box.x0, box.x1, middle.x0) == pytest.approx((0.2, 0.4, 0.3))
-
-
 def test_surface_keeps_the_true_numbers_below_the_floor():
     fig = matrices.surface(
         [[0.1, 0.5], [0.9, 0.8]], ["1", "2"], ["x", "y"], x_title="a", y_title="b", best=(1, 0), floor=0.4
@@ -75,8 +67,6 @@ def test_surface_keeps_the_true_numbers_below_the_floor():
         (lambda: charts.curves([], x_title="x", y_title="y"), "lines"),
         (lambda: charts.curves([charts.Curve("c", [1], [1, 2])], x_title="x", y_title="y"), "'c'"),
         (lambda: charts.curves([charts.Curve("c", [1], [1], low=[0])], x_title="x", y_title="y"), "'c'"),
-        (lambda: charts.spreads({"s": []}, colours=["#000"]), "samples"),
-        (lambda: charts.spreads({"s": [1]}, colours=[]), "samples"),
         (lambda: matrices.surface([[1]], ["a", "b"], ["c"], x_title="", y_title=""), "values"),
     ],
 )
@@ -86,10 +76,6 @@ def test_bad_input_is_named(call, named):
 
 
 def test_no_figure_needs_webgl_or_carries_its_own_text_colour():
-    figures = [
-        charts.intervals(["a"], [0.5]),
-        charts.spreads({"s": [0.1] * 5000}, colours=["#000000"]),
-    ]
-    for fig in figures:
-        assert all("gl" not in trace.type for trace in fig.data)
-        assert fig.layout.font.color is None
+    fig = charts.intervals(["a"], [0.5])
+    assert all("gl" not in trace.type for trace in fig.data)
+    assert fig.layout.font.color is None

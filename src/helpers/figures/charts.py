@@ -1,11 +1,11 @@
-"""Charts of finished results, as plotly figures with the common look: intervals, curves, spreads.
+"""Charts of finished results, as plotly figures with the common look: intervals and curves.
 
 Fractions are drawn as percentages. Words on a chart take the page's text colour. Tables of numbers drawn as
 coloured cells are in `matrices`.
 """
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -173,57 +173,6 @@ def curves(
             ax=44,
             ay=44 if y > middle else -44,  # towards the emptier half
         )
-    return fig
-
-
-def spreads(
-    samples: Mapping[str, Sequence[float]],
-    *,
-    colours: Sequence[str],
-    x_title: str = "accuracy",
-    percent: bool = True,
-    reference: tuple[float, str] | None = None,
-    seed: int = 0,
-) -> go.Figure:
-    """Draw every value of each sample as a dot, with a box of its quartiles: one row a sample.
-
-    Dots are jittered up and down by `seed` so that equal values stay visible. Raises ValueError when the
-    numbers of samples and colours differ or a sample is empty.
-    """
-    if len(samples) != len(colours) or not samples or min(len(values) for values in samples.values()) == 0:
-        raise ValueError(f"samples must be non-empty, with one colour each; got {len(samples)} and {len(colours)}")
-    rng = np.random.default_rng(seed)
-    fig = go.Figure()
-    for place, ((name, values), colour) in enumerate(zip(samples.items(), colours, strict=True)):
-        values = np.asarray(values, dtype=float)
-        low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
-        fig.add_scatter(
-            x=values,
-            y=place + 0.22 * rng.uniform(-1, 1, len(values)),
-            mode="markers",
-            marker={"size": 7, "color": colour, "opacity": 0.5},
-            name=name,
-            hovertemplate=f"{name}: %{{x:{PERCENT if percent else '.4~g'}}}<extra></extra>",
-        )
-        for x0, x1, width in ((low, high, 2), (middle, middle, 4)):
-            fig.add_shape(
-                type="rect" if x1 > x0 else "line",
-                x0=x0, x1=x1, y0=place - 0.3, y1=place + 0.3,
-                line={"color": colour, "width": width},
-            )  # fmt: skip
-    figure_layout(fig, height=120 + 90 * len(samples))
-    fig.update_layout(showlegend=False, margin_t=30 if reference else 10)
-    fig.update_xaxes(title_text=x_title, tickformat=PERCENT if percent else None)
-    fig.update_yaxes(
-        tickvals=list(range(len(samples))),
-        ticktext=[f"{name}  " for name in samples],
-        range=[len(samples) - 0.4, -0.6],
-        showgrid=False,
-        zeroline=False,
-        ticks="",
-    )
-    if reference is not None:
-        _reference_line(fig, *reference)
     return fig
 
 

@@ -4,6 +4,7 @@ Dark ink on nothing, like the sheets of digits: `style.show` lets the dark theme
 percentages.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -20,6 +21,7 @@ from helpers.figures.style import PALETTE
 FIRST, SECOND = PALETTE["svm"], PALETTE["cnn_deep"]
 PAPER_TO_ORANGE = LinearSegmentedColormap.from_list("paper-to-orange", ["#ffffff", "#f9c99a", "#d96c00"])
 SIZE = 11  # points; on a phone the picture is shrunk, and its words with it
+LABEL = 28  # letters of a row's label in a line; more would leave no room for the rows
 
 
 def spread(
@@ -63,6 +65,7 @@ def spread(
     for place, values in enumerate(samples.values()):
         axes.plot([np.mean(values)] * 2, [place - 0.28, place + 0.28], color=INK, lw=2.5, zorder=3)
     axes.set(xlabel=x_title, ylabel="", ylim=(len(names) - 0.4, -0.5))
+    axes.set_yticks(range(len(names)), [textwrap.fill(name, LABEL) for name in names])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", color=RULE, lw=0.8)

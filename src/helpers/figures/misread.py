@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
 
-from helpers.figures import charts, digits, overlays
+from helpers.figures import charts, digits, distributions, overlays
 from helpers.figures.style import PALETTE
 
 
@@ -43,14 +43,14 @@ def veiled(images: np.ndarray, mistakes: pd.DataFrame, maps: np.ndarray) -> Figu
     return overlays.overlay_sheet(images[mistakes.index], maps, titles)
 
 
-def confidence(sure: np.ndarray, right: np.ndarray, *, n: int = 400, seed: int = 0) -> go.Figure:
+def confidence(sure: np.ndarray, right: np.ndarray, *, n: int = 400, seed: int = 0) -> Figure:
     """Draw how sure the reader was, float (m,), where it was right, bool (m,), and where not: at most n dots each."""
     sure, right = np.asarray(sure), np.asarray(right)
     rng = np.random.default_rng(seed)
     parts = {"read as labelled": sure[right], "misread": sure[~right]}
     drawn = {name: rng.choice(values, min(n, len(values)), replace=False) for name, values in parts.items()}
     colours = [PALETTE["fast"], PALETTE["highlight"]]
-    return charts.spreads(drawn, colours=colours, x_title="probability of the digit read", seed=seed)
+    return distributions.spread(drawn, colours=colours, x_title="probability of the digit read", seed=seed)
 
 
 def halves(table: pd.DataFrame, keys: Sequence[str]) -> go.Figure:

@@ -124,7 +124,8 @@ def show(fig: go.Figure | MatplotlibFigure, *, alt: str, caption: str = "", inve
     if isinstance(fig, go.Figure):
         _show_plotly(fig, alt=alt.strip(), caption=caption.strip())
     elif isinstance(fig, MatplotlibFigure):
-        _show_matplotlib(fig, alt=alt.strip(), caption=caption.strip(), invert=invert)
+        data, metadata = png(fig, alt=alt.strip(), caption=caption.strip(), invert=invert)
+        display({"image/png": data, "text/plain": metadata["alt"]}, raw=True, metadata={"image/png": metadata})
     else:
         raise ValueError(f"fig must be a plotly or matplotlib figure; got {type(fig).__name__}")
 
@@ -140,7 +141,11 @@ def _show_plotly(fig: go.Figure, *, alt: str, caption: str) -> None:
     display(bundle, raw=True)
 
 
-def _show_matplotlib(fig: MatplotlibFigure, *, alt: str, caption: str, invert: bool) -> None:
+def png(fig: MatplotlibFigure, *, alt: str, caption: str = "", invert: bool = True) -> tuple[bytes, dict]:
+    """Return a matplotlib figure as a PNG, and what a page must know of it; the figure is closed afterwards.
+
+    Raises ValueError when the figure has nothing in it.
+    """
     if not fig.get_axes():
         raise ValueError("fig has no axes: there is nothing to show")
     buffer = io.BytesIO()
@@ -155,14 +160,8 @@ def _show_matplotlib(fig: MatplotlibFigure, *, alt: str, caption: str, invert: b
     plt.close(fig)
     data = buffer.getvalue()
     width, height = (int.from_bytes(data[start : start + 4], "big") for start in (16, 20))  # the PNG header
-    metadata = {
-        "alt": alt,
-        "caption": caption,
-        "invert": bool(invert),
-        "width": width // 2,
-        "height": height // 2,
-    }
-    display({"image/png": data, "text/plain": alt}, raw=True, metadata={"image/png": metadata})
+    size = {"width": width // 2, "height": height // 2}
+    return data, {"alt": alt, "caption": caption, "invert": bool(invert), **size}
 
 
 def say(text: str) -> None:

@@ -1,5 +1,6 @@
 """The page of a study: one figure, what was measured over all points, and each point with its results or its error."""
 
+import base64
 import json
 import statistics
 from collections.abc import Sequence
@@ -89,15 +90,14 @@ def chosen(measures: list[Measure], words: Sequence[str]) -> list[Measure]:
 
 def figure(found: Sequence[Any], measures: list[Measure]) -> str:
     """Return the figure: curves where one number varies (seeds make bands), else a row of dots for each measure."""
-    from helpers.figures import charts
-    from helpers.figures.style import PALETTE
+    from helpers.figures import charts, distributions, style
 
     drawn = [m for m in measures if m.metric == measures[0].metric and m.known][:MOST_DRAWN]
     if not drawn:
         return ""
     share, metric = drawn[0].share, drawn[0].metric
-    fallback = [colour for name, colour in PALETTE.items() if name not in ("published", "chance")]
-    colours = [PALETTE.get(m.model or "", fallback[i % len(fallback)]) for i, m in enumerate(drawn)]
+    fallback = [colour for name, colour in style.PALETTE.items() if name not in ("published", "chance")]
+    colours = [style.PALETTE.get(m.model or "", fallback[i % len(fallback)]) for i, m in enumerate(drawn)]
     if len(set(colours)) < len(colours):  # two of a kind would look alike
         colours = [fallback[i % len(fallback)] for i in range(len(drawn))]
     axis = _axis(found)
@@ -110,9 +110,8 @@ def figure(found: Sequence[Any], measures: list[Measure]) -> str:
         alt = f"Curves of {metric} against {axis}, from {xs[0]:g} to {xs[-1]:g}, for {len(drawn)} results"
         caption = f"{_moved_most(curves, axis, share)}{_bands(curves)}{left_out}"
     else:
-        made = charts.spreads(
-            {_named(m, drawn): m.known for m in drawn}, colours=colours, x_title=metric, percent=share
-        )
+        samples = {_named(m, drawn): m.known for m in drawn}
+        made = distributions.spread(samples, colours=colours, x_title=metric, percent=share)
         alt = f"Dots of {metric} at each of {len(found)} points, a row for each of {len(drawn)} results"
         widest = max(drawn, key=lambda m: max(m.known) - min(m.known))
         low, high = (_shown(f(widest.known), share) for f in (min, max))
@@ -120,8 +119,11 @@ def figure(found: Sequence[Any], measures: list[Measure]) -> str:
     if share:
         low, high = (100 * f(value for m in drawn for value in m.known) for f in (min, max))
         alt += f"; all between {low:.2f}% and {high:.2f}%"
-    made.update_layout(meta={"alt": alt, "caption": caption})
-    return outputs.plotly_html(json.loads(made.to_json()))
+    if axis:
+        made.update_layout(meta={"alt": alt, "caption": caption})
+        return outputs.plotly_html(json.loads(made.to_json()))
+    data, metadata = style.png(made, alt=alt, caption=caption)
+    return outputs.image_html("image/png", base64.b64encode(data).decode(), metadata)
 
 
 def _axis(found: Sequence[Any]) -> str:
