@@ -1,6 +1,9 @@
 """Ready-made training specs: the fast recipe, and the published ones as far as their accounts give them."""
 
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+
+import pandas as pd
 
 from helpers.data.splits import Split
 from helpers.models import augmentation
@@ -64,13 +67,20 @@ def published(model: str, split: Split, *, seed: int = 0, **changes) -> TrainSpe
     return TrainSpec(model, split, seed=seed, **{**PUBLISHED[model], **changes})
 
 
-def both_ways(
-    models: Mapping[str, str], split: Split, *, published_epochs: int, fast_epochs: int, seed: int = 0
-) -> dict[str, TrainSpec]:
-    """Return each model's published training as "NAME, published", where there is one, and then each "NAME, fast".
+def settings(trainings: Mapping[str, TrainSpec]) -> pd.DataFrame:
+    """Return every setting of these trainings in words, to be shown: one row per training, one column per field."""
+    rows = {}
+    for name, spec in trainings.items():
+        values = {f.name: getattr(spec, f.name) for f in fields(spec)} | {"split": spec.split.name}
+        rows[name] = {setting: _words(value) for setting, value in values.items()}
+    return pd.DataFrame.from_dict(rows, orient="index")
 
-    models: NAME -> name in helpers.models.architectures.
-    """
-    known = {words: model for words, model in models.items() if model in PUBLISHED}
-    specs = {f"{w}, published": published(m, split, epochs=published_epochs, seed=seed) for w, m in known.items()}
-    return specs | {f"{w}, fast": fast(m, split, epochs=fast_epochs, seed=seed) for w, m in models.items()}
+
+def _words(value) -> str:
+    if is_dataclass(value):
+        value = vars(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_words(one)}" for name, one in value.items()) or "none"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "none" if value is None else str(value)

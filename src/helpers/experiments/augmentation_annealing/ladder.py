@@ -15,6 +15,7 @@ from helpers import results
 from helpers.data.splits import Split
 from helpers.evaluation import metrics
 from helpers.models import augmentation
+from helpers.training import recipes
 from helpers.training.specs import TrainSpec
 
 BUDGETS = ("published", "short")
@@ -128,10 +129,13 @@ def _climb() -> tuple[Rung, ...]:
 
 RUNGS: tuple[Rung, ...] = _climb()
 
+_DRT = recipes.PUBLISHED["drt_cnn"]
 _TENSORFLOW = Rung(
-    "drt-no-aug", "drt CNN, no warps", "the start", None, "drt_cnn", 30,
-    batch_size=86, optimizer="rmsprop", loss="cross_entropy",
-)  # fmt: skip
+    *("drt-no-aug", "drt CNN, no warps", "the start", None, "drt_cnn", _DRT["epochs"]),
+    batch_size=_DRT["batch_size"],
+    optimizer=_DRT["optimizer"],
+    loss="cross_entropy",
+)
 # The other account with warps: two rungs, with cross-entropy.
 TENSORFLOW: tuple[Rung, ...] = (
     _TENSORFLOW,
