@@ -49,3 +49,22 @@ def test_price_list_scores_and_weighs(predictors):
     assert table["estimate"].tolist() == [1.0, 0.5]
     assert table["megabytes"].tolist() == [1.0, 0.0]
     assert table["throughput"].to_numpy() == pytest.approx(256_000 / table["p50_256"].to_numpy())
+
+
+def test_latency_is_the_median_on_a_clock_that_only_the_calls_move(monkeypatch):
+    """40 ms to warm up, then 9 + n ms for n images, and one call stalls for a second."""
+    now, asked = [50.0], []
+
+    def predictor(images):
+        asked.append(len(images))
+        now[0] += 0.04 if len(asked) == 1 else 1.0 if len(asked) == 3 else (9 + len(images)) / 1000
+
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
+    images = np.zeros((20, 28, 28), np.uint8)
+    for batch, wanted in ((1, 10.0), (64, 73.0)):  # 20 images come round and round
+        asked.clear()
+        assert timing.latency(predictor, images, batch=batch, seconds=0.0).p50 == pytest.approx(wanted)
+        assert asked == [batch] * 6, "one to warm up and at least five"
+    asked.clear()
+    timing.latency(predictor, images, batch=1, seconds=1.995)
+    assert len(asked) == 1 + 1 + 1 + 99, "as many as begin within the time: one, the one that stalls, and 10 ms each"

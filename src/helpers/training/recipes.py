@@ -68,10 +68,14 @@ def published(model: str, split: Split, *, seed: int = 0, **changes) -> TrainSpe
 
 
 def settings(trainings: Mapping[str, TrainSpec]) -> pd.DataFrame:
-    """Return every setting of these trainings in words, to be shown: one row per training, one column per field."""
+    """Return every setting of these trainings in words, to be shown: one row per training, one column per field.
+
+    Momentum is said only of gradient descent: the other optimizers have no use for it.
+    """
     rows = {}
     for name, spec in trainings.items():
         values = {f.name: getattr(spec, f.name) for f in fields(spec)} | {"split": spec.split.name}
+        values |= {} if spec.optimizer == "sgd" else {"momentum": None, "nesterov": None}
         rows[name] = {setting: _words(value) for setting, value in values.items()}
     return pd.DataFrame.from_dict(rows, orient="index")
 
