@@ -1,5 +1,8 @@
 """Residual networks against counts made by hand, and training that begins from trained weights."""
 
+from collections.abc import Callable
+
+import nbformat
 import numpy as np
 import pytest
 from test_fit import make_split
@@ -8,6 +11,7 @@ from helpers.evaluation import metrics
 from helpers.experiments.residual_network import residual
 from helpers.models import architectures, residual_blocks
 from helpers.models.layers import FusedBatchNormalization
+from helpers.runtime import paths
 from helpers.runtime.device import keras
 from helpers.training import fine_tuning, fit, specs
 
@@ -107,7 +111,7 @@ def test_the_head_is_trained_alone_and_then_all_with_its_own_rates(trained, spli
     assert sorted(set(parts)) == [0, 1, 2]
     assert parts == sorted(parts), "from the input to the output"
     moved = {}
-    for name, rates in {"head": fine_tuning.HEAD_ONLY, "gentle": fine_tuning.GENTLE, "all": (1, 1, 1)}.items():
+    for name, rates in {"head": (0, 0, 1), "gentle": fine_tuning.GENTLE, "all": (1, 1, 1)}.items():
         start = fine_tuning.from_file(path, rates=rates)
         run = fit.run(small(split, start=start, learning_rate=0.01), store=tmp_path)
         each = change(before, run.load())
@@ -122,7 +126,7 @@ def test_starting_from_trained_weights_is_a_run_of_its_own(trained, split, tmp_p
     path = trained.directory / "model.keras"
     start = fine_tuning.from_file(path)
     keys = {specs.key(small(split)), specs.key(small(split, start=start))}
-    keys.add(specs.key(small(split, start=fine_tuning.from_file(path, rates=fine_tuning.HEAD_ONLY))))
+    keys.add(specs.key(small(split, start=fine_tuning.from_file(path, rates=(0, 0, 1)))))
     assert len(keys) == 3
     copy = tmp_path / "elsewhere.keras"
     copy.write_bytes(path.read_bytes())
@@ -159,19 +163,6 @@ def test_a_head_for_other_classes_keeps_its_own_weights(trained):
     assert np.array_equal(model.layers[2].get_weights()[0], source.layers[2].get_weights()[0])
 
 
-def test_a_range_test_rises_and_suggests_a_rate_within(split, tmp_path, monkeypatch):
-    monkeypatch.setattr(fit.paths, "RUNS", tmp_path)
-    found = residual.range_test(small(split), steps=30, lowest=1e-3, highest=1.0)
-    assert np.all(np.diff(found.rates) > 0)
-    assert 1e-3 < found.rates[0] < found.rates[-1] <= 1.0
-    assert np.allclose(np.diff(np.log(found.rates)), np.log(1000) / 30, rtol=1e-3), "evenly, on a logarithmic axis"
-    assert 1e-3 <= found.suggestion <= 1.0
-    assert len(f"{found.suggestion:g}".replace("0", "").replace(".", "").replace("e-", "")) <= 2, "one digit"
-    assert len(found.smooth) == len(found.losses) == len(found.rates)
-    with pytest.raises(ValueError, match="lowest"):
-        residual.range_test(small(split), lowest=1.0, highest=0.5)
-
-
 def test_an_epoch_is_extrapolated_from_steps(split, monkeypatch):
     clock = iter([10.0, 13.0])
     monkeypatch.setattr(residual.time, "perf_counter", lambda: next(clock))
@@ -179,14 +170,26 @@ def test_an_epoch_is_extrapolated_from_steps(split, monkeypatch):
     assert seconds == pytest.approx(3.0 / 6 * (len(split.x_train) // 32))
 
 
-def test_fine_tuning_runs_both_phases_or_none(trained, split, tmp_path, monkeypatch):
+def function_of_the_notebook(name: str) -> Callable:
+    """Return a function that report 09 defines, with what its first cell imports: no profile runs this one."""
+    notebook = nbformat.read(paths.NOTEBOOKS / "09_residual_network.ipynb", 4)
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    names = {}
+    exec(sources[0], names)
+    (source,) = (source for source in sources if f"def {name}(" in source)
+    exec(source.partition("\n\n\n")[0], names)
+    return names[name]
+
+
+def test_fine_tuning_trains_the_head_and_then_all(trained, split, tmp_path, monkeypatch):
     monkeypatch.setattr(fit.paths, "RUNS", tmp_path)
-    base = small(split, learning_rate=0.001)
-    assert residual.fine_tune(base, "") == []
-    head, tuned = residual.fine_tune(base, str(trained.directory / "model.keras"))
-    assert head.spec.start.rates == (0, 0, 1)
+    base = small(split, learning_rate=0.001, epochs=2)
+    fine_tune = function_of_the_notebook("fine_tune")
+    head, tuned = fine_tune(base, str(trained.directory / "model.keras")).values()
+    assert (head.spec.start.rates, head.spec.epochs) == ((0, 0, 1), 1)
     assert tuned.spec.start.path == head.directory / "model.keras"
-    assert tuned.spec.start.rates[0] < tuned.spec.start.rates[1] < tuned.spec.start.rates[2]
+    assert tuned.spec.start.rates == fine_tuning.GENTLE
+    assert tuned.spec.epochs == 2
 
 
 def test_what_networks_are_made_of_and_worth():
@@ -199,9 +202,3 @@ def test_what_networks_are_made_of_and_worth():
     assert table.loc["line", "low"] < 0.1 < table.loc["line", "high"]
     assert table.loc["ResNet-34, published", "error"] == 0.005, "half an image, so that it has a logarithm"
     assert table.loc["ResNet-34, published", "weights"] == made.loc["ResNet-34", "weights"]
-
-
-def test_the_published_training_is_batch_64_and_one_cycle(split):
-    chosen = residual.spec("resnet34", split, epochs=2)
-    assert (chosen.batch_size, chosen.schedule) == (64, "one_cycle")
-    assert residual.spec("resnet8", split, epochs=2, learning_rate=0.2).learning_rate == 0.2

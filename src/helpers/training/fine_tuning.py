@@ -13,7 +13,6 @@ import numpy as np
 
 from helpers.runtime.device import keras
 
-HEAD_ONLY = (0.0, 0.0, 1.0)
 GENTLE = (0.01, 0.1, 1.0)
 
 
