@@ -19,7 +19,6 @@ UNSPLIT = {  # their cells are still to be split into what computes and what wor
     "06_augmentation_annealing",
     "07_kfold_cv",
     "08_error_analysis",
-    "09_residual_network",
     "10_sorting_office",
 }
 # What a measured number looks like in prose: a percentage with decimals, or a long decimal fraction.
