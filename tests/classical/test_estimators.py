@@ -1,5 +1,7 @@
 """Classical models in one shape: their answers against scikit-learn's own, their tables by hand."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from helpers.classical import estimators, trees, validation_curves
+from helpers.classical import estimators, nearest_neighbours, trees, validation_curves
 from helpers.evaluation import metrics
 from helpers.experiments.knn_tree_sweeps import figures
 from helpers.figures.style import PALETTE
@@ -133,3 +135,26 @@ def test_one_hot_trees_in_plain_arrays(small):
     assert estimators.tree(full).megabytes == full.nbytes / 1e6
     with pytest.raises(ValueError, match="classes differ"):
         trees.plain(DecisionTreeClassifier().fit(flat(x_train), np.stack([y_train, y_train % 2], axis=1)))
+
+
+def test_threads_are_those_that_were_asked_for_and_change_nothing(small, monkeypatch):
+    x_train, y_train, x, _ = small
+    pools, answers = [], []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, workers):
+            pools.append(workers)
+            super().__init__(workers)
+
+    monkeypatch.setattr(nearest_neighbours, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(validation_curves, "ThreadPoolExecutor", Pool)
+    for threads in (1, 3):
+        monkeypatch.setenv("DIGITS_THREADS", str(threads))
+        forest = estimators.forest(x_train, y_train, n_trees=5, seed=0)
+        assert forest.model.n_jobs == threads
+        grown = validation_curves.tree_sweep(x_train, y_train, x=x, depths=(3, 9))
+        found = nearest_neighbours.search(x_train, x, k=3)
+        answers.append((forest.labels(x), grown.predictions, found.indices, found.distances))
+    assert pools == [1, 1, 3, 3]
+    for one, other in zip(*answers, strict=True):
+        np.testing.assert_array_equal(one, other)
