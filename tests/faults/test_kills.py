@@ -58,7 +58,7 @@ def test_kernel_and_build_killed_at_thirty_random_moments(project, monkeypatch, 
             start_again(project)
         note.unlink(missing_ok=True)
         hunt = landed["kernel"] < landed["build"]
-        if hunt and project.root.joinpath("build/state/01_one.json").exists():
+        if hunt and project.root.joinpath("reports/manifest.json").exists():
             start_again(project)  # executed already, so no kernel would be started
         pid = fork(project.build)
         if hunt:
@@ -157,7 +157,8 @@ print(json.dumps({"landed": landed, "tries": tries, "epochs": sorted(set(epochs)
 @pytest.mark.slow
 def test_the_real_training_killed_at_twenty_random_moments(tmp_path):
     """Dropout, warps, Adam and a moving schedule; losses and predictions are compared by hash."""
-    environment = os.environ | {"PYTHONPATH": str(TESTS), "TF_CPP_MIN_LOG_LEVEL": "3", "DIGITS_THREADS": "1"}
+    places = f"{TESTS / 'training'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    environment = os.environ | {"PYTHONPATH": places, "TF_CPP_MIN_LOG_LEVEL": "3", "DIGITS_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-c", REAL_TRAINING, str(tmp_path), "20"], env=environment, capture_output=True, text=True
     )

@@ -100,6 +100,37 @@ def test_build_then_nothing_to_do_then_prose_then_code(root):
     assert not list(root.rglob("*.part"))
 
 
+def test_what_the_kernel_opened_and_imported_decides_freshness(root):
+    """Data by a literal path, a module outside the helpers, and a file that was looked for in vain."""
+    (root / "data/mine.csv").write_text("x\n1\n")
+    (root / "mine.py").write_text("import other\n\nvalue = other.value  # one\n")
+    (root / "other.py").write_text("value = 1\n")
+    (root / "beside.txt").write_text("never opened")
+    look = "try:\n    open('data/later.csv')\nexcept FileNotFoundError:\n    print('not yet')"
+    product = "from pathlib import Path\nPath('product.txt').write_text('made')\nprint(Path('product.txt').read_text())"
+    write_notebook(root, "01_one", "import pandas as pd\npd.read_csv('data/mine.csv')", "import mine", look, product)
+    assert "1 executed" in reporting(root, "build").stdout
+    known = json.loads((root / "reports/manifest.json").read_text())["01_one"]["components"]
+    names = [name for name in known if name.startswith("file ")]
+    assert names == ["file data/later.csv", "file data/mine.csv", "file mine.py", "file other.py"]
+
+    edits = {"beside.txt": "other", "product.txt": "other", "mine.py": "import other\nvalue = other.value\n"}
+    for name, text in edits.items():
+        (root / name).write_text(text)
+    assert "01_one                       fresh" in reporting(root, "status").stdout
+    edits = {"data/mine.csv": "x\n2\n", "other.py": "value = 2\n", "data/later.csv": "x\n"}
+    for name, text in edits.items():
+        before = (root / name).read_text() if (root / name).exists() else None
+        (root / name).write_text(text)
+        status = reporting(root, "status").stdout
+        assert f"stale: file {name} changed" in status
+        assert f"the page on disk is of other sources: file {name} changed" in status
+        (root / name).unlink() if before is None else (root / name).write_text(before)
+    (root / "other.py").write_text("value = 2\n")
+    assert "1 executed" in reporting(root, "build").stdout
+    assert "0 executed, 0 rendered, 1 already fresh" in reporting(root, "build").stdout
+
+
 def test_a_failure_keeps_the_last_good_report_and_the_others_go_on(root):
     write_notebook(root, "01_one", "print('good')")
     write_notebook(root, "02_two", "print('fine')")

@@ -47,6 +47,41 @@ def test_an_edited_helper_concerns_only_its_users(package):
     assert changed(before[1], after[1]) == []
 
 
+def test_comments_and_docstrings_of_helpers_change_no_numbers_but_the_page_that_may_show_them(package):
+    uses = notebook("from helpers import c")
+    before = freshness.components(uses, {}), freshness.page_digest(uses, ())
+    (package / "c.py").write_text('"""What it is."""\nx = 1  # one\n')
+    assert freshness.components(uses, {}) == before[0]
+    assert freshness.page_digest(uses, ()) != before[1]
+
+
+@pytest.mark.parametrize("call", ["style.show_source(a.f)", "show_source(f)"])
+def test_source_that_is_shown_counts_with_its_comments(package, call):
+    shows = notebook(f"from helpers import a\nfrom helpers.a import f\n{call}")
+    before = freshness.components(shows, {})
+    text = (package / "a.py").read_text()
+    (package / "a.py").write_text(text + "\n# elsewhere\n")
+    assert freshness.components(shows, {}) == before
+    (package / "a.py").write_text(text.replace("return b", "return b  # why"))
+    assert changed(before, freshness.components(shows, {})) == ["shown source of f"]
+
+
+def test_labels_of_writers_that_appear_are_new_to_who_looks_for_them(package, tmp_path, monkeypatch):
+    (package / "data").mkdir()
+    (package / "data" / "__init__.py").write_text("")
+    (package / "data" / "writers.py").write_text("")
+    (tmp_path / "data" / "qmnist").mkdir(parents=True)
+    monkeypatch.setattr(freshness.paths, "DATA", tmp_path / "data")
+    monkeypatch.setattr(freshness.paths, "MNIST", tmp_path / "data" / "mnist")
+    monkeypatch.setattr(freshness.paths, "CLAIMS", tmp_path / "data" / "claims.csv")
+    asks, does_not = notebook("from helpers.data import writers"), notebook("from helpers import c")
+    before = [freshness.components(n, {}) for n in (asks, does_not)]
+    (tmp_path / "data" / "qmnist" / "qmnist-test-labels.tsv.gz").write_bytes(b"1")
+    after = [freshness.components(n, {}) for n in (asks, does_not)]
+    assert freshness.why_stale(before[0], after[0]) == ["data qmnist/qmnist-test-labels.tsv.gz is new"]
+    assert before[1] == after[1]
+
+
 def test_prose_changes_the_page_and_not_the_numbers():
     one, two = notebook("x = 1", prose="old"), notebook("x = 1", prose="new")
     assert freshness.components(one, {}) == freshness.components(two, {})

@@ -62,7 +62,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _status(profile: str, terminal: Terminal) -> int:
     """Print each report's state here, and whether the page on disk was rendered from these very sources."""
-    manifest = freshness.read_state(plan.places(profile).pages / "manifest.json") or {}
     for job in plan.plan(profile):
         why = plan.reasons(job, profile)
         page = [] if why else plan.render_reasons(job, profile)
@@ -71,19 +70,21 @@ def _status(profile: str, terminal: Terminal) -> int:
         else:
             state = "page stale: " + page[0] if page else "fresh"
         terminal.say(f"{job.slug:28} {state}")
-        about = manifest.get(job.slug)
+        about = plan.noted(job.slug, profile)
         html = plan.places(profile).pages / f"{job.slug}.html"
-        if not about or not html.exists():
+        if "html" not in about or not html.exists():
             terminal.say(f"{'':28} no rendered report")
             continue
-        took = duration(about["seconds"])
+        changed = freshness.why_stale(about["components"], job.components)
+        if about["page"] != job.page:
+            changed = changed or ["prose, title or template changed"]
         if freshness.digest(html.read_bytes()) != about["html"]:
             text = "the page on disk is not the one that was rendered"
-        elif about["sources"] == job.sources:
-            text = f"the page on disk was rendered from these very sources ({about['executed_at']}, {took})"
-        else:
-            changed = freshness.why_stale(about["components"], job.components) or ["prose, title or template changed"]
+        elif changed:
             text = f"the page on disk is of other sources: {'; '.join(changed[:3])}"
+        else:
+            when = f"{about['executed_at']}, {duration(about['seconds'])}"
+            text = f"the page on disk was rendered from these very sources ({when})"
         terminal.say(f"{'':28} {text}")
     return 0
 

@@ -1,7 +1,6 @@
 """Build the report series: execute what is stale, render what changed, move it into place, tell the terminal."""
 
 import contextlib
-import json
 import os
 import shlex
 import shutil
@@ -22,7 +21,7 @@ from helpers.reporting.front_page.index import write_index
 from helpers.reporting.page import site
 from helpers.reporting.page.pages import render
 from helpers.reporting.run import execute, freshness, provenance
-from helpers.reporting.run.plan import Job, places, plan, reasons, render_reasons
+from helpers.reporting.run.plan import Job, note, noted, places, plan, reasons, render_reasons
 from helpers.reporting.run.terminal import Terminal
 from helpers.reporting.try_it import page as try_page
 from helpers.runtime import paths
@@ -121,7 +120,8 @@ def _outcomes(chosen: list[Job], jobs: int, how: _How) -> Iterator[tuple[Job, li
 def _bring(job: Job, how: _How) -> tuple[Job, list[str], bool]:
     """Execute a job if it is stale."""
     # A notebook may load results that one before it has just written.
-    job = replace(job, components=freshness.components(job.notebook, job.resolved))
+    before = noted(job.slug, how.profile).get("components")
+    job = replace(job, components=freshness.components(job.notebook, job.resolved, before=before))
     why = ["FORCE=1"] if how.force else reasons(job, how.profile)
     return job, why, bool(why) and not _execute(job, why, how)
 
@@ -141,8 +141,7 @@ def _execute(job: Job, why: list[str], how: _How) -> bool:
     staging = Path(tempfile.mkdtemp(prefix=f"{profile}-{job.slug}-", dir=paths.BUILD / "staging"))
     source, output = staging / "source.ipynb", staging / "executed.ipynb"
     nbformat.write(job.notebook, source)
-    manifest = freshness.read_state(places(profile).pages / "manifest.json") or {}
-    terminal.start(job.slug, why, manifest.get(job.slug, {}).get("seconds"))
+    terminal.start(job.slug, why, noted(job.slug, profile).get("seconds"))
     began = datetime.now(UTC).isoformat(timespec="seconds")
     try:
         outcome = execute.run(
@@ -184,8 +183,9 @@ def _execute(job: Job, why: list[str], how: _How) -> bool:
         text = without_paths(nbformat.writes(executed), staging)
         write_atomically(where.executed / f"{job.slug}.ipynb", text)
         write_atomically(where.results / f"{job.slug}.json", recorded.read_text(encoding="utf-8"))
-        state = {"components": job.components, "executed_at": began, "executed": freshness.digest(text)}
-        write_atomically(where.state / f"{job.slug}.json", json.dumps(state, indent=1, sort_keys=True))
+        known = {name: found for name, found in job.components.items() if not name.startswith(freshness.OPENED)}
+        about = {"components": known | freshness.opened(outcome.opened), "executed": freshness.digest(text)}
+        note(job.slug, profile, about | {"executed_at": began, "seconds": round(outcome.seconds, 1)})
         for stale in (where.failed / f"{job.slug}.html", where.executed / f"{job.slug}.failed.ipynb"):
             stale.unlink(missing_ok=True)
         terminal.done(job.slug, outcome.seconds)

@@ -148,7 +148,7 @@ def stale(job: Job, about: dict) -> str:
 
     `about` is the report's entry in the manifest.
     """
-    now = freshness.components(job.notebook, job.resolved)
+    now = freshness.components(job.notebook, job.resolved, before=about.get("components"))
     changed = freshness.why_stale(about.get("components"), now)
     if changed:
         return changed[0] + (f" and {len(changed) - 1} more" if len(changed) > 1 else "")

@@ -1,18 +1,16 @@
 """Turn an executed notebook and the present prose into its page, and note what it was made from."""
 
-import json
-
 import nbformat
 
 from helpers.reporting.page import card
 from helpers.reporting.page import render as renderer
 from helpers.reporting.run import freshness
-from helpers.reporting.run.plan import Job, places
+from helpers.reporting.run.plan import Job, note, noted, places
 from helpers.runtime.files import write_atomically
 
 
 def render(job: Job, profile: str) -> None:
-    """Render a job's page from its executed notebook and the present prose, and note its state."""
+    """Render a job's page from its executed notebook and the present prose, and note what it was made from."""
     where = places(profile)
     executed = nbformat.read(where.executed / f"{job.slug}.ipynb", as_version=4)
     notebook = merge(job.notebook, executed)
@@ -25,20 +23,8 @@ def render(job: Job, profile: str) -> None:
         commit={key: executed.metadata["digits"][key] for key in ("commit", "dirty")},
     )
     write_atomically(where.pages / f"{job.slug}.html", page)
-    state = freshness.read_state(where.state / f"{job.slug}.json") or {}
-    state |= {"page": job.page, "html": freshness.digest(page), "sources": job.sources}
-    write_atomically(where.state / f"{job.slug}.json", json.dumps(state, indent=1, sort_keys=True))
-    manifest = freshness.read_state(where.pages / "manifest.json") or {}
-    manifest[job.slug] = {
-        "sources": job.sources,
-        "components": job.components,
-        "page": job.page,
-        "html": freshness.digest(page),
-        "reading_minutes": renderer.reading_minutes(executed),
-        "seconds": round(executed.metadata["digits"]["seconds"], 1),
-        "executed_at": executed.metadata["digits"]["executed_at"],
-    }
-    write_atomically(where.pages / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+    made = {"page": job.page, "html": freshness.digest(page), "reading_minutes": renderer.reading_minutes(executed)}
+    note(job.slug, profile, noted(job.slug, profile) | made)
 
 
 def merge(source: nbformat.NotebookNode, executed: nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -43,12 +43,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an execution ended: `error` is None when every cell ran; `cell` is the failing cell's number, from 1."""
+    """How an execution ended: `error` is None when every cell ran; `cell` is the failing cell's number, from 1.
+
+    opened: files below the root that the kernel read or looked for and did not write, as paths from the root.
+    """
 
     seconds: float
     error: str | None = None
     cell: int | None = None
     log: tuple[str, ...] = ()
+    opened: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,9 @@ def run(
         "cell_timeout": int(limits.cell_seconds),
     }
     started = time.monotonic()
+    notes = output.with_suffix(".opened")
     places = {"DIGITS_RESULTS_DIR": str(results), "DIGITS_ROOT": str(paths.ROOT)}
+    places |= {"DIGITS_OPENED": str(notes), "PYTHONSTARTUP": str(Path(__file__).with_name("watch.py"))}
     # A session of its own: Ctrl-C reaches this process alone, which then ends the children in order.
     worker = subprocess.Popen(
         [sys.executable, "-m", "helpers.reporting.run.worker"],
@@ -149,7 +155,14 @@ def run(
     finally:
         _memory(worker.pid, known)
         _end(worker, known)
-    return Outcome(time.monotonic() - started, error, failed_cell, tuple(log))
+    return Outcome(time.monotonic() - started, error, failed_cell, tuple(log), _opened(notes))
+
+
+def _opened(notes: Path) -> tuple[str, ...]:
+    """Return what `watch` noted: files that were read and never written."""
+    lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
+    read, written = ({line[2:] for line in lines if line.startswith(kind)} for kind in "rw")
+    return tuple(sorted(read - written))
 
 
 def _explain(event: dict, cell: int) -> str:

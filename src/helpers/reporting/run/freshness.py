@@ -1,14 +1,15 @@
 """Decide by content, never by clock, whether a report is fresh, and say in words why not.
 
 A notebook's **execution fingerprint** covers what can change its numbers: its code cells, its resolved
-parameters, the helper modules it imports (transitively), the data, other notebooks' results it loads, and the
-lock. Its **page fingerprint** covers what can change the page without running anything: prose, template,
-the renderer, its neighbours' titles.
+parameters, what the helper modules do that it imports (transitively), the data, the files below the project that its
+kernel opened, other notebooks' results it loads, and the lock. Its **page fingerprint** covers what can change the page
+without running anything: prose, template, the renderer, its neighbours' titles, helper source that a page shows.
 """
 
 import ast
 import functools
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
@@ -17,21 +18,39 @@ from helpers.runtime import paths, sources
 from helpers.runtime.sources import digest, file_digest
 
 RENDERER = Path(__file__).resolve().parents[1] / "page"
+OPENED = "file "  # how the name of a component begins that is a file which the kernel opened
+# Below the root: what is made here, and what is a component by another name.
+_NOT_OPENED = (
+    "build/",
+    "reports/results/",
+    "reports/runs/",
+    "data/mnist/",
+    "data/qmnist/",
+    "data/claims.csv",
+    "requirements.lock",
+)
 
 
-def components(notebook: nbformat.NotebookNode, parameters: dict) -> dict[str, str]:
+def components(
+    notebook: nbformat.NotebookNode, parameters: dict, *, before: dict[str, str] | None = None
+) -> dict[str, str]:
     """Return what a notebook's numbers depend on: a readable name of each part -> its digest.
 
     `parameters` are the resolved ones (defaults and overrides). Files and folders that a string parameter
-    names, relative to the root, are part of the data.
+    names, relative to the root, are part of the data. before: the components of its last execution, which say what its
+    kernel opened; these files are looked at again.
     """
     cells = [c.source for c in notebook.cells if c.cell_type == "code"]
     code = "\n".join(cells)
     found = {f"code cell {i + 1}": digest(source) for i, source in enumerate(cells)}
     found |= of_parameters(parameters)
-    for path in sources.closure(code):
-        found[f"helper {path.relative_to(sources.PACKAGE).as_posix()}"] = file_digest(path)
-    for path in sorted([*paths.MNIST.glob("*"), paths.CLAIMS]):
+    reached = {path.relative_to(sources.PACKAGE).as_posix(): path for path in sources.closure(code)}
+    found |= {f"helper {name}": sources.module_digest(path) for name, path in reached.items()}
+    found |= shown_source(code)
+    data = [*paths.MNIST.glob("*"), paths.CLAIMS]
+    if "data/writers.py" in reached:  # who wrote which digit: a report says more when these files are there
+        data += (paths.DATA / "qmnist").glob("*.gz")
+    for path in sorted(data):
         if path.is_file():
             found[f"data {path.relative_to(paths.DATA).as_posix()}"] = file_digest(path)
     for slug in loaded_results(code):
@@ -39,6 +58,45 @@ def components(notebook: nbformat.NotebookNode, parameters: dict) -> dict[str, s
         found[f"results of {slug}"] = _result_digest(path) if path.exists() else "absent"
     found |= recorded_runs(code)
     found["requirements.lock"] = file_digest(paths.ROOT / "requirements.lock")
+    return found | opened(name.removeprefix(OPENED) for name in before or {} if name.startswith(OPENED))
+
+
+def opened(names: Iterable[str]) -> dict[str, str]:
+    """Return files that a kernel opened, paths from the root, as components; one that is not there is "absent".
+
+    Left out are helper modules, which are components by what they do, and whatever else is one already or is made here.
+    """
+    found = {}
+    for name in sorted(set(names)):
+        path = paths.ROOT / name
+        helper = path.suffix == ".py" and path.is_relative_to(sources.PACKAGE)
+        if helper or name.startswith((*_NOT_OPENED, ".")):
+            continue
+        if not path.is_file():
+            found[OPENED + name] = "absent"
+        else:
+            found[OPENED + name] = sources.module_digest(path) if path.suffix == ".py" else file_digest(path)
+    return found
+
+
+@functools.cache
+def _shown_names(code: str) -> frozenset[str]:
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    shown = [call for call in calls if ast.unparse(call.func).split(".")[-1] == "show_source"]
+    return frozenset(ast.unparse(argument).split(".")[-1] for call in shown for argument in call.args)
+
+
+def shown_source(code: str) -> dict[str, str]:
+    """Return as components the source, comments and all, of what `show_source` puts on the page."""
+    found = {}
+    for name in sorted(_shown_names(code)):
+        for path in sorted(sources.imported(code)):
+            text = path.read_text(encoding="utf-8")
+            for node in ast.parse(text).body:
+                if getattr(node, "name", None) == name:
+                    first = min([node, *node.decorator_list], key=lambda part: part.lineno).lineno
+                    lines = text.splitlines()[first - 1 : node.end_lineno]
+                    found[f"shown source of {name}"] = digest("\n".join(lines))
     return found
 
 
@@ -79,14 +137,16 @@ def recorded_runs(code: str) -> dict[str, str]:
 def page_digest(notebook: nbformat.NotebookNode, neighbours: tuple) -> str:
     """Return the digest of what shapes a page besides its numbers: sources, renderer, neighbours' titles."""
     content = [f"{c.cell_type}\n{c.source}" for c in notebook.cells] + [repr(neighbours), renderer_digest()]
-    content += [f"key figure: {i}" for i, c in enumerate(notebook.cells) if "key-figure" in c.metadata.get("tags", [])]
+    content += [f"{i}: {sorted(c.metadata.get('tags', []))}" for i, c in enumerate(notebook.cells)]
+    code = "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
+    content += [file_digest(path) for path in sorted(sources.imported(code))]  # the page may show what it calls
     return digest("\0".join(content))
 
 
 @functools.cache
 def renderer_digest() -> str:
     """Return the digest of the renderer and its template."""
-    files = [*sorted(RENDERER.glob("*.py")), *sorted((RENDERER / "template").iterdir())]
+    files = [path for path in sorted(RENDERER.rglob("*")) if path.is_file() and path.suffix != ".pyc"]
     return digest("".join(file_digest(path) for path in files))
 
 

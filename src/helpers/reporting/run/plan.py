@@ -1,6 +1,7 @@
 """Work out what a build would do: every notebook of a profile, its parameters, and why it is stale."""
 
 import json
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import nbformat
 
 from helpers.reporting.run import freshness, parameters
 from helpers.runtime import paths
+from helpers.runtime.files import write_atomically
 
+_MANIFEST = threading.Lock()  # notebooks are executed side by side
 PROFILES = ("standard", "smoke", "full")
 
 
@@ -87,16 +90,34 @@ def plan(profile: str) -> list[Job]:
     return jobs
 
 
+def noted(slug: str, profile: str) -> dict:
+    """Return what the manifest of a profile says of a report: what it was executed and rendered from; {} for nothing.
+
+    components, executed_at, seconds, executed (the digest of the executed notebook); once rendered: page, html (the
+    digest of the page), reading_minutes.
+    """
+    found = (freshness.read_state(places(profile).pages / "manifest.json") or {}).get(slug)
+    return found if isinstance(found, dict) else {}
+
+
+def note(slug: str, profile: str, about: dict) -> None:
+    """Write what is known of a report into the manifest, in place of what it said."""
+    path = places(profile).pages / "manifest.json"
+    with _MANIFEST:
+        whole = (freshness.read_state(path) or {}) | {slug: about}
+        write_atomically(path, json.dumps(whole, indent=1, sort_keys=True) + "\n")
+
+
 def reasons(job: Job, profile: str) -> list[str]:
     """Return why a job must be executed again, in words; empty when it need not."""
-    where = places(profile)
-    state = freshness.read_state(where.state / f"{job.slug}.json")
-    found = freshness.why_stale(state and state.get("components"), job.components)
+    where, about = places(profile), noted(job.slug, profile)
+    found = freshness.why_stale(about.get("components"), job.components)
     executed, recorded = where.executed / f"{job.slug}.ipynb", where.results / f"{job.slug}.json"
-    for path in (executed, recorded):
-        if not found and not path.exists():
-            found.append(f"{path.relative_to(paths.ROOT)} is missing")
-    if not found and state.get("executed") not in (None, freshness.digest(executed.read_bytes())):
+    if not found and not executed.exists():
+        found.append(f"never executed here: {executed.relative_to(paths.ROOT)} is missing")
+    if not found and not recorded.exists():
+        found.append(f"{recorded.relative_to(paths.ROOT)} is missing")
+    if not found and about.get("executed") != freshness.digest(executed.read_bytes()):
         found.append(f"{executed.relative_to(paths.ROOT)} is not what was written")
     if not found and freshness.read_state(recorded) is None:
         found.append(f"{recorded.relative_to(paths.ROOT)} is damaged")
@@ -105,19 +126,16 @@ def reasons(job: Job, profile: str) -> list[str]:
 
 def render_reasons(job: Job, profile: str) -> list[str]:
     """Return why a job's page must be rendered again although its numbers stand; empty when it need not."""
-    where = places(profile)
-    state = freshness.read_state(where.state / f"{job.slug}.json") or {}
+    where, about = places(profile), noted(job.slug, profile)
     page = where.pages / f"{job.slug}.html"
     if not page.exists():
         return [f"{page.relative_to(paths.ROOT)} is missing"]
-    if state.get("page") != job.page:
+    if about.get("page") != job.page:
         return ["prose, title or template changed"]
-    if state.get("html") != freshness.digest(page.read_bytes()):
+    if about.get("html") != freshness.digest(page.read_bytes()):
         return [f"{page.relative_to(paths.ROOT)} is not the page that was rendered"]
     if freshness.read_state(where.cards / f"{job.slug}.json") is None:
         return [f"{where.cards.relative_to(paths.ROOT)}/{job.slug}.json is missing"]
-    if job.slug not in (freshness.read_state(where.pages / "manifest.json") or {}):
-        return [f"{where.pages.relative_to(paths.ROOT)}/manifest.json does not know it"]
     return []
 
 
@@ -139,7 +157,7 @@ def _job(profile: str, slug: str, notebook: nbformat.NotebookNode, titles: tuple
         notebook=notebook,
         overrides=overrides,
         resolved=resolved,
-        components=freshness.components(notebook, resolved),
+        components=freshness.components(notebook, resolved, before=noted(slug, profile).get("components")),
         page=freshness.page_digest(notebook, titles),
         previous=before,
         next=after,
