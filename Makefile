@@ -16,12 +16,12 @@ unexport PYTHONPATH
 # Where networks are trained when not here: make reports DASK_SCHEDULER=tcp://host:8786
 export DASK_SCHEDULER
 
-.PHONY: help setup extras reports smoke full status diff study new test readme lint format lock lab clean
+.PHONY: help setup extras reports smoke full check-records status diff study new test readme lint format lock lab clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@printf 'Handwritten digits: a report series\n\n'
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1|\2/' | column -t -s '|'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/' | column -t -s '|'
 	@printf '\nOptions: NOTEBOOK=02 (one notebook, by number or name), FORCE=1 (run even if fresh), TIMEOUT=seconds (per notebook), PYTHON=python3.12,\n'
 	@printf '  JOBS=2 (notebooks of a build or points of a study side by side), DASK_SCHEDULER=tcp://host:8786 (trainings, or the points of a study, on that Dask cluster)\n'
 
@@ -50,6 +50,9 @@ smoke: $(STAMP) ## run every notebook on a tiny budget into build/smoke/ (second
 # No limit on time that a published schedule could reach: interrupted, it goes on from the last finished epoch.
 full: $(STAMP) ## run every published training to its end (hours, in as many sittings as you like) into build/full/
 	@$(BIN)/python -m helpers.reporting build --profile full --timeout $(or $(TIMEOUT),604800) --cell-timeout 604800 $(if $(NOTEBOOK),--notebook $(NOTEBOOK)) $(if $(FORCE),--force)
+
+check-records: $(STAMP) ## repeat the first epoch of committed records by today's code: ONLY=name begins so (tens of minutes)
+	@$(BIN)/python -m helpers.training.check_records $(ONLY)
 
 status: $(STAMP) ## say which reports are fresh, which are stale, and why
 	@$(BIN)/python -m helpers.reporting status --profile $(PROFILE)

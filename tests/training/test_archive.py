@@ -8,9 +8,10 @@ import pytest
 from test_fit import make_split, small
 
 from helpers.data import splits
+from helpers.models import architectures
 from helpers.reporting.run import freshness
 from helpers.runtime import paths
-from helpers.training import archive, fit, parallel
+from helpers.training import archive, check_records, fit, parallel, specs
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_other_data_have_another_record(run):
     assert archive.find(replace(run.spec, split=make_split(seed=1))) is None
 
 
-def test_a_record_is_never_replaced(run):
+def test_a_record_of_this_code_is_never_replaced(run):
     path = archive.record(run)
     path.write_text(path.read_text().replace('"seconds":', '"seconds": 1000'))
     kept = path.read_text()
@@ -135,10 +136,10 @@ def test_collect_trains_and_records_in_the_full_profile_only(run, monkeypatch):
             finished(replace(run, spec=spec))
 
     monkeypatch.setattr(parallel, "train", train)
-    specs = {"a": run.spec, "b": replace(run.spec, seed=1)}
-    assert archive.collect(specs, profile="standard") == {}
+    two = {"a": run.spec, "b": replace(run.spec, seed=1)}
+    assert archive.collect(two, profile="standard") == {}
     assert asked == []
-    smoke = archive.collect(specs, profile="smoke")
+    smoke = archive.collect(two, profile="smoke")
     assert np.array_equal(smoke["a"].test_predictions, run.test_predictions)
     assert not (paths.REPORTS / "runs").exists()
     assert [(spec.seed, spec.epochs) for spec in asked.pop().values()] == [
@@ -149,4 +150,103 @@ def test_collect_trains_and_records_in_the_full_profile_only(run, monkeypatch):
     assert asked == [run.spec], "alone, it gets every core"
     archive.collect({"a": run.spec}, profile="full")
     assert len(asked) == 1  # a record answers for its training, on whatever machine it was made
-    assert list(archive.collect(specs, profile="standard")) == ["a"]
+    assert list(archive.collect(two, profile="standard")) == ["a"]
+
+
+def test_a_record_says_which_code_made_it(run, monkeypatch):
+    path = archive.record(run)
+    assert archive.find(run.spec).standing == ""
+    assert archive.is_current(archive.find(run.spec))
+    with pytest.raises(ValueError, match="a committed record; only a run of the run store has weights"):
+        archive.find(run.spec).load()
+    monkeypatch.setattr(specs, "_source", lambda model: "another source")
+    found = archive.find(run.spec)
+    assert found.provenance.startswith(f"recorded {found.finished}, by earlier code, trained in")
+    assert not archive.is_current(found)
+    before = path.read_bytes()
+    archive.record(run)  # trained again by the new code, so to say
+    assert path.read_bytes() != before
+    assert archive.is_current(archive.find(run.spec))
+
+
+def as_before(path):
+    """Make a record one of those that name neither source nor network."""
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({name: document[name] for name in document if name not in ("source", "architecture")}))
+    return document
+
+
+def test_a_record_of_another_network_is_no_answer(scratch, monkeypatch):
+    """Filters cut from 16 and 16 to 8 and 8: once the same record would have answered."""
+    spec = small(make_split(), model="recog", options={}, epochs=1)
+    path = archive.record(fit.run(spec, store=scratch / "store"))
+    smaller = lambda name, options, **how: real("dr_simple", options, **how)  # noqa: E731
+    real = architectures.build
+    for prepare in (lambda: None, lambda: as_before(path)):
+        prepare()
+        with monkeypatch.context() as patch:
+            patch.setattr(architectures, "build", smaller)
+            specs._architecture.cache_clear()
+            archive._size.cache_clear()
+            assert archive.find(spec) is None
+        specs._architecture.cache_clear()
+        archive._size.cache_clear()
+        assert archive.find(spec) is not None
+    # The same size, but other layers: told by the record itself, or by its check.
+    monkeypatch.setattr(archive, "architecture", lambda spec: "other layers")
+    assert archive.find(spec) is not None, "nothing is known of the network of an old record but its size"
+    row = {"commit": "abc1234", "source": "s", "architecture": "layers of then", "repeats": "yes"}
+    monkeypatch.setattr(archive, "checks", lambda: {path.stem: row})
+    assert archive.find(spec) is None
+
+
+def test_a_first_epoch_that_repeats_makes_it_a_run_of_todays_code(scratch, monkeypatch):
+    spec = small(make_split(), epochs=3, schedule="one_cycle")
+    run = fit.run(spec, store=scratch / "store")
+    path = archive.record(run)
+    as_before(path)
+    assert archive.find(spec).standing == ", by earlier code"
+    monkeypatch.setattr(check_records, "_splits", lambda *_: {spec.split.fingerprint: spec.split})
+    monkeypatch.setattr(check_records, "_commit", lambda path: "abc1234")
+    trained, epoch = [], fit._epoch
+    monkeypatch.setattr(fit, "_epoch", lambda *args: trained.append(args[3]) or epoch(*args))
+    monkeypatch.setattr(check_records.workers, "spread", lambda tasks, **_: [f(*a, **k) for f, a, k in tasks])
+    known = check_records.check(store=scratch / "other")
+    assert trained == [0], "the first epoch of three"
+    assert known[path.stem]["repeats"] == "yes"
+    found = archive.find(spec)
+    assert ", first epoch repeated bit for bit by this code, trained in" in found.provenance
+    assert archive.is_current(found)
+    check_records.check(store=scratch / "other")
+    assert trained == [0], "what repeats is not checked again"
+    whole = fit.run(spec, store=scratch / "other")
+    assert (whole.resumed_from, trained) == (1, [0, 1, 2])
+    assert np.array_equal(whole.test_logits, run.test_logits)
+
+    monkeypatch.setattr(specs, "_source", lambda model: "another source")
+    assert archive.find(spec).standing == ", by earlier code (commit abc1234)"
+
+
+@pytest.mark.parametrize("column", ["loss", "accuracy", "val_loss", "val_accuracy"])
+def test_one_digit_that_differs_is_no_repetition(column, scratch, monkeypatch):
+    spec = small(make_split(), epochs=1)
+    path = archive.record(fit.run(spec, store=scratch / "store"))
+    document = as_before(path)
+    place = document["columns"].index(column)
+    document["history"][0][place] = float(f"{document['history'][0][place] * 1.00001:.6g}")
+    path.write_text(json.dumps(document | {"source": "of then"}))
+    monkeypatch.setattr(check_records, "_splits", lambda *_: {spec.split.fingerprint: spec.split})
+    monkeypatch.setattr(check_records.workers, "spread", lambda tasks, **_: [f(*a, **k) for f, a, k in tasks])
+    known = check_records.check(store=scratch / "store")
+    assert known[path.stem]["repeats"] == "no"
+    assert archive.find(spec).standing.startswith(", by earlier code")
+    monkeypatch.setattr(fit, "first_epoch", lambda *_, **__: pytest.fail("the same check again"))
+    check_records.check(store=scratch / "store")
+
+
+def test_committed_records_name_trainings_that_can_be_made_again():
+    for path in sorted((paths.ROOT / "reports" / "runs").glob("*.json")):
+        document = json.loads(path.read_text())
+        spec = check_records.spec_of(document)
+        assert spec is not None, path.name
+        assert archive.path_of(spec).name == path.name

@@ -544,6 +544,8 @@ def test_recipes(split):
     assert (spec.epochs, spec.seed, spec.learning_rate, spec.views) == (4, 2, 0.3, 1)
     deep = recipes.published("nf264_deep", split, epochs=1)
     assert (deep.optimizer, deep.learning_rate, deep.momentum, deep.batch_size) == ("sgd", 0.01, 0.9, 64)
+    folded = recipes.nf264_cross_validated(split, seed=3)
+    assert (folded.model, folded.epochs, folded.batch_size, folded.seed) == ("nf264_deep", 20, 32, 3)
     with pytest.raises(ValueError, match=r"fast_b.*nf264_deep"):
         recipes.published("fast_b", split)
 

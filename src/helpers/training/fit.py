@@ -55,6 +55,27 @@ def run(spec: TrainSpec, *, milestones: Sequence[int] = (), store: Path | None =
         return outcomes.assemble(spec, entry, record, reused=False, resumed_from=resumed_from)
 
 
+def first_epoch(spec: TrainSpec, *, store: Path | None = None) -> list[float | None]:
+    """Return the first row of the history of `spec`, training one epoch of it where the store has none.
+
+    The state after it stays in the store, and `run` goes on from there. None where a number is missing.
+    """
+    if not spec.epochs:
+        raise ValueError("epochs: got 0; at least 1 is needed")
+    entry = run_store.Entry(Path(store or paths.RUNS), key(spec))
+    with entry.lock():
+        try:
+            record = run_store.load_record(entry)
+        except run_store.Corrupt:
+            run_store.discard(entry)
+            record = None
+        if record is not None:
+            return record["history"][0]
+        if run_store.load_checkpoint(entry) is None:
+            _train(spec, entry, {}, last=1)
+        return _row(run_store.load_checkpoint(entry)[1]["history"][0])
+
+
 def _earlier(spec: TrainSpec, milestones: Sequence[int]) -> dict[int, TrainSpec]:
     """Return epoch -> the shorter spec that is finished after it."""
     for epoch in milestones:
@@ -79,8 +100,13 @@ def _draw(spec: TrainSpec, epoch: int) -> tuple[np.ndarray, np.ndarray]:
     return rows, warps.reshape(*rows.shape, spec.augmentation.width)
 
 
-def _train(spec: TrainSpec, entry: run_store.Entry, earlier: Mapping[int, TrainSpec]) -> int:
-    """Train from the last finished epoch to the end and store the outcomes; return how many epochs were found."""
+def _train(
+    spec: TrainSpec, entry: run_store.Entry, earlier: Mapping[int, TrainSpec], *, last: int | None = None
+) -> int:
+    """Train from the last finished epoch to the end and store the outcomes; return how many epochs were found.
+
+    last: stop after so many epochs, with no outcome but the state after them.
+    """
     clock = time.perf_counter()
     with step.borrowed(spec) as network:
         steps = partial(network.steps, step.load(spec.split.x_train, spec.split.y_train))
@@ -95,7 +121,7 @@ def _train(spec: TrainSpec, entry: run_store.Entry, earlier: Mapping[int, TrainS
             spec.schedule, spec.epochs * spec.steps, peak=spec.learning_rate, options=_shape_options(spec)
         ).reshape(spec.epochs, spec.steps)
 
-        for epoch in range(first, spec.epochs):
+        for epoch in range(first, last or spec.epochs):
             if spec.schedule == "plateau":
                 watched = [row[4] for row in history]
                 rates[epoch] = schedules.plateau_rate(watched, peak=spec.learning_rate, **spec.schedule_options)
@@ -114,7 +140,8 @@ def _train(spec: TrainSpec, entry: run_store.Entry, earlier: Mapping[int, TrainS
             table = np.array(history, dtype=np.float64)  # None becomes NaN
             run_store.save_checkpoint(entry, epoch + 1, {**state, "history": table, "losses": losses})
             _report(spec, history)
-        _finish(spec, entry, network, history, losses, logits)
+        if last is None:
+            _finish(spec, entry, network, history, losses, logits)
     return first
 
 

@@ -1,7 +1,11 @@
-"""Ready-made training specs: the fast recipe, and the published ones as far as their accounts give them."""
+"""Training recipes, each once and with every setting named: the series' own, and the published ones.
 
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+Epochs, batch sizes and optimizers are as published; where an account is silent: Keras's habits, batch 128, no warps.
+`changes` replace any field of TrainSpec. The published ladder of report 06 is data, in its own module.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass, replace
 
 import pandas as pd
 
@@ -11,37 +15,28 @@ from helpers.training.specs import TrainSpec
 
 FAST_WARP = augmentation.Warp(rotation=10.0, zoom=0.1, shift=2.0)
 
-_SGD = {"optimizer": "sgd", "learning_rate": 0.01, "momentum": 0.9, "batch_size": 64, "epochs": 15}
-_ADAM = {"optimizer": "adam", "learning_rate": 0.001, "batch_size": 128}
-
-# Epochs, batch sizes and optimizers as published; where an account is silent: Keras's habits, batch 128.
-PUBLISHED: dict[str, dict] = {
-    "nf264_shallow": _SGD,
-    "nf264_deep": _SGD,
-    "hdr_cnn": {**_ADAM, "epochs": 10},
-    "dr_simple": {**_ADAM, "epochs": 10},
-    "dr_double_conv": {**_ADAM, "epochs": 10},
-    "drt_cnn": {"optimizer": "rmsprop", "learning_rate": 0.001, "batch_size": 86, "epochs": 30},
-    "mlp": {**_ADAM, "epochs": 20},
-}
-
 
 def fast(model: str, split: Split, *, epochs: int = 1, seed: int = 0, **changes) -> TrainSpec:
-    """Return the series' own recipe: SGD with Nesterov momentum, one cycle of the learning rate, small warps.
-
-    `changes` replace any field of TrainSpec.
-    """
-    recipe = {
-        "learning_rate": 0.3,
-        "momentum": 0.9,
-        "nesterov": True,
-        "schedule": "one_cycle",
-        "weight_decay": 5e-4,
-        "label_smoothing": 0.1,
-        "augmentation": FAST_WARP,
-        "views": 5,
-    }
-    return TrainSpec(model, split, epochs=epochs, seed=seed, **{**recipe, **changes})
+    """Return the series' own recipe: SGD with Nesterov momentum, one cycle of the learning rate, small warps."""
+    recipe = TrainSpec(
+        model,
+        split,
+        epochs=epochs,
+        batch_size=128,
+        optimizer="sgd",
+        learning_rate=0.3,
+        momentum=0.9,
+        nesterov=True,
+        schedule="one_cycle",
+        weight_decay=5e-4,
+        decay="kernels",
+        loss="cross_entropy",
+        label_smoothing=0.1,
+        augmentation=FAST_WARP,
+        views=5,
+        seed=seed,
+    )
+    return replace(recipe, **changes)
 
 
 def final(split: Split, *, seed: int = 0, **changes) -> TrainSpec:
@@ -57,6 +52,68 @@ def finals(split: Split, n_seeds: int, *, seed: int = 0, **changes) -> list[Trai
     return [final(split, seed=seed + i, **changes) for i in range(n_seeds)]
 
 
+def nf264(model: str, split: Split, *, seed: int = 0, **changes) -> TrainSpec:
+    """Return NF264 Project 2's training of its shallow or its deep network: SGD with momentum at a constant rate."""
+    recipe = TrainSpec(
+        model,
+        split,
+        epochs=15,
+        batch_size=64,
+        optimizer="sgd",
+        learning_rate=0.01,
+        momentum=0.9,
+        nesterov=False,
+        schedule="constant",
+        weight_decay=0.0,
+        loss="cross_entropy",
+        label_smoothing=0.0,
+        augmentation=None,
+        views=1,
+        seed=seed,
+    )
+    return replace(recipe, **changes)
+
+
+def nf264_cross_validated(split: Split, *, seed: int = 0, **changes) -> TrainSpec:
+    """Return NF264 Project 2's training of its deep network in each fold: twenty passes in batches of 32."""
+    return nf264("nf264_deep", split, seed=seed, **{"epochs": 20, "batch_size": 32, **changes})
+
+
+def adam(model: str, split: Split, *, seed: int = 0, **changes) -> TrainSpec:
+    """Return the training of hdr_cnn and the Digit Recognizer networks: Adam at Keras's rate, ten passes."""
+    recipe = TrainSpec(
+        model,
+        split,
+        epochs=10,
+        batch_size=128,
+        optimizer="adam",
+        learning_rate=0.001,
+        schedule="constant",
+        weight_decay=0.0,
+        loss="cross_entropy",
+        label_smoothing=0.0,
+        augmentation=None,
+        views=1,
+        seed=seed,
+    )
+    return replace(recipe, **changes)
+
+
+def mlp(model: str, split: Split, *, seed: int = 0, **changes) -> TrainSpec:
+    """Return the training of the multilayer perceptron: Adam at Keras's rate, twenty passes."""
+    return adam(model, split, seed=seed, **{"epochs": 20, **changes})
+
+
+PUBLISHED: dict[str, Callable[..., TrainSpec]] = {
+    "nf264_shallow": nf264,
+    "nf264_deep": nf264,
+    "hdr_cnn": adam,
+    "dr_simple": adam,
+    "dr_double_conv": adam,
+    "mlp": mlp,
+}
+
+
 def published(model: str, split: Split, *, seed: int = 0, **changes) -> TrainSpec:
     """Return the training as published for `model`; `changes` replace any field (say fewer epochs).
 
@@ -64,7 +121,7 @@ def published(model: str, split: Split, *, seed: int = 0, **changes) -> TrainSpe
     """
     if model not in PUBLISHED:
         raise ValueError(f"model: got {model!r}; published recipes exist for {', '.join(PUBLISHED)}")
-    return TrainSpec(model, split, seed=seed, **{**PUBLISHED[model], **changes})
+    return PUBLISHED[model](model, split, seed=seed, **changes)
 
 
 def settings(trainings: Mapping[str, TrainSpec]) -> pd.DataFrame:

@@ -116,6 +116,11 @@ def _architecture(name: str, options: bytes, shape: tuple[int, int], precision: 
     return architectures.describe(architectures.build(name, json.loads(options), shape=shape, precision=precision))
 
 
+def describe(spec: TrainSpec, *, precision: str) -> str:
+    """Return the network of a spec in words: every layer and all its settings."""
+    return _architecture(spec.model, run_store.canonical(dict(spec.options)), spec.split.shape, precision)
+
+
 def identity(spec: TrainSpec) -> dict:
     """Return everything that decides the outcome as JSON values; its hash is the run's key."""
     precision = precisions.choose(spec.precision)
@@ -132,7 +137,7 @@ def identity(spec: TrainSpec) -> dict:
         "schedule_options": dict(spec.schedule_options),
         "augmentation": warp and {f.name: float(getattr(warp, f.name)) for f in fields(warp)},
         "split": spec.split.fingerprint,
-        "architecture": _architecture(spec.model, run_store.canonical(dict(spec.options)), spec.split.shape, precision),
+        "architecture": describe(spec, precision=precision),
         "precision": precision,
         "threads": device.threads(),
         "source": _source(spec.model),

@@ -131,7 +131,10 @@ def recorded_runs(code: str) -> dict[str, str]:
     """Return the committed run records as components, for code that reads them: through `training.archive`."""
     if sources.PACKAGE / "training" / "archive.py" not in sources.closure(code):
         return {}
-    return {f"run record {path.name}": file_digest(path) for path in sorted((paths.REPORTS / "runs").glob("*.json"))}
+    kept = paths.REPORTS / "runs"  # the records, and what is known of their making
+    return {
+        f"run record {path.name}": file_digest(path) for path in sorted([*kept.glob("*.json"), *kept.glob("*.csv")])
+    }
 
 
 def page_digest(notebook: nbformat.NotebookNode, neighbours: tuple) -> str:
