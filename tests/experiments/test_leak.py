@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 from helpers import results
-from helpers.data import folds, load
+from helpers.data import folds
 from helpers.data.dataset import build_dataset
-from helpers.data.writers import Writers
 from helpers.experiments.kfold_cv import leak, strangers
 from helpers.training import cross_validation
 
@@ -39,9 +38,12 @@ def answer(source, fold, wrong_when_new, epochs=4):
         val_predictions=read(fold.val_index),
         test_predictions=read(fold.test_index),
         history=history,
+        finished="",
+        reused=False,
+        threads="1 thread",
         seconds=2.0,
         parameters=7,
-        spec=SimpleNamespace(split=fold),
+        spec=SimpleNamespace(split=fold, epochs=epochs),
     )
 
 
@@ -51,7 +53,7 @@ def answers(source, parts):
 
 
 def test_every_way_of_asking_is_counted(parts, answers):
-    found = leak.examine(answers, origin="made up")
+    found = leak.examine(answers)
     assert found.best == 2
     n_new = int((~folds.seen(parts[2])).sum())
     missed = min(2, n_new)
@@ -71,37 +73,26 @@ def test_every_way_of_asking_is_counted(parts, answers):
 
 
 def test_rows_on_a_short_budget_are_not_judged(source, parts, answers):
-    short = leak.examine(answers, origin="made up")
+    short = leak.examine(answers)
     rows = leak.rows(short, len(source), section="here")
     assert [row.claim_id for row in rows] == ["nf264-cv-mean", "nf264-final", None, None]
     assert rows[0].value == pytest.approx(np.mean(short.fold_scores))
     assert rows[0].n == 400
     assert all(one.verdict == "not comparable" for one in results.verdicts(rows))
     long = [answer(source, fold, 1, epochs=20) for fold in parts]
-    rows = leak.rows(leak.examine(long, origin="made up"), len(source), section="here")
+    rows = leak.rows(leak.examine(long), len(source), section="here")
     assert all(one.verdict != "not comparable" for one in results.verdicts(rows))
     assert "trained on" in rows[1].note
 
 
 def test_parts_that_do_not_fit_are_refused(source, answers):
     with pytest.raises(ValueError, match="has trained on test images"):
-        leak.examine(answers[:5], origin="")
+        leak.examine(answers[:5])
     with pytest.raises(ValueError, match="new to no fold or to several"):
-        leak.examine(answers[1:], origin="")
+        leak.examine(answers[1:])
     other = folds.k_folds(source, test=[1, 2])
     with pytest.raises(ValueError, match="different test images"):
-        leak.examine([*(answer(source, fold, 1) for fold in other), answers[-1]], origin="")
-
-
-def test_what_the_printed_numbers_say_by_themselves():
-    found = leak.told(load.load_mnist().pooled)
-    # Fold 4 printed the largest of the five accuracies, and 99.89% of 7,000 leaves 8 misread.
-    assert (found.best, found.n, found.missed) == (3, 7000, 8)
-    fold = folds.nf264_folds(load.load_mnist().pooled)[3]
-    assert found.n_seen == len(set(fold.train_index) & set(fold.test_index))
-    share = found.n_seen / 7000
-    assert found.expected == pytest.approx(share + (1 - share) * 0.9927142857, abs=1e-6)
-    assert found.implied.estimate == pytest.approx(1 - 8 / (7000 - found.n_seen))
+        leak.examine([*(answer(source, fold, 1) for fold in other), answers[-1]])
 
 
 def test_the_division_counts_what_leaks(parts):
@@ -112,25 +103,13 @@ def test_the_division_counts_what_leaks(parts):
     assert table["held out"].tolist() == [80] * 5 + [40]
 
 
-def test_strangers_are_whole_writers_and_counted_as_people(source, monkeypatch):
+def test_strangers_are_counted_as_people(source):
     rng = np.random.default_rng(1)
-    known = Writers(rng.integers(0, 50, 900), rng.choice([0, 1, 4], 900))
-    rows = np.sort(rng.choice(900, 400, replace=False))
-    ids = known.ids[rows]
+    ids, series = rng.integers(0, 50, 400), rng.choice([0, 1, 4], 400)
     bad = np.isin(ids, [3, 4, 5])  # three hands nobody can read
-
-    def pretend(recipe, parts):
-        for fold in parts:
-            assert not set(ids[fold.train_index]) & set(ids[fold.val_index])
-        reads = [np.where(bad[fold.val_index], -1, fold.y_val) for fold in parts]
-        specs = [SimpleNamespace(split=fold) for fold in parts]
-        return [SimpleNamespace(spec=s, val_predictions=read) for s, read in zip(specs, reads, strict=True)]
-
-    monkeypatch.setattr(cross_validation, "cross_validate", pretend)
     first = folds.k_folds(source)
     mixed = cross_validation.Repeated(first, np.zeros((1, 5)), np.zeros(1), np.ones(400, bool))
-    found = strangers.study(None, known, rows, source=source, mixed=mixed)
-    assert np.array_equal(found.right, ~bad)
+    found = strangers.compare(ids, series, ~bad, mixed=mixed)
     assert found.mistakes.sum() == bad.sum()
     assert (found.mistakes > 0).sum() == 3
     assert found.worst_tenth == 1.0
@@ -139,5 +118,5 @@ def test_strangers_are_whole_writers_and_counted_as_people(source, monkeypatch):
     assert found.paired.only_b == 0
     assert found.shared == np.isin(ids[first[0].val_index], ids[first[0].train_index]).mean()
     assert list(found.intervals)[2:] == list(strangers.SERIES)
-    student = np.isin(known.series[rows], 4)
+    student = np.isin(series, 4)
     assert found.intervals["high-school students"].estimate == pytest.approx((~bad)[student].mean())

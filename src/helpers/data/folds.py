@@ -58,15 +58,21 @@ def repeated(source: Dataset, n_repeats: int, *, n_splits: int = 5, seed: int = 
     return [k_folds(source, n_splits, seed=seed + repeat, **how) for repeat in range(n_repeats)]
 
 
-def nf264_folds(source: Dataset, *, n_splits: int = 5) -> list[Split]:
-    """Cut as NF264 Project 2 did: all rows, stably sorted by label, `KFold(5, shuffle=True, random_state=1)`.
+def nf264_folds(source: Dataset) -> list[Split]:
+    """Cut as NF264 Project 2 did: all rows, sorted by digit, then five parts of a shuffle with a fixed seed.
 
     Each fold's `test` is the project's 'unseen' test part, on which it scored its best fold's network, although four
     fifths of it lie in that network's training part: the leak, kept.
     """
+    from sklearn.model_selection import KFold
+
     order = np.argsort(source.labels, kind="stable")
     *_, test = splits.nf264_rows(source.labels)
-    return k_folds(source, n_splits, kind="plain", seed=1, rows=order, test=test)
+    cuts = KFold(n_splits=5, shuffle=True, random_state=1).split(order)
+    return [
+        splits.make(source, f"fold {number} of 5", train=order[train], val=order[held], test=test)
+        for number, (train, held) in enumerate(cuts, start=1)
+    ]
 
 
 def nf264_holdout(source: Dataset) -> Split:

@@ -8,44 +8,12 @@ import pandas as pd
 
 from helpers import results
 from helpers.data import folds
-from helpers.data.dataset import Dataset
 from helpers.data.splits import Split
 from helpers.evaluation import metrics
-from helpers.training import archive, cross_validation, outcomes
+from helpers.training import cross_validation, outcomes
 from helpers.training.outcomes import Run
 
 PUBLISHED_EPOCHS = 20
-
-
-@dataclass(frozen=True)
-class Told:
-    """What NF264's printed numbers say by themselves about its final score.
-
-    best: the fold it took, from 0; fold_score: what that fold printed. n, n_seen: test images, and those of them that
-    the fold trained on. missed: test images misread, from the printed score. expected: the score if all images trained
-    on were read right, the others as the fold said. implied: accuracy on the others if all mistakes were there.
-    """
-
-    best: int
-    fold_score: float
-    score: float
-    n: int
-    n_seen: int
-    missed: int
-    expected: float
-    implied: metrics.Interval
-
-
-def told(pooled: Dataset) -> Told:
-    """Read the claims nf264-cv-mean and nf264-final against the published folds of `pooled` (all 70,000)."""
-    claims = results.claims()
-    printed = [float(word) for word in claims.loc["nf264-cv-mean", "note"].split("folds ")[1].split()]
-    score, best = float(claims.loc["nf264-final", "value"]), int(np.argmax(printed))
-    seen = folds.seen(folds.nf264_folds(pooled)[best])
-    n, n_seen, share = len(seen), int(seen.sum()), float(seen.mean())
-    missed = round(n * (1 - score))
-    implied = metrics.wilson(n - n_seen - missed, n - n_seen)
-    return Told(best, printed[best], score, n, n_seen, missed, share + (1 - share) * printed[best], implied)
 
 
 def division(parts: Sequence[Split]) -> pd.DataFrame:
@@ -121,7 +89,7 @@ class Leak:
         return {title: (seen, predicted != self.labels) for title, seen, predicted in titles}
 
 
-def examine(runs: Sequence[Run], *, origin: str) -> Leak:
+def examine(runs: Sequence[Run]) -> Leak:
     """Put together what k fold networks and one trained apart answered.
 
     runs: k folds, then the one apart. Raises ValueError when their tests differ, the last has trained on the test, or
@@ -147,25 +115,20 @@ def examine(runs: Sequence[Run], *, origin: str) -> Leak:
         fold_scores=scores,
         memory=float(k[best].history["accuracy"].iloc[-1]),
         epochs=len(k[best].history),
-        origin=origin,
+        origin=_origin(runs),
         cost={"seconds": float(sum(run.seconds for run in k)), "parameters": k[0].parameters},
     )
 
 
-def study(recipe: cross_validation.Recipe, parts: Sequence[Split], *, record: bool = False) -> Leak:
-    """Train k folds and one network apart, and `examine` them.
-
-    record: leave a record of each run, and train nothing where all are recorded already.
-    """
-    if record and (found := recorded(recipe, parts)):
-        return found
-    runs = cross_validation.cross_validate(recipe, parts)
-    if record:
-        for run in runs:
-            archive.record(run)
-    seconds = sum(run.seconds for run in runs)
-    verb = "reused, trained" if all(run.reused for run in runs) else "trained here"
-    return examine(runs, origin=f"{runs[0].spec.epochs} passes, {verb} in {seconds:,.0f} s on {runs[0].threads} each")
+def _origin(runs: Sequence[Run]) -> str:
+    """Say in words where the networks come from: records, or trainings of today."""
+    if any(run.finished for run in runs):
+        return outcomes.together(runs)
+    seconds, verb = (
+        sum(run.seconds for run in runs),
+        "reused, trained" if all(r.reused for r in runs) else "trained here",
+    )
+    return f"{runs[0].spec.epochs} passes, {verb} in {seconds:,.0f} s on {runs[0].threads} each"
 
 
 def rows(leak: Leak, n: int, *, section: str) -> list[results.Row]:
@@ -188,9 +151,3 @@ def rows(leak: Leak, n: int, *, section: str) -> list[results.Row]:
         results.accuracy_row("nf264_deep, each image by the fold that held it out", leak.labels, leak.by_new, **test),
         results.accuracy_row("nf264_deep, trained on the 80% only", leak.labels, leak.apart, **test),
     ]
-
-
-def recorded(recipe: cross_validation.Recipe, parts: Sequence[Split]) -> Leak | None:
-    """Return the same from records of finished runs of `recipe` (see `archive`), None unless all are there."""
-    found = [archive.find(recipe(part)) for part in parts]
-    return None if None in found else examine(found, origin=outcomes.together(found))

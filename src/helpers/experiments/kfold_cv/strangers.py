@@ -5,9 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from helpers.data import folds, writers
-from helpers.data.dataset import Dataset
-from helpers.data.writers import Writers
+from helpers.data import writers
 from helpers.evaluation import comparison, metrics
 from helpers.training import cross_validation
 
@@ -18,15 +16,12 @@ SERIES = {"high-school students": (4,), "Census Bureau staff": (0, 1)}
 class Strangers:
     """The same network on folds of whole writers, beside folds that deal everybody's digits out to all.
 
-    ids: int64 (n,), the writer of each image. shared: in a random fold, the share of held-out digits whose writer also
-    wrote training digits. right: bool (n,), read right by the network that knew nobody's hand. known: accuracy on the
-    random folds. paired: those against these, image by image. people: one row a writer (writers.by_writer). intervals:
+    shared: in a random fold, the share of held-out digits whose writer also wrote training digits. known: accuracy on
+    the random folds. paired: those against these, image by image. people: one row a writer (writers.by_writer). intervals:
     accuracy on strangers as if images were independent, with people as the sample, and by group of people.
     """
 
-    ids: np.ndarray
     shared: float
-    right: np.ndarray
     known: metrics.Interval
     paired: comparison.PairedTest
     people: pd.DataFrame
@@ -50,23 +45,14 @@ class Strangers:
         return float(ordered[: -(-len(ordered) // 10)].sum() / max(1, ordered.sum()))
 
 
-def study(
-    recipe: cross_validation.Recipe,
-    known: Writers,
-    rows: np.ndarray,
-    *,
-    source: Dataset,
-    mixed: cross_validation.Repeated,
-    seed: int = 0,
+def compare(
+    ids: np.ndarray, series: np.ndarray, right: np.ndarray, *, mixed: cross_validation.Repeated, seed: int = 0
 ) -> Strangers:
-    """Train folds of whole writers, and set them beside the random folds of `mixed`.
+    """Set what networks read of strangers beside the random folds of `mixed`.
 
-    rows: which rows of the pooled MNIST `source` is made of, int64 (n,).
+    ids, series: int64 (n,), writer and NIST series of each image. right: bool (n,), read right by a network that had
+    trained on no digit of its writer.
     """
-    ids, series = known.ids[rows], known.series[rows]
-    parts = folds.k_folds(source, groups=ids, seed=seed)
-    runs = cross_validation.cross_validate(recipe, parts)
-    right = cross_validation.held_out(runs) == source.labels
     intervals = {
         "as if images were independent": metrics.wilson(int(right.sum()), len(right)),
         "people as the sample": writers.clustered(ids, right, seed=seed),
@@ -75,10 +61,9 @@ def study(
         mask = np.isin(series, members)
         if len(np.unique(ids[mask])) > 1:
             intervals[words] = writers.clustered(ids[mask], right[mask], seed=seed)
+    first = mixed.first[0]
     return Strangers(
-        ids=ids,
-        shared=float(np.isin(ids[mixed.first[0].val_index], ids[mixed.first[0].train_index]).mean()),
-        right=right,
+        shared=float(np.isin(ids[first.val_index], ids[first.train_index]).mean()),
         known=metrics.wilson(int(mixed.right.sum()), len(mixed.right)),
         paired=comparison.mcnemar(mixed.right, right),
         people=writers.by_writer(ids, right),
