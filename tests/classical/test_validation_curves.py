@@ -270,3 +270,18 @@ def test_unknown_weights_are_named():
     x = np.arange(40).reshape(20, 2)
     with pytest.raises(ValueError, match="weights: 'square'"):
         validation_curves.knn_sweep(x, np.arange(20) % 2, x=x, ks=(1,), weights="square")
+
+
+def test_look_alikes_are_others_even_among_duplicates():
+    rng = np.random.default_rng(4)
+    images = rng.integers(0, 256, (40, 6, 6)).astype(np.uint8)
+    images[7] = images[30]  # the duplicate comes first in the order of rows
+    rows = np.array([30, 7, 3])
+    found = nearest_neighbours.look_alikes(images, rows, k=3)
+    flat = images.reshape(40, -1).astype(float)
+    for row, near in zip(rows, found, strict=True):
+        squared = ((flat - flat[row]) ** 2).sum(axis=1)
+        squared[row] = np.inf
+        assert near.tolist() == np.argsort(squared, kind="stable")[:3].tolist()
+    assert found[0, 0] == 7
+    assert found[1, 0] == 30

@@ -227,3 +227,11 @@ def _nearest(row, candidate, squared, k: int, n_queries: int) -> tuple[np.ndarra
     first = np.searchsorted(row[order], np.arange(n_queries))
     best = order[first[:, None] + np.arange(k)]
     return candidate[best].astype(np.int32), squared[best]
+
+
+def look_alikes(images: np.ndarray, rows: np.ndarray, *, k: int) -> np.ndarray:
+    """Return the k images nearest to each of `rows` among all *other* images, nearest first: int (len(rows), k)."""
+    found = search(images, images[rows], k=k + 1).indices
+    # The row itself is at distance 0, but so is a duplicate, which may come before it.
+    kept = [[other for other in line if other != row][:k] for line, row in zip(found, rows, strict=True)]
+    return np.array(kept, dtype=np.int64).reshape(len(rows), k)

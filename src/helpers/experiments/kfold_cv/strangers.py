@@ -17,8 +17,8 @@ class Strangers:
     """The same network on folds of whole writers, beside folds that deal everybody's digits out to all.
 
     shared: in a random fold, the share of held-out digits whose writer also wrote training digits. known: accuracy on
-    the random folds. paired: those against these, image by image. people: one row a writer (writers.by_writer). intervals:
-    accuracy on strangers as if images were independent, with people as the sample, and by group of people.
+    the random folds. paired: those against these, image by image. people: one row a writer (writers.by_writer).
+    intervals: accuracy on strangers as if images were independent, with people as the sample, and by group of people.
     """
 
     shared: float

@@ -1,1 +1,0 @@
-"""What report 08 alone needs."""
