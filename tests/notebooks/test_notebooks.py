@@ -16,8 +16,6 @@ WORDS = {"style.say", "results.save"}
 COMPUTING = ("sklearn", "scipy", "keras", "helpers.training", "helpers.classical", "helpers.models", "helpers.predict")
 FITTING = {"fit", "fit_transform", "fit_predict", "predict", "predict_proba", "train", "search"}
 UNSPLIT = {  # their cells are still to be split into what computes and what words
-    "07_kfold_cv",
-    "08_error_analysis",
     "10_sorting_office",
 }
 # What a measured number looks like in prose: a percentage with decimals, or a long decimal fraction.
