@@ -22,5 +22,6 @@ def test_settings_leave_nothing_out():
     assert (fast["options"], fast["nesterov"], fast["weight_decay"]) == ("width 0.5", "True", "0.0005")
     assert (published["augmentation"], published["options"], published["nesterov"]) == ("none", "none", "False")
     assert (published["schedule_options"], published["batch_size"]) == ("minimum 1e-05", "64")
+    assert fast["steps_per_epoch"] == "one pass"
     assert fast["split"] == published["split"] == split.name
     assert table.loc[["published", "adam"], "momentum"].tolist() == ["0.9", "none"]

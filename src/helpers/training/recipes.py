@@ -132,6 +132,7 @@ def settings(trainings: Mapping[str, TrainSpec]) -> pd.DataFrame:
     rows = {}
     for name, spec in trainings.items():
         values = {f.name: getattr(spec, f.name) for f in fields(spec)} | {"split": spec.split.name}
+        values["steps_per_epoch"] = spec.steps_per_epoch or "one pass"
         values |= {} if spec.optimizer == "sgd" else {"momentum": None, "nesterov": None}
         rows[name] = {setting: _words(value) for setting, value in values.items()}
     return pd.DataFrame.from_dict(rows, orient="index")
