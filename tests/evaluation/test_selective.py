@@ -150,7 +150,6 @@ def test_codes_agree_with_the_list_of_all_codes():
     assert found.sent == pytest.approx(1 - np.mean(kept))
     assert found.right == pytest.approx(np.mean(right))
     assert found.wrong == pytest.approx(np.mean(kept) - np.mean(right))
-    assert found.error == pytest.approx(found.wrong / np.mean(kept))
 
 
 def test_drawn_codes_agree_with_the_formula():

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import special
 
-from helpers.data import load, splits
+from helpers.data import splits
 from helpers.evaluation import metrics, selective
 from helpers.experiments.sorting_office import office, outside, systems
 from helpers.training.specs import TrainSpec
@@ -37,13 +37,16 @@ PRICES = selective.Prices(2.0, 0.05)
 @pytest.fixture(scope="module")
 def team():
     runs = [make_run(seed) for seed in range(3)]
-    return office.hire([[make_run(9, model="mlp")], runs[:1], runs], prices=PRICES)
+    members = {
+        "perceptron": ("mlp", [make_run(9, model="mlp")]),
+        "final network": ("fast", runs[:1]),
+        "average of 3": ("ensemble", runs),
+    }
+    return {name: systems.build(key, each, prices=PRICES) for name, (key, each) in members.items()}
 
 
-def test_names_and_sizes(team):
-    assert list(team) == ["perceptron", "final network", "average of 3"]
+def test_an_average_costs_all_its_trainings(team):
     assert [one.seconds for one in team.values()] == [3.0, 3.0, 9.0]
-    assert [one.key for one in team.values()] == ["mlp", "fast", "ensemble"]
 
 
 def test_a_single_network_answers_by_its_softmax_at_the_fitted_temperature(team):
@@ -77,39 +80,18 @@ def test_temperature_and_threshold_ignore_the_test(team):
     assert before.threshold == selective.cheapest(selective.costs(*before.val.pair, prices=PRICES))["threshold"]
 
 
-def test_mark_tally_and_plans_agree(team):
+def test_a_tally_counts_at_the_threshold(team):
     one = team["final network"]
-    sent, error = one.mark
-    count = one.tally()
-    assert sent == pytest.approx(1 - count["accepted"] / count["n"])
-    assert error == pytest.approx(count["accepted_wrong"] / count["accepted"])
-    half = np.arange(600) < 300
-    assert one.tally(half)["n"] == 300
-    plans = one.plans(PRICES)
-    assert plans.loc["always", "cost"] == pytest.approx(1000 * PRICES.asking)
-    assert plans.loc["in doubt", "sent"] == pytest.approx(sent)
-    assert one.cheapest["cost"] == pytest.approx(one.costs["cost"].min())
+    count, (sure, right) = one.tally(), one.test.pair
+    assert count["accepted"] == (sure >= one.threshold).sum()
+    assert count["accepted_wrong"] == ((sure >= one.threshold) & ~right).sum()
+    assert one.tally(np.arange(600) < 300)["n"] == 300
+    assert one.costs.loc[one.costs["threshold"] == one.threshold, "cost"].item() == one.costs["cost"].min()
 
 
-def test_sets_come_from_the_validation_part(team):
-    one = team["perceptron"]
-    rows, words, several = one.widest(0.02, n=10)
-    assert len(rows) == len(words) == 10
-    assert max(map(len, words)) == len(words[0])
-    assert 0 <= several <= 1
-    table = one.coverage(0.05, by_class=False)
-    assert table.loc["all", "estimate"] == pytest.approx(0.95, abs=0.03)
-    assert len(one.promises([0.05, 0.01])) == 4
-
-
-def test_tables_of_the_team(team):
-    offers = office.offers(team, prices=PRICES)
-    assert list(offers.index) == list(team)
-    assert offers.loc["final network", "accuracy"] == pytest.approx(team["final network"].test.score.estimate)
-    assert set(office.formats(offers)) <= set(offers.columns)
-    assert len(office.measured(team)) == 6
-    lines = office.trade_offs(team, ["perceptron"])
-    assert lines["perceptron"][2] == team["perceptron"].mark
+def test_tables_and_rows_of_the_team(team):
+    table = pd.DataFrame({"accuracy": [0.5], "other": [1], "cost": [2.0]})
+    assert office.formats(table) == {"accuracy": "{:.2%}", "cost": "{:.2f}"}
     bill = pd.DataFrame({"p50": [1.0, 2.0, 3.0]}, index=list(team))
     seeds = metrics.mean_over_seeds([0.9, 0.92])
     rows = office.rows(team, bill=bill, seeds=seeds, claims={"final network": "hwd-new-100"}, split="toy")
@@ -119,40 +101,6 @@ def test_tables_of_the_team(team):
     assert [row.system for row in scores] == [row.system for row in times]
     assert scores[0].system == "perceptron, 1 pass"
     assert (scores[1].mean, scores[1].seeds, scores[2].parameters) == (seeds.mean, 2, 30)
-    held = office.candidates({"e": [make_run(0), make_run(1)]})
-    assert held["seconds"].tolist() == [3.0, 6.0]
-    assert held.iloc[0]["least"] <= held.iloc[0]["accuracy"] <= held.iloc[0]["most"]
-
-
-def test_what_is_read_when_nothing_is_held_out(monkeypatch):
-    asked = {}
-
-    class Recorded:
-        cost, provenance = {"seconds": 9.0, "parameters": 10}, "recorded some day"
-
-        def __init__(self, spec):
-            labels = spec.split.y_test
-            self.test_predictions = np.where(np.arange(600) < 6 * spec.seed, (labels + 1) % 10, labels)
-
-    def collect(specs, *, profile):
-        asked[profile] = list(specs.values())
-        return {} if profile == "none" else {name: Recorded(spec) for name, spec in specs.items()}
-
-    monkeypatch.setattr(office.archive, "collect", collect)
-    runs = [make_run(seed) for seed in range(2)]
-    for seed, run in enumerate(runs):
-        run.spec = replace(
-            run.spec, split=load.make_split("standard", n_train=40, n_validation=20, n_test=600), seed=seed
-        )
-    assert office.on_everything(runs, profile="none") == ("", [])
-    sentence, (row,) = office.on_everything(runs, profile="full")
-    split = asked["full"][0].split
-    assert (len(split.x_train), len(split.x_val), len(split.x_test)) == (60, 0, 600)
-    assert [(spec.model, spec.seed, spec.epochs) for spec in asked["full"]] == [("fast_e", 0, 1), ("fast_e", 1, 1)]
-    assert (row.value, row.mean, row.seeds, row.n) == (1.0, pytest.approx(0.995), 2, 600)
-    assert "99.50%** (2 seeds, from 99.00% to 100.00%; recorded some day)" in sentence
-    before = np.mean([run.test_predictions == split.y_test for run in runs])
-    assert f"a difference of {100 * (0.995 - before):+.2f} points" in sentence
 
 
 def test_runs_of_different_splits_are_refused():
@@ -179,11 +127,3 @@ def test_mending_brings_a_moved_digit_back_and_leaves_blanks():
     assert np.array_equal(both[0], both[1])
     assert not both[2].any()
     assert outside.mended(image[:0][None][:0].reshape(0, 28, 28)).shape == (0, 28, 28)
-
-
-def test_the_shipped_network_is_introduced_only_where_it_took_part():
-    assert outside.introduce(pd.DataFrame({"accuracy": ["x"]}, index=["other"])) == ""
-    assert "**98%**" in outside.introduce(pd.DataFrame({"accuracy": ["98%"]}, index=["shipped network"]))
-    kept = pd.DataFrame({"all": [0.8, 0.9]}, index=["final network", "shipped network"])
-    assert "90.0%" in outside.hardened(kept)
-    assert outside.hardened(kept[:1]) == ""

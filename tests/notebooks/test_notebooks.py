@@ -15,9 +15,6 @@ WORDS = {"style.say", "results.save"}
 # What fits, trains or predicts comes from here, or is called so.
 COMPUTING = ("sklearn", "scipy", "keras", "helpers.training", "helpers.classical", "helpers.models", "helpers.predict")
 FITTING = {"fit", "fit_transform", "fit_predict", "predict", "predict_proba", "train", "search"}
-UNSPLIT = {  # their cells are still to be split into what computes and what words
-    "10_sorting_office",
-}
 # What a measured number looks like in prose: a percentage with decimals, or a long decimal fraction.
 MEASURED = re.compile(r"\b\d{1,3}\.\d+\s?%|\b0\.\d{3,}\b")
 
@@ -89,8 +86,6 @@ def computing(functions, imports):
 
 @every_notebook
 def test_what_words_or_saves_stands_apart_and_is_hidden_and_nothing_else_is(path):
-    if path.stem in UNSPLIT:
-        pytest.skip("still to be split")
     cells = code_cells(read(path))
     imports = "\n".join(cell.source for cell in cells)
     for cell in cells:

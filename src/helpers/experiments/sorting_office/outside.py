@@ -1,7 +1,6 @@
 """Digits from outside MNIST, brought into MNIST's form, and the network that is shipped for them."""
 
 import numpy as np
-import pandas as pd
 
 from helpers.data import load
 from helpers.evaluation.predictor import Predictor
@@ -42,25 +41,3 @@ def with_shipped(predictors: dict[str, Predictor]) -> dict[str, Predictor]:
     if not (shipped.DIRECTORY / shipped.CARD).is_file():
         return predictors
     return {**predictors, "shipped network": shipped.load()}
-
-
-def introduce(table: pd.DataFrame) -> str:
-    """Say how the shipped network did, from a table as `selective.prospects` makes it; "" where it took no part."""
-    if "shipped network" not in table.index:
-        return ""
-    return (
-        "The network behind `python -m helpers.predict` was trained with other pens and scanners in mind, and reads "
-        f"**{table.loc['shipped network', 'accuracy']}**."
-    )
-
-
-def hardened(table: pd.DataFrame) -> str:
-    """Say how the shipped network reads damaged images as they come, from `robustness.mending`; "" as above."""
-    if "shipped network" not in table.index:
-        return ""
-    right = table["all"]
-    return (
-        f"The network behind `python -m helpers.predict`, trained for poor pens and scanners, keeps "
-        f"{right['shipped network']:.1%} of the damaged digits as they come, where the final network keeps "
-        f"{right['final network']:.1%}: what training has shown needs no mending."
-    )

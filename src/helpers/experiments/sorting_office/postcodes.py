@@ -12,17 +12,11 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Codes:
-    """Shares of codes: right, sent to a human, and wrong; `wrong` of those that were not sent is `error`."""
+    """Shares of codes: right, sent to a human, and wrong."""
 
     right: float
     sent: float
     wrong: float
-
-    @property
-    def error(self) -> float:
-        """Share of the codes read by machine that are wrong."""
-        read = self.right + self.wrong
-        return self.wrong / read if read else 0.0
 
 
 def independent(correct, accepted=None, *, digits: int = 5) -> Codes:
@@ -79,16 +73,10 @@ def table(correct, accepted, *, digits: int = 5, groups=None, seed: int = 0) -> 
     }
     if groups is not None:
         ways["drawn from one writer"] = lambda sure: simulate(correct, sure, digits=digits, groups=groups, seed=seed)
-    rows = {}
-    for name, way in ways.items():
-        everything, careful = way(None), way(accepted)
-        rows[name] = {
-            "right unaided": everything.right,
-            "sent": careful.sent,
-            "right": careful.right,
-            "wrong": careful.wrong,
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("codes")
+    both = {name: (way(None), way(accepted)) for name, way in ways.items()}
+    rows = {name: {"right unaided": everything.right, **vars(careful)} for name, (everything, careful) in both.items()}
+    columns = ["right unaided", "sent", "right", "wrong"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("codes")
 
 
 def _read(correct: np.ndarray, accepted: np.ndarray) -> Codes:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from helpers.evaluation import corruptions, metrics
+from helpers.evaluation import calibration, corruptions, metrics, selective
 from helpers.evaluation.predictor import Predictor
 from helpers.runtime import cache, device
 
@@ -57,16 +57,14 @@ def _measure(predictors, images, y_true, severities, mend, seed) -> pd.DataFrame
         damaged = images if name == "none" else corruptions.corrupt(images, name, severity=severity, seed=seed)
         damaged = mend(damaged) if mend else damaged
         for model, predictor in predictors.items():
-            probabilities = predictor(damaged)
-            correct = probabilities.argmax(axis=1) == y_true
-            row = {"model": model, "corruption": name, "severity": severity, "n": len(y_true)}
-            row["accuracy"] = correct.mean()
+            labels, confidence = calibration.top(predictor(damaged))
+            count = selective.tally(confidence, labels == y_true, threshold=predictor.threshold or 0.0)
+            row = {"model": model, "corruption": name, "severity": severity, "n": count["n"]}
+            row["accuracy"] = count["right"] / count["n"]
             if predictor.threshold is not None:
-                accepted = probabilities.max(axis=1) >= predictor.threshold
-                row["sent"] = 1 - accepted.mean()
-                row["accepted"] = int(accepted.sum())
-                row["accepted_wrong"] = int((accepted & ~correct).sum())
-                row["accepted_error"] = row["accepted_wrong"] / max(1, row["accepted"])
+                row |= {"sent": 1 - count["accepted"] / count["n"], "accepted": count["accepted"]}
+                row["accepted_wrong"] = count["accepted_wrong"]
+                row["accepted_error"] = count["accepted_wrong"] / max(1, count["accepted"])
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -93,33 +91,6 @@ def by_kind(table: pd.DataFrame, *, column: str = "accuracy") -> pd.DataFrame:
     wide["all"] = damaged.groupby("model")[column].mean()
     wide.columns.name = None
     return wide.sort_values("all", ascending=False)
-
-
-def moved_most(summary: pd.DataFrame) -> tuple[str, int, int]:
-    """Return the model whose place changes most from clean to damaged images (`by_kind`), and both places.
-
-    The first place is 1; equals share the better place.
-    """
-    places = summary[["clean", "all"]].rank(ascending=False, method="min").astype(int)
-    name = (places["all"] - places["clean"]).abs().idxmax()
-    return str(name), int(places.loc[name, "clean"]), int(places.loc[name, "all"])
-
-
-def mending(
-    predictors: Mapping[str, Predictor],
-    images: np.ndarray,
-    y_true,
-    *,
-    mend: Callable[[np.ndarray], np.ndarray],
-    **how,
-) -> pd.DataFrame:
-    """Return `by_kind` with two rows a model: images as they come, and, under "NAME, mended", after `mend`.
-
-    `how` goes to `measure`.
-    """
-    plain, mended = (by_kind(measure(predictors, images, y_true, mend=way, **how)) for way in (None, mend))
-    both = pd.concat([plain, mended.rename("{}, mended".format)])
-    return both.loc[[row for name in predictors for row in (name, f"{name}, mended")]].rename_axis("model")
 
 
 def accepted_error(table: pd.DataFrame, model: str) -> pd.DataFrame:
