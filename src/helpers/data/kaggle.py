@@ -4,8 +4,6 @@ Kaggle's 70,000 images are MNIST's, in another order, and MNIST's labels are pub
 recogniser at all: `look_up` finds a test image among MNIST's by its pixels.
 """
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from helpers.data import load, splits
 from helpers.data.dataset import Dataset, Mnist, frozen
 from helpers.data.splits import Split
 from helpers.evaluation import metrics
-from helpers.runtime import paths
+from helpers.runtime import files, paths
 
 HEADER = "ImageId,Label"
 PLACE = paths.BUILD / "kaggle" / "submission.csv"  # where the report writes its own
@@ -79,19 +77,8 @@ def write(path: str | Path, predictions: np.ndarray) -> Path:
     if predictions.min() < 0 or predictions.max() > 9:
         raise ValueError(f"predictions: got {predictions.min()}..{predictions.max()}; 0..9 is allowed")
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     lines = [HEADER, *(f"{image},{label}" for image, label in enumerate(predictions.tolist(), start=1))]
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="ascii", newline="\n") as stream:
-            stream.write("\n".join(lines) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(beside, 0o644)  # mkstemp makes it private
-        os.replace(beside, path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+    files.write_atomically(path, "\n".join(lines) + "\n")
     return path
 
 

@@ -7,11 +7,7 @@ two label files match MNIST row by row. They are no part of this project: `make 
 import argparse
 import gzip
 import hashlib
-import os
-import shutil
 import sys
-import tempfile
-import urllib.request
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +18,7 @@ import pandas as pd
 
 from helpers.data.dataset import Mnist
 from helpers.evaluation import metrics
-from helpers.runtime import paths
+from helpers.runtime import files, paths
 
 QMNIST = paths.DATA / "qmnist"
 ADDRESS = "https://raw.githubusercontent.com/facebookresearch/qmnist/master/"
@@ -161,33 +157,27 @@ def fetch(directory: Path = QMNIST, *, address: str = ADDRESS, sums: Mapping[str
 
     Raises Unavailable, with what to do by hand, when a file cannot be had or is not the one expected.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    fetched = []
-    for name, expected in sums.items():
-        if (directory / name).is_file() and _sha256(directory / name) == expected:
-            continue
+    import pooch  # imported where used: nothing else of this project fetches anything
+
+    pooch.get_logger().setLevel("WARNING")
+    wanted = [name for name in sums if not ((directory / name).is_file() and _sha256(directory / name) == sums[name])]
+    for name in wanted:
         try:
-            with urllib.request.urlopen(address + name, timeout=60) as answer, _beside(directory / name) as path:
-                with path.open("wb") as file:
-                    shutil.copyfileobj(answer, file)
-                _accept(path, directory / name, expected)
+            pooch.retrieve(address + name, known_hash=f"sha256:{sums[name]}", fname=name, path=directory)
         except (OSError, ValueError) as error:
             raise Unavailable(f"{address}{name} could not be fetched: {error}\n{_by_hand(address, name)}") from error
-        fetched.append(name)
-    return fetched
+    return wanted
 
 
 def take(file: Path, directory: Path = QMNIST, *, sums: Mapping[str, str] = SUMS) -> str:
     """Check a file fetched by hand and copy it into place under its name; return the name. Raises Unavailable."""
     names = {expected: name for name, expected in sums.items()}
     try:
-        name = names.get(found := _sha256(file))
+        content = file.read_bytes()
+        name = names.get(found := hashlib.sha256(content).hexdigest())
         if name is None:
-            raise Unavailable(f"{file.name} has SHA-256 {found}, expected one of {', '.join(names)}")
-        directory.mkdir(parents=True, exist_ok=True)
-        with _beside(directory / name) as path:
-            shutil.copyfile(file, path)
-            _accept(path, directory / name, sums[name])
+            raise Unavailable(f"{file.name}: got SHA-256 {found}; {', '.join(names)} are allowed")
+        files.write_atomically(directory / name, content)
     except OSError as error:
         raise Unavailable(f"{file}: {error.strerror}") from error
     return name
@@ -206,29 +196,6 @@ def _by_hand(address: str, name: str) -> str:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-class _beside:
-    """A scratch path in the same directory as `path`, removed at the end unless it was moved away."""
-
-    def __init__(self, path: Path):
-        self._path = path
-
-    def __enter__(self) -> Path:
-        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".part-")
-        os.close(handle)
-        self._scratch = Path(name)
-        return self._scratch
-
-    def __exit__(self, *_):
-        self._scratch.unlink(missing_ok=True)
-
-
-def _accept(scratch: Path, path: Path, expected: str) -> None:
-    if (found := _sha256(scratch)) != expected:
-        raise ValueError(f"its SHA-256 is {found}, expected {expected}")
-    scratch.chmod(0o644)
-    os.replace(scratch, path)
 
 
 def main(arguments: list[str] | None = None) -> int:
