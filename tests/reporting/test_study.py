@@ -14,7 +14,8 @@ from scratch import lend_data
 from test_pages import Visit, luminance
 
 from helpers.reporting import __main__ as command
-from helpers.reporting.compare import points, study, study_page, study_run
+from helpers.reporting import produce
+from helpers.reporting.compare import study, study_page, study_run
 from helpers.reporting.run import execute
 from helpers.reporting.run.terminal import Terminal
 from helpers.runtime import paths
@@ -96,7 +97,7 @@ def ran(monkeypatch):
         nbformat.write(notebook, output)
         return execute.Outcome(0.1, None, None, ("a line",))
 
-    monkeypatch.setattr(points.execute, "run", run)
+    monkeypatch.setattr(produce.execute, "run", run)
     return seen
 
 
@@ -164,8 +165,8 @@ def test_points_are_the_product_over_the_profile_and_what_is_fixed(root):
         *({"seed": seed, "rate": rate} for seed, rate in itertools.product([1, 2], [1.0, 2.5])),
         {"seed": 7},
     ]
-    assert found[0].resolved == {"seed": 1, "profile": "smoke", "rate": 1.0, "depths": [1, 2], "name": "other"}
-    assert found[-1].resolved["rate"] == 0.3, "of the smoke profile"
+    assert found[0].job.resolved == {"seed": 1, "profile": "smoke", "rate": 1.0, "depths": [1, 2], "name": "other"}
+    assert found[-1].job.resolved["rate"] == 0.3, "of the smoke profile"
     assert found[0].label == "seed = 1, rate = 1.0"
 
 
@@ -173,12 +174,12 @@ def test_names_can_be_read_and_never_collide(root):
     long = "x" * 300
     values = ["a", "A", "a b", "a-b", "a/b", "../a", "a\\b", "é", "ê", "", long, long + "y"]
     text = f"notebook: 1\ngrid: {{name: {json.dumps(values, ensure_ascii=False)}}}\n"
-    names = [point.name for point in study.read(write_study(root, text)).points]
+    names = [point.job.slug for point in study.read(write_study(root, text)).points]
     assert len({name.casefold() for name in names}) == len(values)
     assert all(re.fullmatch(r"01_one--[A-Za-z0-9.=_-]+--[0-9a-f]{12}", name) for name in names)
     assert all(len(name) < 120 for name in names)
     assert names[0].startswith("01_one--name=a--")
-    again = [point.name for point in study.read(write_study(root, text, name="other")).points]
+    again = [point.job.slug for point in study.read(write_study(root, text, name="other")).points]
     assert again == names
 
 
@@ -188,8 +189,8 @@ def test_finished_points_are_kept_until_their_sources_change(root, ran, capsys):
     assert len(ran) == 6
     said = capsys.readouterr().out
     assert "6 points, 0 finished before, 6 to run" in said
-    assert "seed = 2, rate = 0.2: executed in 0.1 s" in said
-    assert "[6/6] seed = " in said
+    assert re.search(r"01_one--seed=2_rate=0.2--[0-9a-f]{12}: executed in 0.1 s", said)
+    assert "6 of 6 done" in said
     assert "6 points: 6 executed, 0 kept, 0 failed; read build/studies/tries/index.html" in said
     assert go(path) == 0
     assert len(ran) == 6
@@ -206,11 +207,11 @@ def test_finished_points_are_kept_until_their_sources_change(root, ran, capsys):
     assert len(ran) == 24
 
 
-@pytest.mark.parametrize("damage", ["executed.ipynb", "01_one.json", "state.json"])
+@pytest.mark.parametrize("damage", ["executed/*.ipynb", "results/*.json", "state/*.json"])
 def test_a_damaged_point_is_run_again(root, ran, damage):
     path = write_study(root, GRID)
     go(path)
-    victim = next((root / "build/studies/tries/points").glob("*seed=1_rate=0.2*")) / damage
+    victim = next((root / "build/studies/tries").glob(damage.replace("*", "*seed=1_rate=0.2*")))
     victim.write_text(victim.read_text()[:-20])
     assert go(path) == 0
     assert [(p["seed"], p["rate"]) for p, _ in ran[6:]] == [(1, 0.2)]
@@ -221,18 +222,33 @@ def test_a_failing_point_stops_no_other_and_is_shown(root, ran, capsys):
     assert go(path) == 1
     said = capsys.readouterr().out
     assert "4 points: 2 executed, 0 kept, 2 failed" in said
-    assert "seed = 0, name = fail: FAILED after 0.1 s: RuntimeError: rate was fail" in said
+    assert re.search(r"01_one--seed=0_name=fail--\w+: FAILED after 0.1 s: RuntimeError: rate was fail", said)
     home = root / "build/studies/tries"
     page = (home / "index.html").read_text()
     assert "2 points failed" in page
     assert "RuntimeError: rate was fail" in page
-    failures = [path for path in home.glob("*name=fail*.html") if "This run failed" in path.read_text()]
+    failures = [path for path in home.glob("failed/*name=fail*.html") if "This run failed" in path.read_text()]
     assert len(failures) == 2
     assert go(path) == 1
     assert len(ran) == 6, "what failed is tried again, what finished is not"
     write_notebook(root, RECORD.replace('name == "fail"', "False"))
     assert go(path) == 0
     assert "failed" not in (home / "index.html").read_text()
+
+
+def test_what_breaks_outside_of_a_notebook_fails_that_point_alone(root, ran, monkeypatch, capsys):
+    store = produce._store
+
+    def full(job, *rest):
+        if job.resolved["seed"] == 1:
+            raise OSError(28, "No space left on device", "x")
+        return store(job, *rest)
+
+    monkeypatch.setattr(produce, "_store", full)
+    assert go(write_study(root, "notebook: 1\ngrid: {seed: [0, 1, 2]}\n"), jobs=2) == 1
+    said = capsys.readouterr().out
+    assert "3 points: 2 executed, 0 kept, 1 failed" in said
+    assert "1 point failed" in (root / "build/studies/tries/index.html").read_text()
 
 
 def test_results_that_are_not_valid_are_a_failure(root, ran, capsys):
@@ -245,10 +261,10 @@ def test_results_that_are_not_valid_are_a_failure(root, ran, capsys):
 
 
 def test_side_by_side_with_threads_pinned(root, ran, monkeypatch):
-    monkeypatch.setattr(points, "cores", lambda: 8)
+    monkeypatch.setattr(produce, "cores", lambda: 8)
     meeting = threading.Barrier(2, timeout=200)  # passes only when two run at the same time
-    run = points.execute.run
-    monkeypatch.setattr(points.execute, "run", lambda *a, **k: (meeting.wait(), run(*a, **k))[1])
+    run = produce.execute.run
+    monkeypatch.setattr(produce.execute, "run", lambda *a, **k: (meeting.wait(), run(*a, **k))[1])
     assert go(write_study(root, GRID), jobs=2) == 0
     assert {environment["DIGITS_THREADS"] for _, environment in ran} == {"4"}
     monkeypatch.setenv("DIGITS_THREADS", "3")
@@ -257,7 +273,7 @@ def test_side_by_side_with_threads_pinned(root, ran, monkeypatch):
 
 
 def test_interrupted_it_keeps_what_is_finished(root, ran, monkeypatch):
-    store = study_run._store
+    store = produce._store
     stored = []
 
     def interrupted(*arguments):
@@ -267,7 +283,7 @@ def test_interrupted_it_keeps_what_is_finished(root, ran, monkeypatch):
         return store(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(study_run, "_store", interrupted)
+        patch.setattr(produce, "_store", interrupted)
         path = write_study(root, GRID)
         assert command.main(["study", str(path)]) == 130
     before = len(ran)
@@ -295,7 +311,7 @@ def test_numbers_over_points(root, ran):
     path = write_study(root, GRID)
     go(path)
     plan = study.read(path)
-    found = [study_run._found(plan, point, True) for point in plan.points]
+    found = study_run.found(plan, {})
     knn, tree = study_page.compared(found)
     assert knn.system == "kNN"
     assert knn.known == pytest.approx([0.90, 0.90, 0.91, 0.91, 0.92, 0.92])
@@ -330,7 +346,11 @@ def test_the_page_in_a_browser(browser, root, ran, scheme):
     )
     assert go(path) == 1
     home = root / "build/studies/tries"
-    for page_path in [home / "index.html", *sorted(home.glob("01_one*.html"))[:3]]:
+    for page_path in [
+        home / "index.html",
+        *sorted(home.glob("01_one*.html"))[:2],
+        *sorted(home.glob("failed/*.html"))[:1],
+    ]:
         with Visit(browser, page_path, color_scheme=scheme) as visit:
             visit.draw_all()
             page = visit.page
@@ -356,12 +376,12 @@ def test_a_real_study_with_real_kernels(root):
     done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "2 at a time" in done.stdout
-    assert "name = fail: FAILED" in done.stdout
+    assert "name=fail" in done.stdout
     assert "RuntimeError: rate was fail" in done.stdout
     assert "2 points: 1 executed, 0 kept, 1 failed" in done.stdout
     home = root / "build/studies/tries"
-    (state,) = home.glob("points/*/state.json")
-    executed = nbformat.read(state.parent / "executed.ipynb", as_version=4)
+    (executed,) = (path for path in home.glob("executed/*.ipynb") if "failed" not in path.name)
+    executed = nbformat.read(executed, as_version=4)
     assert executed.metadata["digits"]["parameters"]["name"] == "plain"
     assert str(root) not in (home / "index.html").read_text()
     assert not list(root.rglob("*.part"))

@@ -62,16 +62,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _status(profile: str, terminal: Terminal) -> int:
     """Print each report's state here, and whether the page on disk was rendered from these very sources."""
+    where = plan.places(profile)
     for job in plan.plan(profile):
-        why = plan.reasons(job, profile)
-        page = [] if why else plan.render_reasons(job, profile)
+        why = plan.reasons(job, where)
+        page = [] if why else plan.render_reasons(job, where)
         if why:
             state = "stale: " + "; ".join(why[:3]) + (f"; and {len(why) - 3} more" if len(why) > 3 else "")
         else:
             state = "page stale: " + page[0] if page else "fresh"
         terminal.say(f"{job.slug:28} {state}")
-        about = plan.noted(job.slug, profile)
-        html = plan.places(profile).pages / f"{job.slug}.html"
+        about = plan.noted(job.slug, where)
+        html = where.pages / f"{job.slug}.html"
         if "html" not in about or not html.exists():
             terminal.say(f"{'':28} no rendered report")
             continue

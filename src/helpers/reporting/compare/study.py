@@ -26,18 +26,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
 class Point:
     """One notebook with one choice of parameters; `varied` are those that tell it from its neighbours."""
 
-    name: str
-    slug: str
-    notebook: nbformat.NotebookNode
+    job: plan.Job
     varied: dict
-    overrides: dict
-    resolved: dict
-    components: dict[str, str]
 
     @property
     def label(self) -> str:
         """Say what is particular about it: "seed = 3, gamma = 0.01"."""
-        return ", ".join(f"{name} = {value}" for name, value in self.varied.items()) or self.slug
+        return ", ".join(f"{name} = {value}" for name, value in self.varied.items()) or self.job.recorded
 
 
 @dataclass(frozen=True)
@@ -53,6 +48,12 @@ class Study:
     def directory(self) -> Path:
         """Where everything about it is kept."""
         return paths.BUILD / "studies" / self.name
+
+    @property
+    def where(self) -> plan.Places:
+        """The places of its points' products."""
+        parts = ("results", "executed", "failed", "state", "logs")
+        return plan.Places(self.directory, *(self.directory / part for part in parts))
 
 
 def read(path: Path) -> Study:
@@ -79,7 +80,8 @@ def read(path: Path) -> Study:
     if len(choices) * len(slugs) > MOST_POINTS:
         raise ValueError(f"{path.name}: {len(choices) * len(slugs):,} points; at most {MOST_POINTS:,} are allowed")
     points = [point for slug in slugs for point in _points(slug, profile, fixed, choices, path.name, len(slugs) > 1)]
-    twice = [one for one, other in itertools.pairwise(sorted(points, key=lambda p: p.name)) if one.name == other.name]
+    ordered = sorted(points, key=lambda point: point.job.slug)
+    twice = [one for one, other in itertools.pairwise(ordered) if one.job.slug == other.job.slug]
     if twice:
         raise ValueError(f"{path.name}: the point {twice[0].label} is listed twice")
     show = content.get("show", [])
@@ -136,7 +138,6 @@ def _points(slug: str, profile: str, fixed: dict, choices: list[dict], source: s
         raise ValueError(f"notebooks/{slug}.ipynb: {str(error)[:200]}") from None
     base = parameters.read_overrides(paths.PROFILES / profile / f"{slug}.yaml")
     parameters.validate(base, declared, source=f"profiles/{profile}/{slug}.yaml")
-    sources = freshness.components(notebook, {})  # reads every file once, not once a point
     common = {} if profile == "standard" else {"profile": profile}
     found = []
     for choice in choices:
@@ -147,18 +148,20 @@ def _points(slug: str, profile: str, fixed: dict, choices: list[dict], source: s
             name: float(value) if declared[name].annotation == "float" else value for name, value in overrides.items()
         }
         resolved = {name: one.default for name, one in declared.items()} | overrides
-        varied = ({"notebook": slug} if several else {}) | {name: overrides[name] for name in choice}
-        found.append(
-            Point(
-                _name(slug, {name: overrides[name] for name in choice}, resolved),
-                slug,
-                notebook,
-                varied,
-                overrides,
-                resolved,
-                sources | freshness.of_parameters(resolved),
-            )
+        chosen = {name: overrides[name] for name in choice}
+        job = plan.Job(
+            slug=_name(slug, chosen, resolved),
+            title=slug,
+            notebook=notebook,
+            overrides=overrides,
+            resolved=resolved,
+            components={},  # looked at when it is to run
+            page=freshness.page_digest(notebook, ()),
+            previous=None,
+            next=None,
+            recorded=slug,
         )
+        found.append(Point(job, ({"notebook": slug} if several else {}) | chosen))
     return found
 
 

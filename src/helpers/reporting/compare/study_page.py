@@ -58,7 +58,7 @@ def render(study: Study, found: Sequence[Any]) -> str:
             found=found,
             parameters=names,
             measures=measures,
-            several=len({one.point.slug for one in found}) > 1,
+            several=len({one.point.job.recorded for one in found}) > 1,
             mean=statistics.fmean,
             figure=Markup(figure(found, measures)) if measures else "",
             failures=[one for one in found if one.error],
@@ -74,7 +74,7 @@ def compared(found: Sequence[Any]) -> list[Measure]:
     models: dict[tuple, str | None] = {}
     for place, one in enumerate(found):
         for row in one.report.rows if one.report else ():
-            key = (one.point.slug, row.system, row.split, row.metric)
+            key = (one.point.job.recorded, row.system, row.split, row.metric)
             values.setdefault(key, [None] * len(found))[place] = row.value
             models.setdefault(key, row.model)
     return [Measure(*key, models[key], tuple(column)) for key, column in values.items()]

@@ -1,28 +1,25 @@
 """`make study STUDY=file`: run every point that is not finished, several at a time, and compare all on one page."""
 
-import json
+import contextlib
 import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import nbformat
-from filelock import FileLock, Timeout
-
 from helpers import results
-from helpers.reporting.build import without_paths
-from helpers.reporting.compare import points, study_page
-from helpers.reporting.compare.points import Ran
+from helpers.reporting import produce
+from helpers.reporting.build import locked
+from helpers.reporting.compare import study_page
 from helpers.reporting.compare.study import Point, Study, read
-from helpers.reporting.page import render as renderer
 from helpers.reporting.page import site
-from helpers.reporting.run import execute, freshness, provenance
+from helpers.reporting.page.pages import render
+from helpers.reporting.produce import Done, How, Ran
+from helpers.reporting.run import execute
+from helpers.reporting.run.plan import Job, noted, reasons, render_reasons
 from helpers.reporting.run.terminal import Terminal
 from helpers.runtime import paths
 from helpers.runtime.files import explain, write_atomically
-from helpers.runtime.progress import duration
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,6 @@ class Found:
     report: results.Report | None
     error: str
     seconds: float
-    kept: bool  # finished before this call
 
 
 def study(path: Path, *, jobs: int, force: bool, limits: execute.Limits, terminal: Terminal) -> int:
@@ -45,133 +41,99 @@ def study(path: Path, *, jobs: int, force: bool, limits: execute.Limits, termina
     plan = read(path)
     if jobs < 1:
         raise ValueError(f"JOBS={jobs}: at least 1 is needed")
-    plan.directory.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(plan.directory / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        terminal.say(f"study {plan.name} is running already; waiting for it to end")
-        lock.acquire()
-    with lock:
-        shutil.rmtree(plan.directory / "scratch", ignore_errors=True)  # what a killed study left
-        waiting = [point for point in plan.points if force or _why(plan, point)]
-        kept = len(plan.points) - len(waiting)
-        terminal.say(f"study {plan.name}: {_count(len(plan.points))}, {kept} finished before, {len(waiting)} to run")
-        failed = _run(plan, waiting, jobs, limits, terminal)
-        found = [_found(plan, point, point not in waiting) for point in plan.points]
+    with locked(plan.directory, f"study {plan.name} is running already", terminal):
+        scratch = plan.directory / "scratch"
+        shutil.rmtree(scratch, ignore_errors=True)  # what a killed study left
+        every = [produce.as_of_now(point.job, plan.where) for point in plan.points]
+        waiting = [job for job in every if force or reasons(job, plan.where)]
+        kept = len(every) - len(waiting)
+        terminal.say(f"study {plan.name}: {_count(len(every))}, {kept} finished before, {len(waiting)} to run")
+        errors = {}
+        with _ways(plan, waiting, jobs, force, limits, terminal) as (how, at_a_time):
+            for number, done in enumerate(produce.outcomes(waiting, at_a_time, how, _alone), start=1):
+                errors[done.job.slug] = done.error or _rendered(done.job, plan)
+                terminal.say(f"{number} of {len(waiting)} done")
+        for job in every:
+            if job not in waiting and render_reasons(job, plan.where):
+                render(job, plan.where)
         site.write_assets(plan.directory / "assets")
         page = plan.directory / "index.html"
-        write_atomically(page, study_page.render(plan, found))
-        shutil.rmtree(plan.directory / "scratch", ignore_errors=True)
+        write_atomically(page, study_page.render(plan, found(plan, errors)))
+        shutil.rmtree(scratch, ignore_errors=True)
+    failed = sum(map(bool, errors.values()))
     terminal.say(
-        f"{_count(len(plan.points))}: {len(waiting) - failed} executed, {kept} kept, {failed} failed; "
+        f"{_count(len(every))}: {len(waiting) - failed} executed, {kept} kept, {failed} failed; "
         f"read {page.relative_to(paths.ROOT)}"
     )
     return 1 if failed else 0
 
 
-def _run(plan: Study, waiting: list[Point], jobs: int, limits: execute.Limits, terminal: Terminal) -> int:
-    """Run points and store each as it ends; return how many failed."""
-    failed = 0
-    for number, (point, ran) in enumerate(_stream(plan, waiting, jobs, limits, terminal), start=1):
-        try:
-            error = _store(plan, point, ran)
-        except OSError as problem:  # a full disk: the others may still find room once this point's scratch is gone
-            error = f"its products could not be stored: {explain(problem)}"
-        failed += bool(error)
-        last = [line for line in error.splitlines() if line.strip()][-1] if error else ""
-        outcome = f"FAILED after {duration(ran.seconds)}: {last}" if error else f"executed in {duration(ran.seconds)}"
-        terminal.say(f"[{number}/{len(waiting)}] {point.label}: {outcome}")
-    return failed
+def found(plan: Study, errors: dict[str, str]) -> list[Found]:
+    """Return the points with what they recorded; `errors` of this run, by name."""
+    points = []
+    for point in plan.points:
+        name, error = point.job.slug, errors.get(point.job.slug, "")
+        report = None if error else results.load(name, directory=plan.where.results)
+        points.append(Found(point, report, error, 0.0 if error else noted(name, plan.where)["seconds"]))
+    return points
 
 
-def _stream(plan: Study, waiting: list[Point], jobs: int, limits: execute.Limits, terminal: Terminal) -> Iterator:
-    address = os.environ.get("DASK_SCHEDULER", "")
-    if not waiting:
-        return iter(())
-    pinned = os.environ.get("DIGITS_THREADS", "")
-    if pinned and not (pinned.isdecimal() and int(pinned) > 0):
-        raise ValueError(f"DIGITS_THREADS: got {pinned!r}; a whole number from 1 is allowed")
-    if address:
-        threads = int(pinned or 1)
-        terminal.say(f"on the Dask cluster at {address}, threads a point: {threads}")
-        return points.on_cluster(address, waiting, threads=threads, limits=limits)
-    jobs = min(jobs, len(waiting))
-    threads = int(pinned or max(1, points.cores() // jobs))
-    terminal.say(f"{jobs} at a time, threads a point: {threads}")
-    return points.here(waiting, jobs=jobs, threads=threads, limits=limits, scratch=plan.directory / "scratch")
+@contextlib.contextmanager
+def _ways(
+    plan: Study, waiting: list[Job], jobs: int, force: bool, limits: execute.Limits, terminal: Terminal
+) -> Iterator[tuple[How, int]]:
+    """Give how points are run, and how many at a time: side by side here, or all of them on a Dask cluster."""
+    address, jobs = os.environ.get("DASK_SCHEDULER", ""), max(1, min(jobs, len(waiting)))
+    threads = produce.threads_for(produce.cores() if address else jobs)
+    # A cluster that runs points has no workers for folds.
+    environment = execute.pinned(threads) | {"DASK_SCHEDULER": ""}
+    how = {"where": plan.where, "scratch": plan.directory / "scratch", "limits": limits, "terminal": terminal}
+    how |= {"force": force, "environment": environment}
+    if not waiting or not address:
+        if waiting:
+            terminal.say(f"{jobs} at a time, threads a point: {threads}")
+        yield How(**how), jobs
+        return
+    from helpers.training.workers import connect
+
+    terminal.say(f"on the Dask cluster at {address}, threads a point: {threads}")
+    with connect(address) as client:
+        local = How(**how)
+        yield How(**how, stop=local.stop, run=_on(client, local)), len(waiting)
 
 
-def _why(plan: Study, point: Point) -> list[str]:
-    """Return why a point must be run, in words; empty when it is finished and none of its sources has changed."""
-    home = plan.directory / "points" / point.name
-    state = freshness.read_state(home / "state.json")
-    why = freshness.why_stale(state and state.get("components"), point.components)
-    for name in ("executed.ipynb", f"{point.slug}.json"):
-        if not why and _digest(home / name) != state["files"].get(name):
-            why.append(f"{name} is missing or not what was written")
-    return why
+def _on(client, how: How) -> Callable[[Job, Callable], Ran]:
+    """Return what runs a job on a cluster and waits for it. A point whose worker is lost is tried again."""
+
+    def run(job: Job, progress: Callable) -> Ran:
+        task = {"limits": asdict(how.limits), "environment": how.environment, "retries": 1, "pure": False}
+        future = client.submit(produce.stage, *produce.task_of(job), **task)
+        while not future.done():
+            if how.stop.wait(0.1):
+                future.cancel()
+                raise KeyboardInterrupt
+        return future.result()
+
+    return run
 
 
-def _store(plan: Study, point: Point, ran: Ran) -> str:
-    """Write what a point left, its state last, and its page; return its error, "" when it succeeded."""
-    home = plan.directory / "points" / point.name
-    page = plan.directory / f"{point.name}.html"
-    (home / "state.json").unlink(missing_ok=True)  # from here until its end the point is not finished
-    write_atomically(home / "log.txt", "\n".join(ran.log) + "\n")
-    error = ran.error
-    if error is None:
-        write_atomically(home / f"{point.slug}.json", ran.results)
-        try:
-            results.load(point.slug, directory=home)
-        except ValueError as problem:
-            error = f"the results it recorded are not valid: {problem}"
-    notebook = _notebook(ran.executed, point)
-    notebook.metadata.pop("papermill", None)  # holds a machine's paths
-    if error is not None:
-        write_atomically(home / "failed.json", json.dumps({"error": error, "seconds": ran.seconds}))
-        options = "".join(f" -p {name} {value}" for name, value in point.overrides.items())
-        failure = renderer.render_failure(
-            notebook,
-            slug=point.name,
-            error=error,
-            parameters=point.resolved,
-            log_tail=list(ran.log[-40:]),
-            command=f"papermill notebooks/{point.slug}.ipynb build/out.ipynb{options}",
-        )
-        write_atomically(page, without_paths(failure, plan.directory))
-        return error
-    began = datetime.now(UTC).isoformat(timespec="seconds")
-    seed, profile = point.resolved.get("seed"), point.resolved.get("profile", "standard")
-    about = {"profile": profile, "parameters": point.resolved, "seed": seed, "seconds": ran.seconds}
-    notebook.metadata["digits"] = about | {"executed_at": began, **provenance.commit(), **ran.about}
-    write_atomically(home / "executed.ipynb", without_paths(nbformat.writes(notebook), plan.directory))
-    write_atomically(page, renderer.render_page(notebook, slug=point.slug))
-    (home / "failed.json").unlink(missing_ok=True)
-    files = {name: _digest(home / name) for name in ("executed.ipynb", f"{point.slug}.json")}
-    state = {"components": point.components, "executed_at": began, "seconds": ran.seconds, "files": files}
-    write_atomically(home / "state.json", json.dumps(state, indent=1, sort_keys=True))
-    return ""
-
-
-def _found(plan: Study, point: Point, kept: bool) -> Found:
-    home = plan.directory / "points" / point.name
-    state = freshness.read_state(home / "state.json")
-    if state is None:
-        failure = freshness.read_state(home / "failed.json") or {}
-        return Found(point, None, failure.get("error", "it did not run"), failure.get("seconds", 0.0), kept)
-    return Found(point, results.load(point.slug, directory=home), "", state["seconds"], kept)
-
-
-def _notebook(text: str, point: Point) -> nbformat.NotebookNode:
+def _alone(job: Job, how: How) -> Done:
+    """Bring a point up to date; what breaks outside of its notebook fails that point, not the study."""
     try:
-        return nbformat.reads(text, as_version=4)
-    except Exception:  # cut anywhere by whatever ended it; the source still says what was to run
-        return nbformat.from_dict(point.notebook)
+        return produce.bring(job, how)
+    except Exception as error:  # a full disk, a lost worker
+        words = f"{type(error).__name__}: {explain(error)}"
+        how.terminal.say(f"{job.slug}: FAILED: {words}")
+        return Done(job, ["it broke"], words)
 
 
-def _digest(path: Path) -> str | None:
-    return freshness.digest(path.read_bytes()) if path.is_file() else None
+def _rendered(job: Job, plan: Study) -> str:
+    """Render a point's page; return what went wrong."""
+    try:
+        render(job, plan.where)
+    except OSError as error:
+        return f"its page could not be stored: {explain(error)}"
+    return ""
 
 
 def _count(n: int) -> str:

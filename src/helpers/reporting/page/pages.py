@@ -5,13 +5,12 @@ import nbformat
 from helpers.reporting.page import card
 from helpers.reporting.page import render as renderer
 from helpers.reporting.run import freshness
-from helpers.reporting.run.plan import Job, note, noted, places
+from helpers.reporting.run.plan import Job, Places, note, noted
 from helpers.runtime.files import write_atomically
 
 
-def render(job: Job, profile: str) -> None:
+def render(job: Job, where: Places) -> None:
     """Render a job's page from its executed notebook and the present prose, and note what it was made from."""
-    where = places(profile)
     executed = nbformat.read(where.executed / f"{job.slug}.ipynb", as_version=4)
     notebook = merge(job.notebook, executed)
     card.write(where.cards, job.slug, notebook)
@@ -24,7 +23,7 @@ def render(job: Job, profile: str) -> None:
     )
     write_atomically(where.pages / f"{job.slug}.html", page)
     made = {"page": job.page, "html": freshness.digest(page), "reading_minutes": renderer.reading_minutes(executed)}
-    note(job.slug, profile, noted(job.slug, profile) | made)
+    note(job.slug, where, noted(job.slug, where) | made)
 
 
 def merge(source: nbformat.NotebookNode, executed: nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -45,6 +45,7 @@ class Job:
     page: str  # digest of what shapes the page besides the numbers
     previous: tuple[str, str] | None
     next: tuple[str, str] | None
+    recorded: str = ""  # the name it records results under, where that is not its slug
 
     @property
     def sources(self) -> str:
@@ -90,27 +91,27 @@ def plan(profile: str) -> list[Job]:
     return jobs
 
 
-def noted(slug: str, profile: str) -> dict:
-    """Return what the manifest of a profile says of a report: what it was executed and rendered from; {} for nothing.
+def noted(slug: str, where: Places) -> dict:
+    """Return what the manifest there says of a report: what it was executed and rendered from; {} for nothing.
 
     components, executed_at, seconds, executed (the digest of the executed notebook); once rendered: page, html (the
     digest of the page), reading_minutes.
     """
-    found = (freshness.read_state(places(profile).pages / "manifest.json") or {}).get(slug)
+    found = (freshness.read_state(where.pages / "manifest.json") or {}).get(slug)
     return found if isinstance(found, dict) else {}
 
 
-def note(slug: str, profile: str, about: dict) -> None:
+def note(slug: str, where: Places, about: dict) -> None:
     """Write what is known of a report into the manifest, in place of what it said."""
-    path = places(profile).pages / "manifest.json"
+    path = where.pages / "manifest.json"
     with _MANIFEST:
         whole = (freshness.read_state(path) or {}) | {slug: about}
         write_atomically(path, json.dumps(whole, indent=1, sort_keys=True) + "\n")
 
 
-def reasons(job: Job, profile: str) -> list[str]:
+def reasons(job: Job, where: Places) -> list[str]:
     """Return why a job must be executed again, in words; empty when it need not."""
-    where, about = places(profile), noted(job.slug, profile)
+    about = noted(job.slug, where)
     found = freshness.why_stale(about.get("components"), job.components)
     executed, recorded = where.executed / f"{job.slug}.ipynb", where.results / f"{job.slug}.json"
     if not found and not executed.exists():
@@ -124,9 +125,9 @@ def reasons(job: Job, profile: str) -> list[str]:
     return found
 
 
-def render_reasons(job: Job, profile: str) -> list[str]:
+def render_reasons(job: Job, where: Places) -> list[str]:
     """Return why a job's page must be rendered again although its numbers stand; empty when it need not."""
-    where, about = places(profile), noted(job.slug, profile)
+    about = noted(job.slug, where)
     page = where.pages / f"{job.slug}.html"
     if not page.exists():
         return [f"{page.relative_to(paths.ROOT)} is missing"]
@@ -157,7 +158,7 @@ def _job(profile: str, slug: str, notebook: nbformat.NotebookNode, titles: tuple
         notebook=notebook,
         overrides=overrides,
         resolved=resolved,
-        components=freshness.components(notebook, resolved, before=noted(slug, profile).get("components")),
+        components=freshness.components(notebook, resolved, before=noted(slug, places(profile)).get("components")),
         page=freshness.page_digest(notebook, titles),
         previous=before,
         next=after,

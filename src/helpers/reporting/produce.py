@@ -1,0 +1,242 @@
+"""Execute what is stale, several notebooks at a time, here or elsewhere, and move what they leave into place.
+
+A notebook of a profile and a point of a study are the same to it: a job, and places where its products go.
+"""
+
+import os
+import shlex
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import nbformat
+
+from helpers.reporting.page import render as renderer
+from helpers.reporting.page import site
+from helpers.reporting.run import execute, freshness, provenance
+from helpers.reporting.run.plan import Job, Places, note, noted, reasons
+from helpers.reporting.run.terminal import Terminal
+from helpers.runtime import paths
+from helpers.runtime.files import write_atomically
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a notebook ended: error None when every cell ran; executed and results are the texts of its two files."""
+
+    seconds: float
+    error: str | None
+    cell: int | None = None
+    log: tuple[str, ...] = ()
+    executed: str = ""
+    results: str = ""
+    opened: tuple[str, ...] = ()  # as `execute.Outcome` says
+    about: dict = field(default_factory=dict)  # data and machine it ran on
+
+
+@dataclass(frozen=True)
+class How:
+    """What all jobs have in common. environment: of the kernels. stop: set when they are to end.
+
+    run: given a job and whom to tell of progress, what its execution left; by default it is executed here.
+    """
+
+    where: Places
+    scratch: Path
+    limits: execute.Limits
+    terminal: Terminal
+    force: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    stop: threading.Event = field(default_factory=threading.Event)
+    run: Callable[[Job, Callable], Ran] | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """A job, why it was executed (nothing when it was fresh), and the error it ended with ("" when it did not)."""
+
+    job: Job
+    why: list[str]
+    error: str = ""
+
+
+def outcomes(jobs: list[Job], at_a_time: int, how: How, do: Callable[[Job, How], Done]) -> Iterator[Done]:
+    """Do something with jobs, so many at a time (`bring` them up to date, say); yield each outcome as it comes."""
+    if at_a_time == 1:
+        yield from (do(job, how) for job in jobs)
+        return
+    futures = {}
+
+    def wait_and_do(job: Job) -> Done:
+        for name in job.components:  # those before it have started already, so nobody waits in a circle
+            if before := futures.get(name.removeprefix("results of ")):
+                before.exception()
+        return do(job, how)
+
+    with ThreadPoolExecutor(at_a_time) as pool:
+        try:
+            for job in jobs:
+                futures[job.slug] = pool.submit(wait_and_do, job)
+            for future in as_completed(futures.values()):
+                yield future.result()
+        finally:  # Ctrl-C, a full disk: end what runs and start nothing more
+            how.stop.set()
+            for future in futures.values():
+                future.cancel()
+
+
+def bring(job: Job, how: How) -> Done:
+    """Execute a job if it is stale, and store what it left. What was there stays when it fails."""
+    job = as_of_now(job, how.where)  # a notebook may load results that one before it has just written
+    why = ["FORCE=1"] if how.force else reasons(job, how.where)
+    if not why:
+        return Done(job, [])
+
+    def progress(now: execute.Progress) -> None:
+        if how.stop.is_set():
+            raise KeyboardInterrupt
+        how.terminal.progress(job.slug, now)
+
+    how.terminal.start(job.slug, why, noted(job.slug, how.where).get("seconds"))
+    began = datetime.now(UTC).isoformat(timespec="seconds")
+    how.scratch.mkdir(parents=True, exist_ok=True)
+    task = {"limits": asdict(how.limits), "environment": how.environment, "scratch": str(how.scratch)}
+    ran = how.run(job, progress) if how.run else stage(*task_of(job), **task, progress=progress)
+    write_atomically(how.where.logs / f"{job.slug}.log", "\n".join(ran.log) + "\n")
+    if ran.error is not None:
+        page = _store_failure(job, ran, how.where)
+        how.terminal.failed(job.slug, ran.seconds, ran.error, page.relative_to(paths.ROOT))
+        return Done(job, why, ran.error)
+    _store(job, ran, began, how.where)
+    how.terminal.done(job.slug, ran.seconds)
+    return Done(job, why)
+
+
+def as_of_now(job: Job, where: Places) -> Job:
+    """Return a job with what its numbers depend on as it stands now."""
+    before = noted(job.slug, where).get("components")
+    return replace(job, components=freshness.components(job.notebook, job.resolved, before=before))
+
+
+def task_of(job: Job) -> tuple[str, str, dict]:
+    """Return what `stage` needs to know of a job: its source, the name it records results under, its parameters."""
+    return nbformat.writes(job.notebook), job.recorded or job.slug, job.overrides
+
+
+def stage(
+    source: str,
+    recorded: str,
+    parameters: dict,
+    *,
+    limits: Mapping[str, float],
+    environment: Mapping[str, str],
+    scratch: str | None = None,
+    progress: Callable[[execute.Progress], None] = lambda now: None,
+) -> Ran:
+    """Execute a notebook, given as text, in a temporary directory in `scratch`, and return what it left as text.
+
+    It needs no file of whoever asked, so it travels to another machine as it is.
+    """
+    # A name of its own: what a killed build's notebook may still write cannot be taken for this one's.
+    with tempfile.TemporaryDirectory(prefix=f"{recorded}-", dir=scratch, ignore_cleanup_errors=True) as home:
+        path, output, results = Path(home, "source.ipynb"), Path(home, "executed.ipynb"), Path(home, "results")
+        path.write_text(source, encoding="utf-8")
+        outcome = execute.run(
+            path,
+            output,
+            parameters=parameters,
+            results=results,
+            limits=execute.Limits(**limits),
+            progress=progress,
+            environment=environment,
+        )
+        error = outcome.error
+        if error is None and not (results / f"{recorded}.json").exists():
+            error = f"the notebook ran but recorded no results as {recorded}"
+        if error is None:
+            from helpers.results import load
+
+            try:
+                load(recorded, directory=results)
+            except ValueError as problem:
+                error = f"the results it recorded are not valid: {problem}"
+        return Ran(
+            outcome.seconds,
+            error,
+            outcome.cell,
+            outcome.log,
+            # A path of this machine that a cell shows becomes relative to the root.
+            _text(output).replace(f"{home}/", "").replace(f"{paths.ROOT}/", ""),
+            _text(results / f"{recorded}.json"),
+            outcome.opened,
+            {"data": provenance.data_checksums(), **provenance.machine()},
+        )
+
+
+def threads_for(at_a_time: int) -> int:
+    """Return how many threads each of so many notebooks gets: DIGITS_THREADS, or its share of the cores."""
+    pinned = os.environ.get("DIGITS_THREADS", "")
+    if pinned and not (pinned.isdecimal() and int(pinned) > 0):
+        raise ValueError(f"DIGITS_THREADS: got {pinned!r}; a whole number from 1 is allowed")
+    return int(pinned or max(1, cores() // at_a_time))
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _store(job: Job, ran: Ran, began: str, where: Places) -> None:
+    """Move the products of a run into place, and note it last; what a failure left before goes."""
+    notebook = nbformat.reads(ran.executed, as_version=4)
+    notebook.metadata.pop("papermill", None)  # holds a machine's paths
+    notebook.metadata["digits"] = {
+        "profile": job.resolved.get("profile", "standard"),
+        "parameters": job.resolved,
+        "seed": job.resolved.get("seed"),
+        "seconds": ran.seconds,
+        "executed_at": began,
+        **provenance.commit(),
+        **ran.about,
+    }
+    text = nbformat.writes(notebook)
+    write_atomically(where.executed / f"{job.slug}.ipynb", text)
+    write_atomically(where.results / f"{job.slug}.json", ran.results)
+    known = {name: found for name, found in job.components.items() if not name.startswith(freshness.OPENED)}
+    about = {"components": known | freshness.opened(ran.opened), "executed": freshness.digest(text)}
+    note(job.slug, where, about | {"executed_at": began, "seconds": round(ran.seconds, 1)})
+    for stale in (where.failed / f"{job.slug}.html", where.executed / f"{job.slug}.failed.ipynb"):
+        stale.unlink(missing_ok=True)
+
+
+def _store_failure(job: Job, ran: Ran, where: Places) -> Path:
+    """Leave what a person needs to mend a failed run, and return its page; the reproducing command stands on it."""
+    try:
+        notebook = nbformat.reads(ran.executed, as_version=4)
+    except Exception:  # whatever was written before the end may be cut anywhere; the source still says what ran
+        notebook = nbformat.from_dict(job.notebook)
+    notebook.metadata["digits_failed_cell"] = ran.cell
+    write_atomically(where.executed / f"{job.slug}.failed.ipynb", nbformat.writes(notebook))
+    options = "".join(f" -p {name} {shlex.quote(str(value))}" for name, value in job.overrides.items())
+    page = renderer.render_failure(
+        notebook,
+        slug=job.slug,
+        error=ran.error,
+        parameters=job.resolved,
+        log_tail=list(ran.log[-40:]),
+        command=f"papermill notebooks/{job.recorded or job.slug}.ipynb build/out.ipynb{options}",
+    )
+    site.write_assets(where.failed.parent / "assets")
+    write_atomically(where.failed / f"{job.slug}.html", page)
+    return where.failed / f"{job.slug}.html"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
