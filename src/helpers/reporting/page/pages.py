@@ -13,7 +13,6 @@ def render(job: Job, where: Places) -> None:
     """Render a job's page from its executed notebook and the present prose, and note what it was made from."""
     executed = nbformat.read(where.executed / f"{job.slug}.ipynb", as_version=4)
     notebook = merge(job.notebook, executed)
-    card.write(where.cards, job.slug, notebook)
     page = renderer.render_page(
         notebook,
         slug=job.slug,
@@ -22,6 +21,7 @@ def render(job: Job, where: Places) -> None:
         commit={key: executed.metadata["digits"][key] for key in ("commit", "dirty")},
     )
     write_atomically(where.pages / f"{job.slug}.html", page)
+    card.write(where.cards, job.slug, notebook)
     made = {"page": job.page, "html": freshness.digest(page), "reading_minutes": renderer.reading_minutes(executed)}
     note(job.slug, where, noted(job.slug, where) | made)
 
