@@ -207,7 +207,7 @@ def test_finished_points_are_kept_until_their_sources_change(root, ran, capsys):
     assert len(ran) == 24
 
 
-@pytest.mark.parametrize("damage", ["executed/*.ipynb", "results/*.json", "state/*.json"])
+@pytest.mark.parametrize("damage", ["executed/*.ipynb", "results/*.json"])
 def test_a_damaged_point_is_run_again(root, ran, damage):
     path = write_study(root, GRID)
     go(path)
