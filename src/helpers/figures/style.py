@@ -203,6 +203,11 @@ def table(frame: pd.DataFrame, *, caption: str = "", formats: dict[str, str] | N
         raise ValueError(f"formats names {unknown}; the columns are {list(frame.columns)}")
     head = [str(name) if name is not None else "" for name in frame.index.names] if index else []
     head += [str(column) for column in frame.columns]
+    # A column that holds a word is flush left as a whole: numbers among words have no digits to stand under.
+    numeric = [
+        bool(len(frame)) and all(_is_numeric(value, formats.get(name, "")) for value in frame.iloc[:, place])
+        for place, name in enumerate(frame.columns)
+    ]
     body = []
     for key, values in zip(frame.index, frame.itertuples(index=False, name=None), strict=True):
         keys = (key if isinstance(key, tuple) else (key,)) if index else ()
@@ -211,14 +216,14 @@ def table(frame: pd.DataFrame, *, caption: str = "", formats: dict[str, str] | N
             f'<th scope="row"{_kind(_text(one, ""), claim=name == "claim")}>{html.escape(_text(one, ""))}</th>'
             for name, one in zip(names, keys, strict=True)
         ]
-        cells += [_cell(value, formats.get(name, "")) for name, value in zip(frame.columns, values, strict=True)]
+        cells += [
+            _cell(value, formats.get(name, ""), flag)
+            for name, value, flag in zip(frame.columns, values, numeric, strict=True)
+        ]
         body.append(f"<tr>{''.join(cells)}</tr>")
-    numeric = [False] * (len(head) - frame.shape[1]) + [
-        bool(len(frame)) and all(_is_numeric(value, formats.get(name, "")) for value in frame.iloc[:, place])
-        for place, name in enumerate(frame.columns)
-    ]
     tops = "".join(
-        f'<th scope="col"{_num(flag)}>{html.escape(name)}</th>' for name, flag in zip(head, numeric, strict=True)
+        f'<th scope="col"{_num(flag)}>{html.escape(name)}</th>'
+        for name, flag in zip(head, [False] * (len(head) - len(numeric)) + numeric, strict=True)
     )
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     markup = f'<table class="data">{title}<thead><tr>{tops}</tr></thead><tbody>{"".join(body)}</tbody></table>'
@@ -245,9 +250,9 @@ def _is_numeric(value, spec: str) -> bool:
     return text == "–" or bool(_NUMERIC_TEXT.match(text))
 
 
-def _cell(value, spec: str) -> str:
+def _cell(value, spec: str, numeric: bool) -> str:
     text = _text(value, spec)
-    return f"<td{_num(_is_numeric(value, spec)) or _kind(text)}>{html.escape(text)}</td>"
+    return f"<td{_num(numeric) or _kind(text)}>{html.escape(text)}</td>"
 
 
 def _text(value, spec: str) -> str:
