@@ -125,12 +125,6 @@ def test_stripes_add_ink_only(images):
     assert paper.mean() / 255 == pytest.approx(CORRUPTIONS["stripes"].levels[2] / 9, rel=0.05)
 
 
-def test_examples_show_every_kind(images):
-    sheet = corruptions.examples(images[0])
-    assert sheet.shape == (45, 28, 28)
-    assert np.array_equal(sheet[4], corrupt(images[:1], "noise", severity=5)[0])
-
-
 def test_corruptions_refuse(images):
     with pytest.raises(ValueError, match="name"):
         corrupt(images, "coffee", severity=1)

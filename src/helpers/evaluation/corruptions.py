@@ -45,12 +45,6 @@ def corrupt(images: np.ndarray, name: str, *, severity: int, seed: int = 0) -> n
     return np.clip(np.rint(damaged), 0, 255).astype(np.uint8)
 
 
-def examples(image: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """Return one image (h, w) under every corruption at severities 1 to 5: uint8 (9 * 5, h, w), kind by kind."""
-    one = np.asarray(image)[None]
-    return np.concatenate([corrupt(one, name, severity=s, seed=seed) for name in CORRUPTIONS for s in SEVERITIES])
-
-
 def _noise(images, sigma, rng):
     return images + sigma * rng.standard_normal(images.shape, dtype=np.float32)
 

@@ -13,7 +13,7 @@ _PERCENT = ".3~%"
 
 
 def reliability_chart(
-    tables: Mapping[str, pd.DataFrame], *, colours: Sequence[str] = ("cnn_deep", "fast", "svm"), least: int = 50
+    tables: Mapping[str, pd.DataFrame], *, colours: Sequence[str] = ("cnn_deep", "fast"), least: int = 50
 ) -> go.Figure:
     """Draw how often answers were wrong against how often they should be by their own account, on log axes.
 
@@ -22,7 +22,6 @@ def reliability_chart(
     at the upper limit of its interval: all that is known is that the truth lies below. Dots grow with the number of
     answers; groups of fewer than `least` are left out.
     """
-    _enough(tables, colours)
     tables = {name: table[table["n"] >= least] for name, table in tables.items()}
     fig = go.Figure()
     start = min(float(table["stated"].clip(lower=1e-5).min()) for table in tables.values()) / 2
@@ -31,7 +30,7 @@ def reliability_chart(
         hoverinfo="skip",
     )  # fmt: skip
     most = max(int(table["n"].max()) for table in tables.values())
-    for (name, table), key in zip(tables.items(), colours, strict=False):
+    for (name, table), key in zip(tables.items(), colours, strict=True):
         seen = table["wrong"] > 0
         shown = table["error"].where(seen, table["high"])
         words = [f"{row.wrong} of {row.n:,} wrong, {row.error:.2%}" for row in table.itertuples()]
@@ -127,9 +126,8 @@ def coverage_chart(
 
     tables: name -> as from `conformal.coverage`, drawn side by side; colours: palette keys; promise: a fraction.
     """
-    _enough(tables, colours)
     fig = go.Figure()
-    for place, ((name, table), key) in enumerate(zip(tables.items(), colours, strict=False)):
+    for place, ((name, table), key) in enumerate(zip(tables.items(), colours, strict=True)):
         across = (place - (len(tables) - 1) / 2) * 0.25
         fig.add_scatter(
             x=np.arange(len(table)) + across,
@@ -163,8 +161,3 @@ def _thinned(table: pd.DataFrame, n: int = 400) -> pd.DataFrame:
     if len(table) <= n:
         return table
     return table.iloc[np.unique(np.linspace(0, len(table) - 1, n).astype(int))]
-
-
-def _enough(tables: Mapping, colours: Sequence[str]) -> None:
-    if not 1 <= len(tables) <= len(colours):
-        raise ValueError(f"tables: got {len(tables)}; from 1 to {len(colours)} are allowed, one for each colour")

@@ -69,16 +69,6 @@ def _measure(predictors, images, y_true, severities, mend, seed) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
-def examples(images: np.ndarray, *, seed: int = 0) -> tuple[np.ndarray, list[str]]:
-    """Return images (n, h, w) under every corruption at severities 1 to 5: (9 * n * 5, h, w) and the 9 names.
-
-    Kind by kind, within a kind image by image. Every image gets a seed of its own.
-    """
-    each = [corruptions.examples(image, seed=seed + i) for i, image in enumerate(images)]
-    whole = np.stack(each).reshape(len(images), len(corruptions.CORRUPTIONS), -1, *images.shape[1:])
-    return whole.swapaxes(0, 1).reshape(-1, *images.shape[1:]), list(corruptions.CORRUPTIONS)
-
-
 def by_kind(table: pd.DataFrame, *, column: str = "accuracy") -> pd.DataFrame:
     """Return means over severities: a row for each model, a column for clean images, each corruption, and all of them.
 

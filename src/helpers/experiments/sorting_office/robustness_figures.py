@@ -98,21 +98,20 @@ def damage_curves(table: pd.DataFrame, colours: Mapping[str, str], *, height: in
     return fig
 
 
-def damage_table(summary: pd.DataFrame, *, floor: float = 0.3) -> go.Figure:
+def damage_table(summary: pd.DataFrame) -> go.Figure:
     """Draw accuracies by model and corruption as coloured cells: `summary` as from `robustness.by_kind`."""
     upright = summary.iloc[::-1]  # the first row on top
-    fig = surface(upright.to_numpy(), list(upright.columns), list(upright.index), x_title="", y_title="", floor=floor)
+    fig = surface(upright.to_numpy(), list(upright.columns), list(upright.index), x_title="", y_title="", floor=0.3)
     # Whole percents: on a phone there is room for two digits a cell.
     fig.data[0].update(text=[[f"{100 * value:.0f}" for value in row] for row in upright.to_numpy()], textfont_size=12)
     fig.update_xaxes(side="top", tickangle=-60)
     return fig.update_layout(height=110 + 40 * len(summary))
 
 
-def accepted_table(table: pd.DataFrame, model: str, *, column: str = "accepted_error") -> go.Figure:
-    """Draw one model's `column` (error among accepted answers, or share sent) by corruption and severity."""
+def accepted_table(table: pd.DataFrame, model: str) -> go.Figure:
+    """Draw one model's error among accepted answers by corruption and severity: table as from `robustness.measure`."""
     own = table[(table["model"] == model) & (table["severity"] > 0)]
-    wide = own.pivot_table(index="corruption", columns="severity", values=column, sort=False).iloc[::-1]
-    names: Sequence[str] = [str(level) for level in wide.columns]
-    fig = surface(wide.to_numpy(), names, list(wide.index), x_title="severity", y_title="")
+    wide = own.pivot_table(index="corruption", columns="severity", values="accepted_error", sort=False).iloc[::-1]
+    fig = surface(wide.to_numpy(), list(map(str, wide.columns)), list(wide.index), x_title="severity", y_title="")
     fig.data[0].update(zmax=float(np.nanmax([0.05, wide.to_numpy().max()])), zmin=0)
     return fig.update_layout(height=90 + 36 * len(wide))
