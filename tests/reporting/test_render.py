@@ -5,6 +5,7 @@ import html.parser
 import json
 import re
 
+import nbformat
 import pytest
 import specimen
 
@@ -243,6 +244,24 @@ def test_python_in_prose_is_coloured_and_other_listings_are_plain():
     assert "<pre><code>plain &lt;b&gt;\n</code></pre>" in page
     assert '<span class="hl-k">return</span>' in page
     assert prose.strip_tags(page) == "plain <b> def f(x): return x < 1"
+
+
+def test_code_is_open_and_tags_fold_or_remove_it_as_in_jupyter_book():
+    said = nbformat.v4.new_output("display_data", data={"text/markdown": "What it says."})
+    cells = [specimen.timed("plain = 1"), specimen.timed("folded = 2", tags=("hide-input",))]
+    cells += [
+        specimen.timed("removed = 3", said, tags=("remove-input",)),
+        specimen.timed("silent = 4", tags=("remove-input",)),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    page = render.render_page(notebook, slug="02_specimen", commit={})
+    assert re.findall(r'<details class="code"( open)?>', page) == [" open", ""]
+    shown = " ".join(read(page).text)
+    assert "plain" in shown
+    assert "folded" in shown
+    assert "What it says." in shown
+    assert "removed" not in shown
+    assert "silent" not in shown
 
 
 def test_failure_page_says_what_when_and_how_again():

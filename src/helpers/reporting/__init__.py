@@ -1,10 +1,9 @@
 """From notebook sources to finished pages: execute, render, index; nothing here knows the science.
 
-execute runs a notebook through papermill, strictly; freshness decides which notebooks need it; render turns an
-executed notebook into one offline page; site writes the index and the shared assets. `python -m
-helpers.reporting` is the command line behind the Makefile. compare sets the results beside those of a revision;
-study_run runs a notebook over lists of parameters. Only papermill, the page libraries, `helpers.runtime.paths` and
-`helpers.results` are imported here, and for the pages of comparisons and studies data and figures.
+`python -m helpers.reporting` is the command line behind the Makefile. build brings a profile up to date through
+produce, which executes what is stale (run/) and stores what it left; page/ renders one notebook, front_page/ the whole
+series from results, claims and what each page says of itself; compare/ sets results beside those of a revision and
+runs a notebook over lists of parameters, by the same produce; try_it/ makes the page that reads drawn digits.
 """
 
 import sys
