@@ -128,7 +128,7 @@ def test_headings_make_the_table_of_contents():
 def test_links_between_notebooks_lead_to_pages():
     page = read(page_of(specimen.notebook(hostile=False)))
     links = [a["href"] for a in page.of("a")]
-    assert "02_next.html#The-test" in links
+    assert "02_next.html#the-test" in links
     assert "#the-test" in links
     assert "https://example.org/" in links
 

@@ -151,7 +151,9 @@ class _Renderer(mistune.HTMLRenderer):
             # JupyterLab writes #The-held-out-test, the page #the-held-out-test: both reach the heading.
             url = "#" + anchor(url[1:])
         elif not _WITH_SCHEME.match(url):
-            url = re.sub(r"\.ipynb(?=#|$)", ".html", url)
+            path, _, heading = url.partition("#")
+            if path.endswith(".ipynb"):
+                url = path.removesuffix(".ipynb") + ".html" + (f"#{anchor(heading)}" if heading else "")
         elif url.partition(":")[0].lower() not in _SCHEMES:
             return text
         return super().link(text, url, title)
