@@ -34,19 +34,23 @@ def shown(monkeypatch):
 def test_plotly_carries_alt_and_caption(shown):
     fig = style.figure_layout(go.Figure(go.Bar(y=[1, 2])))
     style.show(fig, alt=" Two bars. ", caption="The second is higher.")
-    ((bundle, _),) = shown
+    (bundle, _), (said, marked) = shown
+    assert said == {"text/markdown": "The second is higher."}
+    assert marked == style.CAPTION, "for editors; a page has the figure's own"
     assert bundle[PLOTLY]["layout"]["meta"] == {"alt": "Two bars.", "caption": "The second is higher."}
     assert bundle[PLOTLY]["layout"]["height"] == 420
     assert bundle["text/plain"] == "Two bars."
     json.dumps(bundle, allow_nan=False)
 
 
-def test_the_look_is_transparent_small_and_without_title():
+def test_the_look_is_dark_on_light_small_and_without_title():
     fig = style.figure_layout(go.Figure(go.Bar(y=[1]), layout={"title": {"text": "shout"}}), height=300)
     assert fig.layout.title.text is None
     assert fig.layout.height == 300
-    assert fig.layout.template.layout.paper_bgcolor == "rgba(0,0,0,0)"
-    assert fig.layout.template.layout.font.color is None  # the page's theme sets it
+    look = fig.layout.template.layout
+    for ground in (look.paper_bgcolor, look.plot_bgcolor):  # an editor's dark theme must not show through
+        assert (_luminance(ground) + 0.05) / (_luminance(look.font.color) + 0.05) > 7
+    assert fig.layout.font.color is None, "the page's theme sets it"
     assert len(fig.to_json()) < 3000
 
 
@@ -54,13 +58,15 @@ def test_matplotlib_is_a_crisp_png_with_alt_and_is_closed(shown):
     fig, axes = plt.subplots(figsize=(3, 2), dpi=100)
     axes.plot([1, 2])
     style.show(fig, alt="A line.", caption="It rises.")
-    ((bundle, metadata),) = shown
+    (bundle, metadata), (said, _) = shown
+    assert said == {"text/markdown": "It rises."}
     pixels = imread(io.BytesIO(bundle["image/png"]), format="png")
     about = metadata["image/png"]
     assert (about["alt"], about["caption"], about["invert"]) == ("A line.", "It rises.", True)
     assert pixels.shape[1] // 2 == about["width"]
     assert 400 < pixels.shape[1] < 700  # 3 inches at twice 100 dpi, trimmed
     assert pixels[0, 0, 3] == 0  # transparent paper, so that a dark page can invert the ink
+    assert about["needs_background"] == "light"  # and JupyterLab in its dark theme puts white under it
     assert not plt.fignum_exists(fig.number)
 
 
@@ -70,6 +76,7 @@ def test_a_picture_that_must_not_be_inverted_has_white_paper(shown):
     style.show(fig, alt="A line.", invert=False)
     ((bundle, metadata),) = shown
     assert metadata["image/png"]["invert"] is False
+    assert "needs_background" not in metadata["image/png"]
     assert imread(io.BytesIO(bundle["image/png"]), format="png")[0, 0].tolist() == [1, 1, 1, 1]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from IPython.display import display
 
 from helpers.data.dataset import Dataset
-from helpers.figures import digits
+from helpers.figures import digits, style
 
 MIME = "application/vnd.digits.atlas+json"
 
@@ -96,6 +96,7 @@ def show(
         [f"{card['index']}\n{card['label']} read as {card['read']}" for card in made[:60]],
     )
     display({MIME: payload, "text/plain": alt, "image/png": _as_png(sheet)}, raw=True)
+    style.show_caption(caption)
 
 
 def _as_png(figure) -> bytes:

@@ -1,7 +1,8 @@
 """The common look: one colour per model, and the one way to show a figure, a table or a computed sentence.
 
 Every figure carries its own alternative text and a caption that states what was found, so that a page can be
-read without seeing it. Text colours are left to the page, which sets them for its light and its dark theme.
+read without seeing it. Here figures have light paper and dark ink, to be read in any editor; the page sets paper and
+text for its light and its dark theme.
 """
 
 import html
@@ -67,6 +68,8 @@ DIGIT_COLOURS: tuple[str, ...] = (
 )
 
 FAINT = "rgba(128, 128, 128, 0.25)"
+PAPER, INK = "#fcfbf8", "#21242a"  # of a figure in an editor, whatever its theme; report.js sets those of a page
+CAPTION = {"digits": "caption"}  # metadata of an output that only an editor shows: the page has the figure's own
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 _AXIS = {
     "gridcolor": FAINT,
@@ -81,9 +84,9 @@ _AXIS = {
 # Small on purpose: plotly's default template adds 7 KB to every figure of a page.
 TEMPLATE = go.layout.Template(
     layout={
-        "font": {"family": FONT, "size": 14},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": FONT, "size": 14, "color": INK},
+        "paper_bgcolor": PAPER,
+        "plot_bgcolor": PAPER,
         "colorway": [PALETTE[name] for name in ("svm", "knn", "fast", "cnn_deep", "mlp", "ensemble", "tree")],
         "xaxis": _AXIS,
         "yaxis": _AXIS,
@@ -114,7 +117,8 @@ def show(fig: go.Figure | MatplotlibFigure, *, alt: str, caption: str = "", inve
 
     `alt` says what a reader would see; `caption` states the finding (computed, not typed). `invert` concerns
     matplotlib pictures only: True (dark ink on transparent paper) lets the dark theme invert them, False
-    keeps their colours on white paper. A matplotlib figure is closed afterwards.
+    keeps their colours on white paper. A matplotlib figure is closed afterwards. The caption follows as an output of
+    its own, marked `CAPTION`, for editors, which know nothing of a figure's metadata.
 
     Raises ValueError when `alt` is empty, the figure has nothing in it, or a plotly trace needs WebGL (blank
     under the report's content security policy).
@@ -128,6 +132,13 @@ def show(fig: go.Figure | MatplotlibFigure, *, alt: str, caption: str = "", inve
         display({"image/png": data, "text/plain": metadata["alt"]}, raw=True, metadata={"image/png": metadata})
     else:
         raise ValueError(f"fig must be a plotly or matplotlib figure; got {type(fig).__name__}")
+    show_caption(caption)
+
+
+def show_caption(text: str) -> None:
+    """Display a caption under the figure before it where a notebook is edited; a page leaves it out. Nothing for ""."""
+    if text.strip():
+        display({"text/markdown": text.strip()}, raw=True, metadata=CAPTION)
 
 
 def _show_plotly(fig: go.Figure, *, alt: str, caption: str) -> None:
@@ -137,7 +148,8 @@ def _show_plotly(fig: go.Figure, *, alt: str, caption: str) -> None:
     if webgl:
         raise ValueError(f"fig has WebGL traces {webgl}; use their SVG kin, such as px.scatter(render_mode='svg')")
     fig.update_layout(meta={"alt": alt, "caption": caption})
-    bundle = {"application/vnd.plotly.v1+json": json.loads(fig.to_json()), "text/plain": alt}
+    config = {"displaylogo": False, "showSendToCloud": False, "responsive": True}  # for editors: a page has its own
+    bundle = {"application/vnd.plotly.v1+json": json.loads(fig.to_json()) | {"config": config}, "text/plain": alt}
     display(bundle, raw=True)
 
 
@@ -161,7 +173,8 @@ def png(fig: MatplotlibFigure, *, alt: str, caption: str = "", invert: bool = Tr
     data = buffer.getvalue()
     width, height = (int.from_bytes(data[start : start + 4], "big") for start in (16, 20))  # the PNG header
     size = {"width": width // 2, "height": height // 2}
-    return data, {"alt": alt, "caption": caption, "invert": bool(invert), **size}
+    light = {"needs_background": "light"} if invert else {}  # JupyterLab lays it on white in its dark theme
+    return data, {"alt": alt, "caption": caption, "invert": bool(invert), **size, **light}
 
 
 def say(text: str) -> None:

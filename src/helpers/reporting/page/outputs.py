@@ -31,6 +31,8 @@ def to_html(outputs: list[Mapping[str, Any]]) -> Markup:
                 texts.clear()
 
     for output in outputs:
+        if _is_caption(output):
+            continue
         kind = output.get("output_type")
         if kind == "stream":
             printed["stderr" if output.get("name") == "stderr" else "stdout"].append(_joined(output.get("text")))
@@ -66,6 +68,8 @@ def words(outputs: list[Mapping[str, Any]]) -> str:
     """Return what a cell says in words: captions, tables and text, without what it printed or raised."""
     found = []
     for output in outputs:
+        if _is_caption(output):
+            continue
         data = output.get("data") or {}
         if PLOTLY in data:
             layout = data[PLOTLY].get("layout") or {}
@@ -164,6 +168,11 @@ def plain(text: str) -> str:
 
 def _joined(value: Any) -> str:
     return "".join(map(str, value)) if isinstance(value, list) else str(value or "")
+
+
+def _is_caption(output: Mapping[str, Any]) -> bool:
+    """Say whether an output repeats a figure's caption, for editors only: see `figures.style.CAPTION`."""
+    return (output.get("metadata") or {}).get("digits") == "caption"
 
 
 def _caption(text: Any) -> str:
