@@ -2,7 +2,7 @@
 
 import nbformat
 
-from helpers.reporting.page import card
+from helpers.reporting.page import card, extras
 from helpers.reporting.page import render as renderer
 from helpers.reporting.run import freshness
 from helpers.reporting.run.plan import Job, Places, note, noted
@@ -20,6 +20,8 @@ def render(job: Job, where: Places) -> None:
         next=job.next,
         commit={key: executed.metadata["digits"][key] for key in ("commit", "dirty")},
     )
+    page = extras.add(page, notebook, job.slug)
+    extras.write(where.pages, notebook, job.slug)
     write_atomically(where.pages / f"{job.slug}.html", page)
     card.write(where.cards, job.slug, notebook)
     made = {"page": job.page, "html": freshness.digest(page), "reading_minutes": renderer.reading_minutes(executed)}

@@ -135,6 +135,8 @@ def render_reasons(job: Job, where: Places) -> list[str]:
         return ["prose, title or template changed"]
     if about.get("html") != freshness.digest(page.read_bytes()):
         return [f"{page.relative_to(paths.ROOT)} is not the page that was rendered"]
+    if not (where.pages / "notebooks" / f"{job.slug}.ipynb").exists():
+        return [f"{where.pages.relative_to(paths.ROOT)}/notebooks/{job.slug}.ipynb is missing"]
     if freshness.read_state(where.cards / f"{job.slug}.json") is None:
         return [f"{where.cards.relative_to(paths.ROOT)}/{job.slug}.json is missing"]
     return []
