@@ -223,7 +223,7 @@ def test_claims_can_be_filtered(visit):
     assert page.evaluate(f"{SHOWN}.length") == n
     page.select_option('[data-filter="verdict"]', "higher")
     assert page.evaluate(f"{SHOWN}.map(line => line.id)") == ["claim-hdr-cnn"]
-    assert page.locator(".tools [role=status]").inner_text() == f"1 of {n} shown"
+    assert page.locator(".tools [role=status]").inner_text() == f"1 of {n} claims"
     assert page.locator("tr.source:visible").count() == 1
     page.select_option('[data-filter="verdict"]', "short budget")
     assert page.evaluate(f"{SHOWN}.map(line => line.id)") == ["claim-hwd-recog-40"]
@@ -254,6 +254,25 @@ def test_claims_can_be_sorted_by_press_and_by_choice(visit):
     page.select_option("[data-order]", "ours")
     ids = page.evaluate(f"{SHOWN}.map(line => line.id)")
     assert ids[:2] == ["claim-hdr-cnn", "claim-hwd-recog-40"], "what was not run comes last"
+
+
+def test_on_a_phone_each_project_is_one_line_until_it_is_pressed(browser, folder):
+    phone = {"width": 390, "height": 844}
+    with Visit(browser, folder / "index.html", viewport=phone, has_touch=True, is_mobile=True) as visit:
+        page = visit.page
+        assert page.evaluate(f"{SHOWN}.length") == 0
+        heads = page.locator(".scoreboard tr.source button")
+        assert heads.count() == page.locator(".scoreboard tr.source").count() > 1
+        assert " claims: " in page.locator(".scoreboard .sum").first.inner_text()
+        heads.first.tap()
+        source = heads.first.inner_text()
+        assert page.evaluate(f"{SHOWN}.length") == (results.claims()["source"] == source).sum()
+        assert heads.first.get_attribute("aria-expanded") == "true"
+        assert axe(visit) == []
+        page.evaluate("location.hash = '#claim-hdr-cnn'")
+        page.wait_for_function("() => document.querySelector('#claim-hdr-cnn').checkVisibility()")
+        page.select_option('[data-filter="verdict"]', "short budget")
+        assert page.evaluate(f"{SHOWN}.map(line => line.id)") == ["claim-hwd-recog-40"], "what is asked for is shown"
 
 
 def test_without_scripts_everything_is_there(browser, folder):

@@ -1,12 +1,14 @@
 """Pages as a reader's browser sees them: opened from disk in headless Chromium, committed reports included."""
 
 import importlib.util
+import itertools
 import re
 from functools import cache
 from pathlib import Path
 
 import pytest
 import specimen
+from nbformat.v4 import new_notebook
 
 from helpers.reporting.front_page import index, scoreboard
 from helpers.reporting.page import render, site
@@ -26,7 +28,8 @@ PAINTED = """figure => {
   });
 }"""
 FITS = """() => [...document.querySelectorAll('figure.plot')].every(
-  figure => figure.querySelector('svg.main-svg').getBoundingClientRect().width <= figure.clientWidth + 1)"""
+  figure => figure.querySelector('.canvas.sliding') ||
+            figure.querySelector('svg.main-svg').getBoundingClientRect().width <= figure.clientWidth + 1)"""
 
 
 @cache
@@ -312,6 +315,76 @@ def test_without_scripts_everything_can_still_be_read(browser, pages):
         assert visit.page.locator("details.code pre").first.is_visible()
         assert visit.page.locator("figure.plot .stand-in").first.is_visible()
         assert not visit.page.locator('[data-switch="theme"]').is_visible(), "no switch that does nothing"
+
+
+@pytest.mark.parametrize("clipboard", [True, False])
+def test_code_is_copied_and_said_so(browser, pages, clipboard):
+    """Also where the browser gives a page from disk no clipboard: then a selection is copied."""
+    with Visit(browser, pages["plain"], permissions=["clipboard-read", "clipboard-write"]) as visit:
+        page = visit.page
+        if not clipboard:
+            page.evaluate("navigator.clipboard.writeText = () => Promise.reject(new Error('forbidden'))")
+        button = page.get_by_role("button", name="Copy this code").first
+        assert button.evaluate("each => getComputedStyle(each).opacity") == "0"
+        button.focus()
+        assert button.evaluate("each => getComputedStyle(each).opacity") == "1"
+        page.keyboard.press("Enter")
+        page.wait_for_function("document.querySelector('main > [role=status]').textContent === 'Code copied'")
+        assert page.evaluate("navigator.clipboard.readText()") == "import numpy as np\nfrom helpers.data import load"
+        assert page.evaluate("document.activeElement.textContent") == "Copied", "the focus stays"
+
+
+def test_what_runs_past_the_edge_says_so_and_takes_the_keyboard(browser, pages):
+    with Visit(browser, pages["plain"], viewport={"width": 390, "height": 844}) as visit:
+        page = visit.page
+        wide = page.locator(".scroll[data-past]").first
+        assert wide.get_attribute("data-past") == "right"
+        shadow = "(each, side) => getComputedStyle(each, side).opacity"
+        page.wait_for_function("each => getComputedStyle(each, '::after').opacity === '1'", arg=wide.element_handle())
+        assert wide.evaluate(shadow, "::before") == "0"
+        edge = "each => each.getBoundingClientRect().right"
+        assert wide.evaluate(edge) <= 390
+        wide.focus()
+        page.keyboard.press("End")
+        page.wait_for_function("each => each.dataset.past.startsWith('left')", arg=wide.element_handle())
+        fitting = ".scroll:not([data-past]), pre:not([data-past])"
+        assert page.evaluate(
+            f"[...document.querySelectorAll('{fitting}')].every(e => e.scrollWidth <= e.clientWidth + 2)"
+        )
+        assert not page.locator(".scroll:not([data-past])[tabindex]").count(), "no stop where nothing moves"
+
+
+@pytest.mark.parametrize("touch", [True, False])
+def test_the_tool_bar_of_a_chart_covers_nothing(browser, pages, touch):
+    special = {"has_touch": True, "is_mobile": True} if touch else {}
+    with Visit(browser, pages["plain"], **special) as visit:
+        chart = visit.draw_all()[0]
+        if touch:
+            assert visit.page.locator(".modebar").count() == 0
+        else:
+            chart.hover()
+            bar, drawing = (chart.locator(each).bounding_box() for each in (".modebar", ".canvas"))
+            assert bar["y"] + bar["height"] <= drawing["y"] + 4
+
+
+def test_a_wide_heat_map_slides_on_a_phone(browser, pages):
+    """Eleven columns with numbers in them: each column keeps room for its number."""
+    columns, texts = list(range(11)), [["99.9"] * 11] * 3
+    trace = {"type": "heatmap", "z": [[1] * 11] * 3, "x": columns, "text": texts, "texttemplate": "%{text}"}
+    book = new_notebook(cells=[specimen.timed("show()", specimen.plotly_output(trace, alt="A field of numbers"))])
+    path = pages["plain"].with_name("wide.html")
+    path.write_text(render.render_page(book, slug="wide", commit={}), encoding="utf-8")
+    phone = {"width": 390, "height": 844}
+    with Visit(browser, path, viewport=phone, has_touch=True, is_mobile=True) as visit:
+        visit.draw_all()
+        boxes = visit.page.evaluate(
+            "[...document.querySelectorAll('.heatmaplayer text')].slice(0, 11).map(e => e.getBoundingClientRect().toJSON())"
+        )
+        assert len(boxes) == 11
+        for left, right in itertools.pairwise(boxes):
+            assert left["right"] < right["left"]
+        assert visit.page.locator(".canvas.sliding[data-past]").count() == 1
+        assert visit.sideways() <= 0
 
 
 def test_on_paper_code_is_wrapped_and_charts_fit(browser, pages):

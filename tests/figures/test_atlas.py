@@ -223,7 +223,7 @@ def test_filters_show_what_they_say(browser, page, made):
             expected = [card["index"] for card in made if fits(card)]
             assert 0 < len(expected) < len(made), "the test needs cards on both sides"
             assert visible(visit) == expected, (name, value)
-            assert visit.page.inner_text('.atlas [role="status"]') == f"{len(expected)} of {len(made)} shown"
+            assert visit.page.inner_text('.atlas [role="status"]') == f"{len(expected)} of {len(made)} images shown"
             visit.page.click('[data-act="reset"]')
             assert visible(visit) == [card["index"] for card in made]
         visit.page.select_option('[data-filter="others"]', "none")

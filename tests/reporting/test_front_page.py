@@ -282,7 +282,7 @@ def test_the_index_shows_answer_cards_claims_and_what_is_missing():
     difference = comparison.newcombe(9705, 10_000, 9688, 10_000)
     limits = f"−{-100 * difference.low:.2f} to +{100 * difference.high:.2f}"
     for expected in (
-        *("Looking", "70,000 digits.", "9 minutes to read", "Not executed yet", "stale: x changed", "abc123"),
+        *("Looking", "70,000 digits.", "9 minutes to read", "Not executed yet", "out of date: x changed", "abc123"),
         *("99.68%", "99.55 to 99.77", "32 of 10,000 misread", "132,618 weights", "35 s to train"),
         *("96.88%", "97.05%", "+0.17", limits, f"{n - 1} of the {n} claims have not been run yet"),
     ):

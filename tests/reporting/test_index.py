@@ -59,7 +59,7 @@ def test_page_and_search_come_from_what_the_report_says_of_itself(places, job):
         "Well enough.",
         "99.68%",
         '<img src="data:image/png;base64,',
-        ">fresh<",
+        ">up to date<",
         "#the-test",
     ):
         assert expected in page, expected
@@ -95,16 +95,16 @@ def test_it_is_written_again_only_when_something_changed(places, job):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"page": "older"}, "stale: prose, title or template changed"),
+        ({"page": "older"}, "out of date: prose, title or template changed"),
         ({"components": {}}, "is new and"),
-        ({"components": None}, "stale: never executed here"),
+        ({"components": None}, "out of date: never executed here"),
     ],
 )
 def test_a_stale_report_says_why(places, job, changes, words):
     note(places, job, **changes)
     page = index.write_index([job], "standard").read_text(encoding="utf-8")
     assert words in page
-    assert ">fresh<" not in page
+    assert ">up to date<" not in page
 
 
 def test_a_report_without_a_page_is_announced_and_not_counted(places, job):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers.reporting.front_page import headline, leaderboard, scoreboard, search
+from helpers.reporting.front_page import headline, leaderboard, notes, scoreboard, search
 from helpers.reporting.front_page.leaderboard import Board
 from helpers.reporting.front_page.scoreboard import ClaimLine
 from helpers.reporting.page import site
@@ -57,24 +57,26 @@ def render_index(
     sources: dict[str, list[ClaimLine]] = {}
     for line in claims:
         sources.setdefault(line.source, []).append(line)
-    return (
-        site.environment(HERE / "template")
-        .get_template("index.html.j2")
-        .render(
-            whisker=scoreboard.whisker,
-            entries=entries,
-            sources=sources,
-            boards=boards,
-            headline=headline.find(boards, claims),
-            tally=scoreboard.tally(claims),
-            reach=f"{100 * scoreboard.WHISKER_SPAN:g}",
-            verdicts=scoreboard.VERDICTS,
-            total_seconds=sum(entry.seconds or 0 for entry in entries),
-            commit=dict(commit or {}),
-            smoke=smoke or any(entry.smoke for entry in entries),
-            searchable=searchable,
-            try_it=try_it,
-        )
+    said = [line.remark for line in claims] + [each.note for board in boards for each in board.standings]
+    environment = site.environment(HERE / "template")
+    environment.filters["in_words"] = notes.in_words
+    return environment.get_template("index.html.j2").render(
+        whisker=scoreboard.whisker,
+        entries=entries,
+        sources=sources,
+        boards=boards,
+        headline=headline.find(boards, claims),
+        tally=scoreboard.tally(claims),
+        tallies={source: scoreboard.tally(lines) for source, lines in sources.items()},
+        rows=len(claims),
+        notes=notes.shared(said) if claims else {},
+        reach=f"{100 * scoreboard.WHISKER_SPAN:g}",
+        verdicts=scoreboard.VERDICTS,
+        total_seconds=sum(entry.seconds or 0 for entry in entries),
+        commit=dict(commit or {}),
+        smoke=smoke or any(entry.smoke for entry in entries),
+        searchable=searchable,
+        try_it=try_it,
     )
 
 
