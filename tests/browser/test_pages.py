@@ -345,7 +345,7 @@ def test_what_runs_past_the_edge_says_so_and_takes_the_keyboard(browser, pages):
         edge = "each => each.getBoundingClientRect().right"
         assert wide.evaluate(edge) <= 390
         wide.focus()
-        page.keyboard.press("End")
+        page.keyboard.press("ArrowRight")
         page.wait_for_function("each => each.dataset.past.startsWith('left')", arg=wide.element_handle())
         fitting = ".scroll:not([data-past]), pre:not([data-past])"
         assert page.evaluate(
@@ -378,7 +378,8 @@ def test_a_wide_heat_map_slides_on_a_phone(browser, pages):
     with Visit(browser, path, viewport=phone, has_touch=True, is_mobile=True) as visit:
         visit.draw_all()
         boxes = visit.page.evaluate(
-            "[...document.querySelectorAll('.heatmaplayer text')].slice(0, 11).map(e => e.getBoundingClientRect().toJSON())"
+            "[...document.querySelectorAll('.heatmaplayer text')].slice(0, 11)"
+            ".map(each => each.getBoundingClientRect().toJSON())"
         )
         assert len(boxes) == 11
         for left, right in itertools.pairwise(boxes):

@@ -241,6 +241,7 @@
       field.className = "hidden";
       const before = document.activeElement;
       document.body.append(field);
+      field.focus({ preventScroll: true });
       field.select();
       let done = false;
       try { done = document.execCommand("copy"); } catch { /* said below */ }
