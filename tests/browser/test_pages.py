@@ -323,7 +323,7 @@ def test_code_is_copied_and_said_so(browser, pages, clipboard):
     with Visit(browser, pages["plain"], permissions=["clipboard-read", "clipboard-write"]) as visit:
         page = visit.page
         if not clipboard:
-            page.evaluate("navigator.clipboard.writeText = () => Promise.reject(new Error('forbidden'))")
+            page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('forbidden')); }")
         button = page.get_by_role("button", name="Copy this code").first
         assert button.evaluate("each => getComputedStyle(each).opacity") == "0"
         button.focus()
