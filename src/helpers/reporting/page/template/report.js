@@ -45,9 +45,9 @@
     toImageButtonOptions: { format: "png", scale: 2 },
   };
 
-  // A figure that brings its own paper keeps it, with all colours that were chosen to stand on it. What has none, or
-  // plotly's defaults, takes on the page's.
-  const PLAIN = /^(white|#fff(fff)?|#E5ECF6|rgba?\((255, *255, *255|0, *0, *0, *0|229, *236, *246).*|transparent)$/i;
+  // A figure that brings its own paper keeps it, with all colours that were chosen to stand on it. What has none,
+  // plotly's defaults or those of figures.style takes on the page's.
+  const PLAIN = /^(white|#fff(fff)?|#fcfbf8|#E5ECF6|rgba?\((255, *255, *255|0, *0, *0, *0|229, *236, *246).*|transparent)$/i;
   const ownPaper = (layout) => {
     const style = (layout.template && layout.template.layout) || {};
     if ((layout.meta && layout.meta.themed) || (style.meta && style.meta.themed)) return false;
