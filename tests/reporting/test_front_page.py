@@ -12,7 +12,7 @@ from test_render import everything_inert, read
 
 from helpers import results
 from helpers.evaluation import comparison, metrics
-from helpers.reporting.front_page import headline, index, leaderboard, scoreboard, search
+from helpers.reporting.front_page import headline, index, leaderboard, notes, scoreboard, search
 from helpers.reporting.page import site, wording
 from helpers.results import Report, Row, rows
 from helpers.runtime import paths
@@ -325,3 +325,16 @@ def test_assets_are_written_once(tmp_path):
     (tmp_path / "report.css").write_text("old")
     site.write_assets(tmp_path)
     assert (tmp_path / "report.css").read_text() != "old"
+
+
+def test_what_many_rows_have_in_common_is_said_once_and_in_words():
+    recorded = (
+        "published schedule, one seed; recorded 2026-11-{}, trained in {} s on 1 thread of AMD EPYC, mixed_bfloat16"
+    )
+    said = [recorded.format(21, "1,187"), "3 passes", recorded.format(22, "407"), "", ""]
+    common = (
+        "published schedule, one seed; trained beforehand, and its result kept, "
+        "on 1 thread of AMD EPYC in 16-bit arithmetic (bfloat16)"
+    )
+    assert notes.shared(said) == {common: "a"}, "neither its own day nor its own seconds tell two notes apart"
+    assert notes.in_words("3 passes") == "3 passes"

@@ -226,7 +226,15 @@
     if ("ResizeObserver" in window) new ResizeObserver(more).observe(box);
     more();
   };
-  const wireEdges = () => all(".scroll, .pan, pre").forEach(cue);
+  const wireEdges = () => {
+    for (const formula of all('math[display="block"]')) { // cannot be a box with a shadow itself
+      const box = document.createElement("span");
+      box.className = "formula";
+      formula.replaceWith(box);
+      box.append(formula);
+    }
+    all(".scroll, .pan, .formula, pre").forEach(cue);
+  };
 
   // Copying code ---------------------------------------------------------------------------------------------
   // A page from disk may have no clipboard to write to: then a selection is copied, as with the keyboard.
