@@ -64,7 +64,8 @@ def link(code: str, known: list[Helper]) -> str:
         return f'{found[1]}<a href="#{anchor}">{found[2]}</a>' if anchor else found[0]
 
     if modules := {name.partition(".")[0] for name in anchors if "." in name}:
-        dotted = rf'((?<!>\.</span>)<span class="[\w-]+">)({"|".join(sorted(modules))})(</span><span class="[\w-]+">\.</span>)'
+        names = "|".join(sorted(modules))
+        dotted = rf'((?<!>\.</span>)<span class="[\w-]+">)({names})(</span><span class="[\w-]+">\.</span>)'
         code = re.sub(dotted + r'(<span class="[\w-]+">)(\w+)', attribute, code)
     if names := [name for name in anchors if "." not in name]:
         code = re.sub(rf'((?<!>\.</span>)<span class="(?:[\w]+-)?n">)({"|".join(names)})(?=</span>)', plain, code)
