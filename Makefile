@@ -16,7 +16,7 @@ unexport PYTHONPATH
 # Where networks are trained when not here: make reports DASK_SCHEDULER=tcp://host:8786
 export DASK_SCHEDULER
 
-.PHONY: help setup extras reports smoke full check-records status diff study new test readme lint format lock lab clean
+.PHONY: help setup extras book reports smoke full check-records status diff study new test readme lint format lock lab clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -68,6 +68,9 @@ new: $(STAMP) ## begin a report: NAME=11_mine copies a notebook that runs as it 
 
 test: $(STAMP) ## every test; browser tests run where a Chromium is installed
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+book: $(STAMP) ## print the rendered reports into one PDF with contents and page numbers, build/book.pdf (needs Chromium)
+	@$(BIN)/python -m helpers.reporting.book
 
 readme: $(STAMP) ## bring README.md's table of reports, its tree of modules and its picture of the front page up to date
 	@$(BIN)/python -m helpers.reporting.readme

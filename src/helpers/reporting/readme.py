@@ -6,6 +6,7 @@ is what `make readme` runs. The picture needs playwright and a Chromium, and is 
 """
 
 import ast
+import importlib.util
 import io
 import json
 import os
@@ -94,16 +95,20 @@ def updated(text: str, made: str, part: str = "reports") -> str:
     return f"{before}{opening}\n{made}\n{closing}{after}"
 
 
+def chromium() -> str | None:
+    """Return the path of an installed Chromium, $CHROMIUM or one of the usual names; None without it or playwright."""
+    if importlib.util.find_spec("playwright") is None:
+        return None
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _CHROMIUMS)), None)
+
+
 def picture(page: Path, target: Path) -> str:
     """Photograph the top of a page in light colours as a small PNG; return what was done, in words."""
-    browser = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _CHROMIUMS)), None)
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        browser = None
+    browser = chromium()
     if browser is None or not page.exists():
         return f"{target.name} left as it was: it takes playwright, a Chromium and reports/index.html"
     from PIL import Image
+    from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
         running = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
