@@ -9,7 +9,7 @@ import nbformat
 import pytest
 import specimen
 
-from helpers.reporting.page import outputs, prose, render
+from helpers.reporting.page import outputs, pictures, prose, render
 
 VOID = {"meta", "link", "br", "hr", "img", "col", "input", "circle", "line"}
 VOID_IN_SVG = {"circle", "line"}
@@ -188,13 +188,17 @@ def test_reading_time(minutes, words, figures):
 def test_printed_text_is_folded_when_long_and_cut_when_very_long():
     short = outputs.stream_html("a\nb\n", "stdout")
     assert "<details" not in short
-    middling = outputs.stream_html("\n".join(map(str, range(20))), "stdout")
+    middling = outputs.stream_html("\n".join(f"line-{i}." for i in range(400)), "stdout")
     assert "<details" in middling
-    assert "left out" not in middling
-    long = outputs.stream_html("\n".join(f"line-{i}." for i in range(400)), "stdout")
-    assert "370 lines left out" in long
+    assert all(f"line-{i}." in middling for i in range(400)), "folded, but whole"
+    said = []
+    text = "\n".join(f"line-{i}." for i in range(100_000))
+    long = outputs.stream_html(text, "stdout", pictures.Around(say=said.append))
+    assert said == ["printed text of 1,088,889 characters is cut in the middle"]
+    assert "100,000 lines" in long
+    assert len(long) < 3000
     assert "line-0." in long
-    assert "line-399." in long
+    assert "line-99999." in long
     assert "line-200." not in long
     assert "<details" in outputs.stream_html("one", "stderr")
 
@@ -233,10 +237,12 @@ def test_what_is_no_picture_is_not_embedded(payload):
     assert "<img" not in outputs.image_html("image/png", payload, {})
 
 
-def test_markdown_keeps_bare_tags_and_shows_others():
+def test_markdown_keeps_tags_and_shows_what_is_none():
     rendered, _ = prose.to_html("10<sup>3</sup> and <b onclick=x>bold</b> `<i>`")
     assert "10<sup>3</sup>" in rendered
-    assert "&lt;b onclick=x&gt;" in rendered
+    assert "<b>bold</b> <code>&lt;i&gt;</code>" in rendered
+    assert "a list&lt;int&gt;" in prose.to_html("a list<int>")[0]
+    assert prose.to_html("seen <!-- not seen -->\n\n<!-- nor this -->")[0].strip() == "<p>seen </p>"
 
 
 def test_python_in_prose_is_coloured_and_other_listings_are_plain():
@@ -300,9 +306,7 @@ def test_the_failing_cell_is_the_first_that_never_ran_where_none_raised():
 
 
 def test_nbconvert_makes_the_same_page():
-    from helpers.reporting.page.exporter import ReportExporter
-
-    page, resources = ReportExporter().from_notebook_node(
+    page, resources = render.ReportExporter().from_notebook_node(
         specimen.notebook(hostile=False), {"metadata": {"name": "02_specimen"}}
     )
     assert page == page_of(specimen.notebook(hostile=False))

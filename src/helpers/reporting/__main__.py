@@ -1,4 +1,4 @@
-"""The command behind the Makefile: `python -m helpers.reporting build|status|diff|study`."""
+"""The command behind the Makefile: `python -m helpers.reporting build|status|page|diff|study`."""
 
 import argparse
 import sys
@@ -31,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_argument("--timeout", type=float, default=limits.notebook_seconds, help="seconds per notebook")
         command.add_argument("--cell-timeout", type=float, default=limits.cell_seconds, help="seconds per cell")
         command.add_argument("--memory", type=float, default=limits.memory_bytes / 2**30, help="GiB per notebook")
+    pager = commands.add_parser("page", help="make a page of a notebook that was executed by hand, beside it")
+    pager.add_argument("file", help="an executed notebook, such as papermill or JupyterLab leaves")
     differ = commands.add_parser("diff", help="compare the results with those of a git revision")
     differ.add_argument("--base", default="HEAD", help="a commit, branch or tag")
     options = parser.parse_args(arguments)
@@ -38,6 +40,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "status":
             return _status(options.profile, terminal)
+        if options.command == "page":
+            from helpers.reporting.page import pages
+
+            terminal.say(f"read {pages.of_file(Path(options.file), say=terminal.say)}")
+            return 0
         if options.command == "diff":
             from helpers.reporting.compare import diff  # pandas and scipy: only this needs them
 

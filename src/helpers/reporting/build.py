@@ -47,7 +47,7 @@ def build(
             failures += bool(done.error)
             executed += bool(done.why) and not done.error
             if not done.error and (done.why or render_reasons(done.job, where)):
-                render(done.job, where)
+                render(done.job, where, terminal.say)
                 rendered += 1
                 if not done.why:
                     terminal.say(f"{done.job.slug}: rendered again, nothing executed")

@@ -42,13 +42,16 @@ def sections(notebook: Mapping[str, Any]) -> list[list[str]]:
     found = [["", "", ""]]
     taken = set(render.RESERVED)
     for cell in render.title_and_rest(notebook)[1]:
+        tags = cell.get("metadata", {}).get("tags", [])
+        if "remove-cell" in tags:
+            continue
         if cell["cell_type"] == "markdown":
             for heading, text in prose.passages(*prose.to_html(render.source_of(cell), taken=taken)):
                 if heading and heading.level <= 3:
                     found.append([heading.anchor, heading.text, text])
                 else:
                     found[-1][2] += f" {heading.text if heading else ''} {text}"
-        else:
+        elif "remove-output" not in tags:
             found[-1][2] += " " + outputs.words(cell.get("outputs", []))
     found = [[anchor, heading, " ".join(text.split())] for anchor, heading, text in found]
     return [part for part in found if part[1] or part[2]]
@@ -61,7 +64,10 @@ def key_figure(notebook: Mapping[str, Any]) -> tuple[str, Any, str, bool] | None
     """
     found = []
     for cell in notebook["cells"]:
-        key = "key-figure" in cell.get("metadata", {}).get("tags", [])
+        tags = cell.get("metadata", {}).get("tags", [])
+        key = "key-figure" in tags
+        if {"remove-cell", "remove-output"} & set(tags):
+            continue
         for output in cell.get("outputs", []):
             data, metadata = output.get("data") or {}, output.get("metadata") or {}
             if outputs.PLOTLY in data:

@@ -1,16 +1,22 @@
 """Turn an executed notebook and the present prose into its page, and note what it was made from."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import nbformat
 
-from helpers.reporting.page import card, extras
+from helpers.reporting.page import card, extras, site
 from helpers.reporting.page import render as renderer
 from helpers.reporting.run import freshness
 from helpers.reporting.run.plan import Job, Places, note, noted
 from helpers.runtime.files import write_atomically
 
 
-def render(job: Job, where: Places) -> None:
-    """Render a job's page from its executed notebook and the present prose, and note what it was made from."""
+def render(job: Job, where: Places, say: Callable[[str], None] = lambda words: None) -> None:
+    """Render a job's page from its executed notebook and the present prose, and note what it was made from.
+
+    say: is told what the page can show in part only, or as text.
+    """
     executed = nbformat.read(where.executed / f"{job.slug}.ipynb", as_version=4)
     notebook = merge(job.notebook, executed)
     page = renderer.render_page(
@@ -19,6 +25,7 @@ def render(job: Job, where: Places) -> None:
         previous=job.previous,
         next=job.next,
         commit={key: executed.metadata["digits"][key] for key in ("commit", "dirty")},
+        say=say,
     )
     page = extras.add(page, notebook, job.slug)
     extras.write(where.pages, notebook, job.slug)
@@ -26,6 +33,21 @@ def render(job: Job, where: Places) -> None:
     card.write(where.cards, job.slug, notebook)
     made = {"page": job.page, "html": freshness.digest(page), "reading_minutes": renderer.reading_minutes(executed)}
     note(job.slug, where, noted(job.slug, where) | made)
+
+
+def of_file(path: Path, *, say: Callable[[str], None] = lambda words: None) -> Path:
+    """Write the page of an executed notebook beside it, with the assets, and return it.
+
+    Raises ValueError when the file is no notebook.
+    """
+    try:
+        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+    except (nbformat.reader.NotJSONError, nbformat.validator.NotebookValidationError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: got no notebook; an executed .ipynb is allowed") from error
+    site.write_assets(path.parent / "assets")
+    page = path.with_suffix(".html")
+    write_atomically(page, renderer.render_page(notebook, slug=path.stem, folder=path.parent, say=say))
+    return page
 
 
 def merge(source: nbformat.NotebookNode, executed: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -46,5 +68,7 @@ def merge(source: nbformat.NotebookNode, executed: nbformat.NotebookNode) -> nbf
         if "parameters" in cell.metadata.get("tags", []):
             cells += injected
     merged.cells = cells
-    merged.metadata["digits"] = executed.metadata["digits"]
+    for name in ("digits", "widgets"):  # where it ran; how its progress bars ended
+        if name in executed.metadata:
+            merged.metadata[name] = executed.metadata[name]
     return merged

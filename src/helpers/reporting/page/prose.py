@@ -1,65 +1,33 @@
-"""Markdown to safe HTML: headings with anchors, links between notebooks, nothing that can run."""
+"""Markdown to safe HTML: anchored headings, formulas, pictures, links between notebooks, nothing that can run."""
 
 import html
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import ClassVar
 
 import mistune
-import nh3
 from markupsafe import Markup
+from nbconvert.filters.markdown_mistune import MarkdownWithMath, MathInlineParser
 from pygments import highlight as pygments_highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexers import PythonLexer
+from pygments.lexers import PythonLexer, get_lexer_by_name
+from pygments.util import ClassNotFound
 
-# Bare inline tags an author may type in Markdown; anything else typed as HTML is shown as text.
-_BARE_TAG = re.compile(r"</?(?:sub|sup|br|kbd|b|i|em|strong|small|cite|q|var)\s*/?>", re.IGNORECASE)
+from helpers.reporting.page import clean as cleaner
+from helpers.reporting.page.maths import to_mathml
+from helpers.reporting.page.pictures import Around, in_prose
+
 _WITH_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.IGNORECASE)
-
-_BLOCK_TAGS = {
-    "p",
-    "br",
-    "hr",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "ul",
-    "ol",
-    "li",
-    "blockquote",
-    "pre",
-    "div",
-    "dl",
-    "dt",
-    "dd",
-}
-_INLINE_TAGS = {"a", "b", "cite", "code", "del", "em", "i", "kbd", "q", "small", "span", "strong", "sub", "sup", "var"}
-_TABLE_TAGS = {"table", "caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "th", "td"}
-_ATTRIBUTES = {
-    "a": {"href", "title"},
-    "ol": {"start"},
-    "th": {"colspan", "rowspan", "scope"},
-    "td": {"colspan", "rowspan"},
-    "col": {"span"},
-    **{f"h{level}": {"id"} for level in range(2, 7)},
-}
-# Classes that report.css knows. An output may use these and no others, so it cannot dress up as page furniture.
-_TABLE_CLASSES = {"data", "dataframe", "id", "num", "text", "best", "muted", "total"}
-_CLASSES = dict.fromkeys(("table", "caption", "tr", "th", "td", "span", "div"), _TABLE_CLASSES)
-_DROP_WITH_CONTENT = {"script", "style", "iframe", "object", "embed", "template", "noscript", "svg", "math", "title"}
-_SCHEMES = {"http", "https", "mailto"}
-
-_NUMERIC_CELL = re.compile(
-    r"<td>(\s*[-+−±]?(?:[0-9][0-9.,\u2009 ]*(?:e[-+]?[0-9]+)?\s?%?|nan|inf)\s*)</td>", re.IGNORECASE
-)
+_TAG = re.compile(r"</?([a-z][a-z0-9]*)", re.IGNORECASE)
+_PLUGINS = ("strikethrough", "table", "url", "task_lists", "def_list", "footnotes")
 
 _LISTING = re.compile(r'<pre class="listing".*?</pre>', re.DOTALL)
-_BLOCK_EDGE = re.compile(rf"</?(?:{'|'.join(sorted(_BLOCK_TAGS | _TABLE_TAGS))})\b[^>]*>")
-
-_MINUS = re.compile(r"(?<![\w.,–-])-(?=[\d.])")  # a hyphen that stands for a minus, neither in a range nor in 2e-7
+_BLOCK_EDGE = re.compile(rf"</?(?:{'|'.join(sorted(cleaner.BLOCK_TAGS | cleaner.TABLE_TAGS))})\b[^>]*>")
+# What is put in after cleaning stands as a number between two characters that no text may hold.
+_HELD = re.compile("\ue000(\\d+)\ue001")
 
 
 @dataclass(frozen=True)
@@ -75,6 +43,14 @@ def anchor(text: str) -> str:
     """Return the anchor of a heading: lower case, words joined by hyphens ("The test" -> "the-test")."""
     plain = unicodedata.normalize("NFKC", html.unescape(re.sub(r"<[^>]*>", "", text))).lower()
     return re.sub(r"[^\w]+", "-", plain).strip("-_") or "section"
+
+
+def page_address(url: str) -> str:
+    """Return where a link of a notebook leads on a page: 02_x.ipynb#The-data to 02_x.html#the-data."""
+    path, mark, fragment = url.partition("#")
+    if not _WITH_SCHEME.match(url) and path.endswith(".ipynb"):
+        return f"{path[:-6]}.html{mark}{anchor(fragment) if fragment else ''}"
+    return url if path else mark + anchor(fragment)
 
 
 def strip_tags(fragment: str) -> str:
@@ -95,101 +71,146 @@ def passages(fragment: str, headings: list["Heading"]) -> list[tuple["Heading | 
     return list(zip([None, *headings], map(words, texts), strict=True))
 
 
-def clean(fragment: str, *, headings: bool = False) -> str:
-    """Return HTML that can show but not run: allowed tags, attributes, classes and link schemes only.
+def clean(fragment: str, around: Around | None = None, ids: set[str] | frozenset = frozenset()) -> str:
+    """Return HTML of a notebook as a page can show it (see `clean.clean`)."""
+    return cleaner.clean(fragment, ids=ids, picture=in_prose(around or Around()), address=page_address)
 
-    Tables get a scrolling box of their own and cells that hold a number are marked `num` (right-aligned, tabular
-    figures), with a true minus. Anchors (`id`) survive on
-    headings when `headings`, which only our own Markdown may ask for.
-    """
-    attributes = _ATTRIBUTES if headings else {k: v - {"id"} for k, v in _ATTRIBUTES.items()}
-    safe = nh3.clean(
-        fragment,
-        tags=_BLOCK_TAGS | _INLINE_TAGS | _TABLE_TAGS,
-        attributes=attributes,
-        allowed_classes=_CLASSES,
-        clean_content_tags=_DROP_WITH_CONTENT,
-        url_schemes=_SCHEMES,
-    )
-    safe = _NUMERIC_CELL.sub(r'<td class="num">\1</td>', safe)
-    safe = re.sub(r'(?<=<td class="num">)[^<]*', lambda cell: _MINUS.sub("−", cell[0]), safe)
-    safe = safe.replace('<th scope="col"></th>', "<td></td>")  # a corner that heads nothing
-    # nh3 closes what it opens, so plain replacement keeps the tree well formed.
-    safe = re.sub(r"<table\b", '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table', safe)
-    return safe.replace("</table>", "</table></div>")
+
+class _Inline(MathInlineParser):
+    """As in pandoc, a dollar opens a formula only before a letter, and closes one only after: $5 and $6 are prices."""
+
+    SPECIFICATION: ClassVar = {
+        **MathInlineParser.SPECIFICATION,
+        "inline_math_tex": r"(?<![$\\])\$(?=[^\s$])(?P<math_inline_tex>(?:[^$\\]|\\[\s\S])+?)(?<!\s)\$(?![\d$])",
+    }
 
 
 class _Renderer(mistune.HTMLRenderer):
-    """Render Markdown with anchored headings; typed HTML beyond a few bare tags becomes visible text."""
+    """Render Markdown; formulas, listings and marks beside headings are held back until the rest has been cleaned."""
 
-    def __init__(self, taken: set[str] | None) -> None:
-        super().__init__(escape=True)
+    def __init__(self, taken: set[str] | None, around: Around) -> None:
+        super().__init__(escape=False)
         self.headings: list[Heading] = []
-        self.code: list[tuple[str, str | None]] = []
+        self.ids: set[str] = set()
+        self.held: list[str] = []
+        self._around = around
         self._taken = taken  # None: headings get no anchor (prose that is itself an output)
+
+    def hold(self, safe: str) -> str:
+        self.held.append(safe)
+        return f"\ue000{len(self.held) - 1}\ue001"
+
+    def release(self, text: str) -> str:
+        return _HELD.sub(lambda found: self.held[int(found[1])] if int(found[1]) < len(self.held) else "", text)
+
+    def _free(self, base: str) -> str:
+        name, suffix, taken = base, 2, self.ids if self._taken is None else self._taken
+        while name in taken:
+            name, suffix = f"{base}-{suffix}", suffix + 1
+        taken.add(name)
+        self.ids.add(name)
+        return name
 
     def heading(self, text: str, level: int, **attributes) -> str:
         level = max(level, 2)  # the page has one h1, its title
         if self._taken is None:
             return f"<h{level}>{text}</h{level}>\n"
-        name = base = anchor(text)
-        suffix = 2
-        while name in self._taken:
-            name, suffix = f"{base}-{suffix}", suffix + 1
-        self._taken.add(name)
-        self.headings.append(Heading(level, name, strip_tags(text)))
-        return f'<h{level} id="{name}">{text}</h{level}>\n'
+        shown = self.release(text)
+        name = self._free(anchor(shown))
+        self.headings.append(Heading(level, name, strip_tags(shown)))
+        mark = f'<a class="anchor" href="#{name}" aria-label="Link to this section">#</a>'
+        return f'<h{level} id="{name}">{text}{self.hold(mark)}</h{level}>\n'
 
     def inline_html(self, text: str) -> str:
-        return text if _BARE_TAG.fullmatch(text) else html.escape(text)
+        """Keep what cleaning knows, as markup or as what must go; any other tag was meant as text, as in list<int>."""
+        name = _TAG.match(text)
+        known = not name or name[1].lower() in cleaner.TAGS | cleaner.DROPPED
+        return text if known else html.escape(text)
 
     def block_html(self, text: str) -> str:
-        return f"<p>{html.escape(text)}</p>\n"
-
-    def link(self, text: str, url: str, title: str | None = None) -> str:
-        if url.startswith("#"):
-            # JupyterLab writes #The-held-out-test, the page #the-held-out-test: both reach the heading.
-            url = "#" + anchor(url[1:])
-        elif not _WITH_SCHEME.match(url):
-            path, _, heading = url.partition("#")
-            if path.endswith(".ipynb"):
-                url = path.removesuffix(".ipynb") + ".html" + (f"#{anchor(heading)}" if heading else "")
-        elif url.partition(":")[0].lower() not in _SCHEMES:
-            return text
-        return super().link(text, url, title)
-
-    def image(self, text: str, url: str, title: str | None = None) -> str:
-        return html.escape(text)  # figures come from cells; a page loads nothing else
+        return _TAG.sub(lambda found: self.inline_html(found[0]), text) + "\n"
 
     def block_code(self, code: str, info: str | None = None) -> str:
-        self.code.append((code, info))
-        return f"<pre><code>{html.escape(code)}</code></pre>\n"
+        return self.hold(listing(code, (info or "").split(maxsplit=1)[0] if (info or "").strip() else "")) + "\n"
+
+    def inline_math(self, tex: str) -> str:
+        return self._formula(tex, f"${tex}$", display=False)
+
+    def block_math(self, tex: str) -> str:
+        return self._formula(tex, f"$${tex}$$", display=True)
+
+    def latex_environment(self, name: str, body: str) -> str:
+        tex = f"\\begin{{{name}}}{body}\\end{{{name}}}"
+        return self._formula(tex, tex, display=True)
+
+    def _formula(self, tex: str, source: str, *, display: bool) -> str:
+        made = to_mathml(tex, display=display)
+        if made is None:
+            self._around.say(f"a formula that cannot be set is shown as its source: {' '.join(tex.split())[:60]}")
+            return self.hold(f"<code>{html.escape(source)}</code>")
+        return self.hold(made)
+
+    def task_list_item(self, text: str, checked: bool = False) -> str:
+        box = "☑ " if checked else "☐ "
+        text = text.replace("<p>", "<p>" + box, 1) if text.startswith("<p>") else box + text
+        return f'<li class="task">{text}</li>\n'
+
+    # A page has one cell after the other, each with footnotes from 1: their anchors are told apart.
+    def footnotes(self, text: str) -> str:
+        return f'<section class="footnotes"><ol>\n{text}</ol></section>\n'
+
+    def footnote_ref(self, key: str, index: int) -> str:
+        there, here = self._footnote(index)
+        again = "" if here in self.ids else f' id="{self._free(here)}"'
+        return f'<sup class="footnote-ref"{again}><a href="#{there}">{index}</a></sup>'
+
+    def footnote_item(self, text: str, key: str, index: int) -> str:
+        there, here = self._footnote(index)
+        back = self.hold(f'<a href="#{here}" aria-label="Back to the text">↩</a>')
+        text = text.rstrip()
+        text = f"{text[:-4]} {back}</p>" if text.endswith("</p>") else f"{text} {back}"
+        return f'<li id="{self._free(there)}">{text}</li>\n'
+
+    def _footnote(self, index: int) -> tuple[str, str]:
+        if not hasattr(self, "_cell"):
+            others = self._taken if self._taken is not None else set()
+            self._cell = sum(bool(re.fullmatch(r"note-\d+-1", name)) for name in others) + 1
+        return f"note-{self._cell}-{index}", f"note-{self._cell}-{index}-from"
 
 
-def to_html(text: str, *, taken: set[str] | None = None) -> tuple[Markup, list[Heading]]:
+def to_html(text: str, *, taken: set[str] | None = None, around: Around | None = None) -> tuple[Markup, list[Heading]]:
     """Render Markdown.
 
     `taken` is the set of anchors in use on the page; it grows by those given out here. Without it headings get no
-    anchor. Returns the HTML and the headings found.
+    anchor. around: see `pictures.Around`. Returns the HTML and the headings found.
     """
-    renderer = _Renderer(taken)
-    rendered = mistune.create_markdown(renderer=renderer, plugins=["table", "strikethrough"])(text)
-    safe = clean(rendered, headings=True)
-    # Two things are added after cleaning: the colours of Python, and a link to the heading itself.
-    blocks = iter(renderer.code)
-    safe = re.sub(r"<pre><code>.*?</code></pre>", lambda found: _listing(*next(blocks)) or found[0], safe, flags=re.S)
-    for heading in renderer.headings:
-        mark = f'<a class="anchor" href="#{heading.anchor}" aria-label="Link to this section">#</a>'
-        opening = f'<h{heading.level} id="{heading.anchor}">'
-        start = safe.find(opening)
-        if start >= 0:
-            end = safe.index(f"</h{heading.level}>", start)
-            safe = safe[:end] + mark + safe[end:]
-    return Markup(safe), renderer.headings
+    around = around or Around()
+    renderer = _Renderer(taken, around)
+    markdown = MarkdownWithMath(renderer, inline=_Inline(), plugins=map(mistune.plugins.import_plugin, _PLUGINS))
+    own: Callable
+    for name in ("task_list_item", "footnotes", "footnote_ref", "footnote_item"):  # plugins have registered theirs
+        own = getattr(_Renderer, name)
+        renderer.register(name, own)
+    safe = clean(markdown.render(re.sub("[\ue000\ue001]", "", text)), around, renderer.ids)
+    return Markup(renderer.release(safe)), renderer.headings
 
 
-def _listing(code: str, info: str | None) -> str:
-    return f'<pre class="listing" tabindex="0"><code>{python_html(code)}</code></pre>' if info == "python" else ""
+def without_pictures(fragment: str) -> str:
+    """Return HTML of `to_html` with a word in place of each embedded picture, for a page that would be too large."""
+    word = r"\1 <small>(a picture too large for this page)</small>"
+    return re.sub(r'<img src="[^"]*" alt="([^"]*)"[^>]*>', word, fragment)
+
+
+def listing(code: str, language: str) -> str:
+    """Return a listing in Markdown, coloured where its language is known."""
+    try:
+        lexer = get_lexer_by_name(language, stripnl=False) if language else None
+    except ClassNotFound:
+        lexer = None
+    if lexer is None:
+        return f"<pre><code>{html.escape(code)}</code></pre>"
+    coloured = pygments_highlight(code.rstrip(), lexer, _formatter()).rstrip("\n")
+    return f'<pre class="listing" tabindex="0"><code>{coloured}</code></pre>'
 
 
 @cache

@@ -1,40 +1,188 @@
-"""An executed notebook in, one offline page out.
+"""An executed notebook in, one offline page out: nbconvert makes the cells, our template on top of its base the page.
 
-The page is made with our own Jinja template and the libraries that nbconvert itself stands on (mistune, Pygments),
-because importing its exporters takes longer than rendering a report; `exporter` offers the same page to nbconvert.
+    jupyter nbconvert --to helpers.reporting.page.render.ReportExporter executed.ipynb
+
+makes the same page of a notebook that was executed by hand, as does `python -m helpers.reporting page executed.ipynb`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import copy
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+import nbformat
 from markupsafe import Markup
+from nbconvert.exporters.templateexporter import TemplateExporter
+from traitlets import default
+from traitlets.config import Config
 
 from helpers.reporting.page import outputs, prose, site
+from helpers.reporting.page.pictures import Around
+from helpers.runtime import paths
 
 WORDS_A_MINUTE = 220
 SECONDS_A_FIGURE = 12
+BUDGET = 1_400_000  # bytes; with what `extras` adds a page has at most 1.5 MB, without the shared assets
 # Ids that the page itself uses; a heading of the same name gets a number.
 RESERVED = {"content", "contents", "about", "top"}
+_STATES = "application/vnd.jupyter.widget-state+json"
 
 
-@dataclass(frozen=True)
-class Block:
-    """One cell as the template shows it; `prose`, `code` and `shown` are safe HTML or empty.
+class ReportExporter(TemplateExporter):
+    """Export an executed notebook as one of our pages, with the shared assets in a folder beside it.
 
-    Code stands in plain sight, because it is the method. As in Jupyter Book, a cell tagged `hide-input` is folded, and
-    of one tagged `remove-input` only the outputs are shown.
+    What can only be shown in part is told in words: to `resources["say"]` where there is one, else to the log.
     """
 
-    kind: str  # "prose" or "code"
-    prose: str = ""
-    code: str = ""
-    label: str = "Code"
-    lines: int = 0
-    seconds: float | None = None
-    number: int | None = None
-    shown: str = ""
-    folded: bool = False
+    export_from_notebook = "Report of this series"
+    output_mimetype = "text/html"
+
+    def _file_extension_default(self):
+        return ".html"
+
+    def _template_name_default(self):
+        return site.TEMPLATES.name
+
+    def _template_file_default(self):
+        return "cells.html.j2"
+
+    @default("extra_template_basedirs")
+    def _basedirs(self):
+        return [str(site.TEMPLATES.parent)]
+
+    @property
+    def default_config(self):
+        tags = {
+            "remove_cell_tags": {"remove-cell"},
+            "remove_input_tags": {"remove-input"},
+            "remove_all_outputs_tags": {"remove-output"},
+        }
+        config = Config({"TagRemovePreprocessor": {"enabled": True, **tags}})
+        config.CoalesceStreamsPreprocessor.enabled = True  # prints that follow each other are one
+        merged = super().default_config.copy()
+        merged.merge(config)
+        return merged
+
+    def _create_environment(self):
+        made = super()._create_environment()
+        made.autoescape = True
+        made.trim_blocks = made.lstrip_blocks = True
+        for name in ("python", "prose", "shown", "raw", "label", "seconds"):
+            made.filters[name] = getattr(self, f"_{name}")
+        made.filters["duration"] = site.environment().filters["duration"]
+        return made
+
+    def from_notebook_node(self, nb, resources=None, **kw):
+        """Return the page and nbconvert's resources, with the assets as files to write beside it."""
+        resources = dict(resources or {})
+        about = resources.get("metadata", {})
+        slug, say = about.get("name", "notebook"), resources.pop("say", None) or self.log.warning
+        self._folders = [Path(about["path"]).resolve()] if about.get("path") else []
+        self._states = (nb.metadata.get("widgets") or {}).get(_STATES, {}).get("state", {})
+        title, cells = title_and_rest(nb)
+        numbered = nbformat.from_dict({**nb, "cells": cells})
+        timed = _number(numbered.cells)
+        self._cut: set[tuple[str, int]] = set()
+        while True:
+            self._taken, self._headings, self._sizes, self._said = set(RESERVED), [], {}, []
+            article, made = super().from_notebook_node(numbered, copy.copy(resources), **kw)
+            page = self._framed(article, nb, slug=slug, title=title, timed=timed, series=resources.get("series", {}))
+            over = len(page.encode()) - BUDGET
+            if over <= 0 or not self._sizes:
+                break
+            for piece, size in sorted(self._sizes.items(), key=lambda each: -each[1]):
+                if over > 0:
+                    self._cut.add(piece)
+                    over -= size
+        if self._cut:
+            self._said.append(f"{len(self._cut)} outputs are shortened or left out: a page has at most 1.5 MB")
+        for words in dict.fromkeys(self._said):
+            say(f"{slug}, {words}")
+        with tempfile.TemporaryDirectory() as folder:
+            site.write_assets(Path(folder))
+            assets = {f"assets/{path.name}": path.read_bytes() for path in Path(folder).iterdir()}
+        # Keys in "outputs" are files that nbconvert writes beside the page.
+        made.setdefault("outputs", {}).update(assets)
+        return page, made
+
+    def _framed(self, article: str, nb, *, slug: str, title: str, timed: list, series: Mapping[str, Any]) -> str:
+        about = dict(series.get("commit") or {}) | dict(nb.metadata.get("digits") or {})
+        return (
+            site.environment()
+            .get_template("page.html.j2")
+            .render(
+                slug=slug,
+                title=title or slug,
+                article=Markup(article),
+                headings=[heading for heading in self._headings if heading.level <= 3],
+                about=about,
+                timed=timed,
+                minutes=reading_minutes(nb),
+                previous=series.get("previous"),
+                next=series.get("next"),
+                draws='<figure class="plot"' in article,
+                smoke=about.get("profile") == "smoke",
+            )
+        )
+
+    # Filters of cells.html.j2, each with a cell; what is made of it is safe HTML.
+
+    def _around(self, cell: Mapping[str, Any]) -> Around:
+        place = cell["metadata"]["place"]
+        return Around(
+            folders=(*self._folders, paths.ROOT / "notebooks"),
+            attachments=cell.get("attachments") or {},
+            widgets=self._states,
+            say=lambda words: self._said.append(f"{place}: {words}"),
+        )
+
+    def _measured(self, cell: Mapping[str, Any], number: int, made: str) -> str:
+        piece = (cell["metadata"]["place"], number)
+        if piece not in self._cut and len(made) > 2000:
+            self._sizes[piece] = len(made.encode())
+        return made
+
+    def _prose(self, cell: Mapping[str, Any]) -> Markup:
+        around = self._around(cell)
+        text, headings = prose.to_html(source_of(cell), taken=self._taken, around=around)
+        self._headings += headings
+        if (cell["metadata"]["place"], -1) in self._cut:
+            return Markup(prose.without_pictures(text))
+        return self._measured(cell, -1, text)
+
+    def _shown(self, cell: Mapping[str, Any]) -> Markup:
+        place = cell["metadata"]["place"]
+        cut = {number for where, number in self._cut if where == place}
+        parts = outputs.to_html(cell["outputs"], self._around(cell), cut=cut)
+        for number, part in enumerate(parts):
+            self._measured(cell, number, part)
+        return Markup("\n").join(part for part in parts if part)
+
+    def _raw(self, cell: Mapping[str, Any]) -> Markup:
+        """Return a raw cell: as the kind it says it is, where a page can show that, else as the text that it is."""
+        metadata, source = cell["metadata"], source_of(cell)
+        kind = str(metadata.get("raw_mimetype") or metadata.get("format") or "").lower()
+        if kind == "text/html":
+            return Markup(prose.clean(source, self._around(cell)))
+        if kind in ("text/markdown", "text/x-markdown"):
+            return prose.to_html(source, around=self._around(cell))[0]
+        return Markup(f'<pre class="raw">{Markup.escape(source)}</pre>') if kind in ("", "text/plain") else Markup()
+
+    @staticmethod
+    def _python(cell: Mapping[str, Any]) -> Markup:
+        return prose.python_html(source_of(cell))
+
+    @staticmethod
+    def _label(cell: Mapping[str, Any]) -> str:
+        tags = cell["metadata"].get("tags", [])
+        if "injected-parameters" in tags:
+            return "Parameters of this run"
+        return "Parameters" if "parameters" in tags else "Code"
+
+    @staticmethod
+    def _seconds(cell: Mapping[str, Any]) -> float | None:
+        return _seconds(cell)
 
 
 def title_of(notebook: Mapping[str, Any]) -> str:
@@ -63,39 +211,22 @@ def render_page(
     previous: tuple[str, str] | None = None,
     next: tuple[str, str] | None = None,
     commit: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+    say: Callable[[str], None] = lambda words: None,
 ) -> str:
     """Return the HTML page of an executed notebook.
 
     `previous` and `next` are (slug, title) of the neighbours; `commit` is {"commit": str, "dirty": bool} of the
-    sources it is rendered from, used where `notebook.metadata["digits"]` does not say. The page refers to
-    `assets/` beside it (see `site.write_assets`) and to nothing else.
+    sources it is rendered from, used where `notebook.metadata["digits"]` does not say. folder: where its pictures lie,
+    besides notebooks/. say: is told what can be shown in part only, or as text. The page refers to `assets/` beside it
+    (see `site.write_assets`) and to nothing else, but for links.
     """
-    title, cells = title_and_rest(notebook)
-    taken, headings, blocks = set(RESERVED), [], []
-    for cell in cells:
-        block, found = _block(cell, taken)
-        headings += found
-        if block is not None:
-            blocks.append(block)
-    about = dict(commit or {}) | dict(notebook["metadata"].get("digits") or {})
-    timed = [block for block in blocks if block.kind == "code" and block.seconds is not None]
-    return (
-        site.environment()
-        .get_template("page.html.j2")
-        .render(
-            slug=slug,
-            title=title or slug,
-            blocks=blocks,
-            headings=[heading for heading in headings if heading.level <= 3],
-            about=about,
-            timed=timed,
-            minutes=reading_minutes(notebook),
-            previous=previous,
-            next=next,
-            draws=any('<figure class="plot"' in block.shown for block in blocks),
-            smoke=about.get("profile") == "smoke",
-        )
-    )
+    resources = {
+        "metadata": {"name": slug, "path": str(folder or "")},
+        "series": {"previous": previous, "next": next, "commit": commit},
+        "say": say,
+    }
+    return ReportExporter().from_notebook_node(nbformat.from_dict(notebook), resources)[0]
 
 
 def render_failure(
@@ -130,34 +261,6 @@ def render_failure(
     )
 
 
-def _block(cell: Mapping[str, Any], taken: set[str]) -> tuple[Block | None, list[prose.Heading]]:
-    source = source_of(cell)
-    if cell["cell_type"] == "markdown":
-        if not source.strip():
-            return None, []
-        text, headings = prose.to_html(source, taken=taken)
-        return Block("prose", prose=text), headings
-    if cell["cell_type"] != "code" or not source.strip():
-        return None, []
-    tags = set(cell.get("metadata", {}).get("tags", []))
-    label = "Code"
-    if "injected-parameters" in tags:
-        label = "Parameters of this run"
-    elif "parameters" in tags:
-        label = "Parameters"
-    block = Block(
-        "code",
-        code="" if "remove-input" in tags else prose.python_html(source),
-        label=label,
-        lines=source.strip().count("\n") + 1,
-        seconds=_seconds(cell),
-        number=cell.get("execution_count"),
-        shown=outputs.to_html(cell.get("outputs", [])),
-        folded="hide-input" in tags,
-    )
-    return block, []
-
-
 def title_and_rest(notebook: Mapping[str, Any]) -> tuple[str, list[Mapping[str, Any]]]:
     """Split the first Markdown cell that begins with a `# ` heading into title and rest."""
     cells = list(notebook["cells"])
@@ -189,3 +292,16 @@ def source_of(cell: Mapping[str, Any]) -> str:
 def _seconds(cell: Mapping[str, Any]) -> float | None:
     seconds = (cell.get("metadata", {}).get("papermill") or {}).get("duration")
     return float(seconds) if isinstance(seconds, int | float) else None
+
+
+def _number(cells: list) -> list[dict]:
+    """Note in each cell where it stands, in words; return number, lines and seconds of timed code cells."""
+    timed, count = [], 0
+    for cell in cells:
+        code = cell.cell_type == "code"
+        count += code
+        cell.metadata["place"] = f"cell {count}" if code else f"text after cell {count} ({cell.get('id', '')})"
+        if code and cell.source.strip() and _seconds(cell) is not None:
+            lines = cell.source.strip().count("\n") + 1
+            timed.append({"number": cell.get("execution_count"), "lines": lines, "seconds": _seconds(cell)})
+    return timed

@@ -15,9 +15,9 @@ import threading
 from pathlib import Path
 
 import nbformat
+import papermill.execute
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
-from papermill.execute import execute_notebook
 from traitlets.config import Config
 
 OUTPUT_LIMIT = 4_000_000  # characters of text one notebook may print; a page is at most 1.5 MB
@@ -76,14 +76,34 @@ def incomplete_cells(notebook: nbformat.NotebookNode) -> list[int]:
     """Return the numbers (from 1) of code cells that did not run to their end.
 
     papermill's own status can say `completed` after a killed kernel or `sys.exit(0)`, so only an execution
-    count and the absence of an error output are trusted.
+    count and the absence of an error output are trusted. A cell tagged `skip-execution` was not to run, one tagged
+    `raises-exception` is to end in an error.
     """
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    return [
-        number
-        for number, cell in enumerate(code, start=1)
-        if cell.source.strip() and (cell.execution_count is None or any(o.output_type == "error" for o in cell.outputs))
-    ]
+    unfinished = []
+    for number, cell in enumerate(code, start=1):
+        tags = cell.metadata.get("tags", [])
+        failed = "raises-exception" not in tags and any(o.output_type == "error" for o in cell.outputs)
+        if cell.source.strip() and "skip-execution" not in tags and (cell.execution_count is None or failed):
+            unfinished.append(number)
+    return unfinished
+
+
+_raise = papermill.execute.raise_for_execution_errors
+
+
+def raise_unless_meant(notebook: nbformat.NotebookNode, output_path: str) -> None:
+    """Raise for cells that failed, as papermill does, but not for those tagged `raises-exception`, which it ignores."""
+    meant = [c for c in notebook.cells if "raises-exception" in c.metadata.get("tags", []) and c.cell_type == "code"]
+    kept = [cell.outputs for cell in meant]
+    for cell in meant:
+        cell.outputs = []
+        cell.metadata.get("papermill", {}).pop("exception", None)
+    try:
+        _raise(notebook, output_path)
+    finally:
+        for cell, outputs in zip(meant, kept, strict=True):
+            cell.outputs = outputs
 
 
 def _end_with_parent() -> None:
@@ -108,8 +128,9 @@ def main() -> int:
     sockets = tempfile.mkdtemp(prefix="nb-") if os.name == "posix" else None
     config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/k"}} if sockets else {})
     papermill_engines.register("digits", Engine)
+    papermill.execute.raise_for_execution_errors = raise_unless_meant
     try:
-        executed = execute_notebook(
+        executed = papermill.execute.execute_notebook(
             notebook,
             job["output"],
             parameters=job["parameters"],
@@ -120,7 +141,8 @@ def main() -> int:
             execution_timeout=job["cell_timeout"],
             stdout_file=Lines("stdout"),
             stderr_file=Lines("stderr"),
-            coalesce_streams=True,
+            # Left off: it would move all that a cell prints before the first of what it displays.
+            coalesce_streams=False,
             config=config,
         )
     except PapermillExecutionError as error:
