@@ -194,7 +194,7 @@ def test_printed_text_is_folded_when_long_and_cut_when_very_long():
     said = []
     text = "\n".join(f"line-{i}." for i in range(100_000))
     long = outputs.stream_html(text, "stdout", pictures.Around(say=said.append))
-    assert said == ["printed text of 1,088,889 characters is cut in the middle"]
+    assert said == ["printed text of 1,188,889 characters is cut in the middle"]
     assert "100,000 lines" in long
     assert len(long) < 3000
     assert "line-0." in long
