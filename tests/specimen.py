@@ -6,7 +6,7 @@ import zlib
 from base64 import b64encode
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
 
 PWN = "window.__pwned=1"
 SCRIPT = f"</script><script>{PWN}</script>"
@@ -18,6 +18,25 @@ HOSTILE_HTML = f"""
 <form action="http://example.org/"><button formaction="javascript:{PWN}">go</button></form>
 <a href="javascript:{PWN}" onclick="{PWN}">link</a><details open ontoggle="{PWN}">x</details>
 <div style="background:url(http://example.org/x.png)" id="content" onmouseover="{PWN}">safe words stay</div>
+"""
+
+
+HOSTILE_TABLE = f"""<style>#T_x td {{ background: url(http://example.org/x.png); color: red }} #T_x_row0_col0 {{
+background-color: yellow; position: fixed; behavior: url(x) }} </style><script>{PWN}</script>
+<table id="T_x" onclick="{PWN}"><tr>
+<td id="T_x_row0_col0" style="background:url(javascript:{PWN})">safe cell</td></tr></table>"""
+HOSTILE_MARKDOWN = rf"""$\href{{javascript:{PWN}}}{{x}} \text{{<script>{PWN}</script>}}
+\style{{background:url(//example.org)}}{{y}}$
+
+<math><mtext><table><mglyph><style><img src=x onerror="{PWN}"></style></mglyph></table></mtext></math>
+<details ontoggle="{PWN}" open><summary onclick="{PWN}">s</summary></details>
+<svg xmlns="http://www.w3.org/2000/svg" onload="{PWN}">
+<foreignObject><iframe src="javascript:{PWN}"/></foreignObject></svg>
+![p](attachment:a.svg) ![q](attachment:b.png) ![r](/etc/hostname) ![s](../../../../../../etc/passwd)
+![t](data:text/html;base64,PHNjcmlwdD4=)
+<img src="data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' onload='{PWN}'/>">
+
+<div class="bar banner" style="position:fixed;background:url(http://example.org)">safe words too</div>
 """
 
 
@@ -109,6 +128,12 @@ def notebook(*, hostile: bool = True, profile: str = "standard") -> nbformat.Not
                 HOSTILE_HTML + f"\n\n[a](javascript:{PWN}) [b](data:text/html,x) ![c](http://example.org/c.png)"
             ),
             timed("html", new_output("display_data", data={"text/html": HOSTILE_HTML})),
+            timed("styled", new_output("display_data", data={"text/html": HOSTILE_TABLE})),
+            timed("latex", new_output("display_data", data={"text/latex": HOSTILE_MARKDOWN})),
+            new_raw_cell(HOSTILE_HTML, metadata={"raw_mimetype": "text/html"}),
+            new_markdown_cell(
+                HOSTILE_MARKDOWN, attachments={"a.svg": {"image/svg+xml": svg}, "b.png": {"image/png": IMAGE}}
+            ),
             timed("js", new_output("display_data", data={"application/javascript": PWN, "text/plain": "a script"})),
             timed("svg", new_output("display_data", data={"image/svg+xml": svg})),
             timed("png", new_output("display_data", data={"image/png": IMAGE})),

@@ -85,6 +85,44 @@ def test_nothing_hostile_survives(hostile):
     assert specimen.SCRIPT in " ".join(hostile.text), "a hostile string is shown as the text it is"
 
 
+def test_styles_and_formulas_keep_only_what_draws():
+    cleaned = outputs.bundle_html({"text/html": specimen.HOSTILE_TABLE, "text/plain": "a table"}, {})
+    assert re.findall(r'style="([^"]*)"', cleaned) == ["color: red; background-color: yellow".replace("; ", "; ")]
+    formula = prose.to_html(specimen.HOSTILE_MARKDOWN)[0]
+    assert set(re.findall(r"</?(m\w*)", formula)) <= {"math", "mrow", "mi", "mo", "mn", "mtext", "mstyle"}
+    assert "href=" not in formula.partition("</math>")[0]
+
+
+@pytest.mark.parametrize("outside", ["/etc/hostname", "../../../../../../../../../../etc/hostname", "link.png"])
+def test_no_picture_from_outside_the_project(tmp_path, outside):
+    secret, folder = tmp_path / "secret.png", tmp_path / "project"
+    folder.mkdir()
+    secret.write_bytes(specimen.png(2, 2))
+    (folder / "link.png").symlink_to(secret)
+    (folder / "mine.png").write_bytes(specimen.png(2, 2))
+    said = []
+    around = pictures.Around(folders=(folder,), say=said.append)
+    assert "<img" in prose.to_html("![mine](mine.png)", around=around)[0]
+    for url in (outside, "../secret.png", str(secret), secret.as_uri()):
+        assert "<img" not in prose.to_html(f"![alt]({url})", around=around)[0]
+    assert len(said) == 4
+
+
+def test_a_page_keeps_to_its_budget_and_says_what_it_cut():
+    big = nbformat.v4.new_output("execute_result", data={"text/plain": repr("y" * 60_000_000)})
+    many = [nbformat.v4.new_output("display_data", data={"text/plain": f"shown {i}"}) for i in range(3000)]
+    rows = [nbformat.v4.new_output("stream", name="stdout", text=f"{'z' * 300}{i}\n") for i in range(1200)]
+    cells = [specimen.timed("'y' * 60_000_000", big), specimen.timed("many()", *many)]
+    cells += [specimen.timed(f"rows({i})", *rows) for i in range(8)]
+    said = []
+    page = page_of(nbformat.v4.new_notebook(cells=cells), say=said.append)
+    assert len(page.encode()) <= 1_500_000
+    assert "60,000,002 characters" in page
+    assert "2,700 more outputs of this cell are left out" in page
+    assert "02_specimen, cell 2: 2,700 more outputs of this cell are left out" in said
+    assert any("shortened or left out" in words for words in said)
+
+
 def test_the_tree_is_well_formed(hostile):
     assert hostile.broken == []
     assert hostile.stack == []

@@ -89,7 +89,7 @@ class _Renderer(mistune.HTMLRenderer):
     """Render Markdown; formulas, listings and marks beside headings are held back until the rest has been cleaned."""
 
     def __init__(self, taken: set[str] | None, around: Around) -> None:
-        super().__init__(escape=False)
+        super().__init__(escape=False, allow_harmful_protocols=True)  # cleaning judges addresses
         self.headings: list[Heading] = []
         self.ids: set[str] = set()
         self.held: list[str] = []
