@@ -46,7 +46,7 @@ def test_prints_and_displays_keep_their_order(seen):
 
 def test_formulas_are_set(seen):
     page = seen.page
-    assert page.locator("math").count() == 7
+    assert page.locator("math").count() == 6
     assert page.locator("math[display=block] mtable mtr").count() >= 7
     assert page.evaluate("[...document.querySelectorAll('math')].every(m => m.getBoundingClientRect().width > 4)")
     assert page.locator("math msubsup").first.text_content() == "xi2"
@@ -107,7 +107,7 @@ def test_printed_text(seen):
     folded = page.locator("details.stream", has_text="row 0")
     assert not folded.locator("pre").is_visible()
     assert all(f"row {i}\n" in folded.locator("pre").text_content() + "\n" for i in range(300))
-    assert page.locator(".ansi-red-fg").text_content() == "red"
+    assert page.locator(".stream .ansi-red-fg").text_content() == "red"
     assert "beware" in text(seen)
 
 
@@ -144,7 +144,8 @@ def test_charts_are_drawn(seen):
     dots = page.locator('figure[aria-label*="A curve of dots"]')
     assert dots.locator(".scatterlayer path.point").count() == 5000
     assert dots.evaluate("each => each.querySelector('.main-svg').getBoundingClientRect().width") <= 501
-    assert page.locator("figure[data-own-colours]").count() == 1
+    own = page.locator('figure[aria-label*="Dark by choice"] .main-svg').first
+    assert own.evaluate("each => getComputedStyle(each).backgroundColor") == "rgb(17, 17, 17)", "its own template"
 
 
 def test_tags_of_cells(seen):

@@ -71,16 +71,16 @@ def in_prose(around: Around) -> Callable[[str, str, str], str]:
     """
 
     def shown(url: str, alt: str, size: str) -> str:
-        words = html.escape(alt or "Picture without a description")
+        name = urlsplit(url).path.rpartition("/")[2] if len(url) < 200 and not url.startswith("data:") else ""
+        words = html.escape(alt or name or "Picture without a description")
         if url.lower().startswith(("http://", "https://", "//")):
             link = f'<a href="{html.escape(url)}" rel="noopener noreferrer">{words}</a>'
             return f"{link} <small>(a picture elsewhere)</small>"
         raw = _raw(url, around)
         source = address(raw) if raw and len(raw) <= LARGEST else None
         if source is None:
-            name = url if len(url) < 80 and not url.startswith("data:") else "data"
             why = "is larger than 1 MB" if raw and len(raw) > LARGEST else "is not to be had"
-            around.say(f"a picture {why}: {name}")
+            around.say(f"a picture {why}: {name or 'data'}")
             return f"{words} <small>(a picture that {why})</small>"
         paper = ' style="background: #fff"' if source.startswith("data:" + SVG) else ""
         return f'<img src="{source}" alt="{words}"{size}{paper}>'

@@ -9,7 +9,6 @@ MIME = "application/vnd.plotly.v1+json"
 # Kinds that are drawn by WebGL, which needs scripts made from text, and their kin in SVG.
 _KIN = {"scattergl": "scatter", "scatterpolargl": "scatterpolar", "heatmapgl": "heatmap", "pointcloud": "scatter"}
 _SPATIAL = {"surface", "scatter3d", "mesh3d", "cone", "streamtube", "volume", "isosurface", "splom", "parcoords"}
-_PAPERS = {"", "white", "#fff", "#ffffff", "rgb(255,255,255)", "rgba(0,0,0,0)", "#e5ecf6"}  # also the default's
 
 
 def to_html(figure: Any, *, caption: str = "", say: Callable[[str], None] = lambda words: None) -> str:
@@ -41,9 +40,8 @@ def to_html(figure: Any, *, caption: str = "", say: Callable[[str], None] = lamb
         island["frames"] = [
             {**frame, "data": [_as_svg(trace) for trace in frame.get("data") or []]} for frame in figure["frames"]
         ]
-    own = " data-own-colours" if _has_own_colours(layout) else ""
     return (
-        f'<figure class="plot"{own} role="group" aria-label="{alt}">'
+        f'<figure class="plot" role="group" aria-label="{alt}">'
         f'<div class="canvas" style="min-height:{height}px{widest}"><p class="stand-in">{alt}</p></div>'
         f'<script type="application/json">{inert_json(island)}</script>'
         f"{caption}</figure>"
@@ -100,11 +98,3 @@ def _obstacle(kinds: set[str], traces: list, layout: Mapping[str, Any]) -> str:
     if kinds & {"scattergeo", "choropleth"}:
         return "a map"
     return ""
-
-
-def _has_own_colours(layout: Mapping[str, Any]) -> bool:
-    """Whether a figure brings a paper of its own, itself or by its template: then a page's theme leaves it alone."""
-    template = layout.get("template")
-    template = (template.get("layout") or {}) if isinstance(template, Mapping) else {}
-    papers = [(layout.get(name) or template.get(name) or "") for name in ("paper_bgcolor", "plot_bgcolor")]
-    return any(str(paper).replace(" ", "").lower() not in _PAPERS for paper in papers)
