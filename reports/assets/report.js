@@ -167,19 +167,23 @@
     if (!button || !cells.length) return;
     const show = (open) => {
       cells.forEach((cell) => { cell.open = open; });
+      label(open);
+    };
+    const label = (open) => {
       button.setAttribute("aria-pressed", String(open));
       button.textContent = open ? "Hide code" : "Show code";
     };
     button.hidden = false;
-    show(recall("code") === "shown");
+    label(true);
+    if (recall("code") === "hidden") show(false);
     button.addEventListener("click", () => {
       const open = button.getAttribute("aria-pressed") !== "true";
-      // What is being read stays where it is while code opens above it.
+      // What is being read stays where it is while code opens or folds above it.
       const anchor = all("article .cell").find((cell) => cell.getBoundingClientRect().bottom > 80);
       const before = anchor ? anchor.getBoundingClientRect().top : 0;
       show(open);
       if (anchor && window.scrollY > 0) window.scrollBy({ top: anchor.getBoundingClientRect().top - before, behavior: "instant" });
-      remember("code", open ? "shown" : null);
+      remember("code", open ? null : "hidden");
     });
   };
 

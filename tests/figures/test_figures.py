@@ -220,3 +220,14 @@ def test_the_source_shown_is_the_source_itself(shown):
     for bad in ((), (len,), (3,)):
         with pytest.raises(ValueError, match="things"):
             style.show_source(*bad)
+
+
+def test_a_column_that_holds_words_is_flush_left_as_a_whole(shown):
+    style.table(pd.DataFrame({"setting": [0.5, "none"], "images": [3, None]}))
+    ((bundle, _),) = shown
+    assert re.findall(r"<td([^>]*)>([^<]*)", bundle["text/html"]) == [
+        (' class="id"', "0.5"),
+        (' class="num"', "3"),
+        ("", "none"),
+        (' class="num"', "–"),
+    ]

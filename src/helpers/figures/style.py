@@ -265,7 +265,10 @@ def _is_numeric(value, spec: str) -> bool:
 
 def _cell(value, spec: str, numeric: bool) -> str:
     text = _text(value, spec)
-    return f"<td{_num(numeric) or _kind(text)}>{html.escape(text)}</td>"
+    among_words = (
+        ' class="id"' if not numeric and _NUMERIC_TEXT.match(text) else ""
+    )  # or the page takes it for a number
+    return f"<td{_num(numeric) or _kind(text) or among_words}>{html.escape(text)}</td>"
 
 
 def _text(value, spec: str) -> str:

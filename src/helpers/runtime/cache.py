@@ -1,9 +1,9 @@
-"""Answers of long computations kept in the run store, so that a page made again reads what was computed before.
+"""Answers of long computations cached in the run store, so that a page made again reads what was computed before.
 
 Networks have their own entries (see training). This is for whatever else is a function of its inputs and takes long:
 sweeps, readings of damaged images. The key is made of the inputs, of the source that computes (`sources.digest_of`)
 and of requirements.lock: when any of them changes, everything is computed anew. A measured time is not a function of
-its inputs and is never kept, but for the seconds that a kept computation took.
+its inputs and is never cached, but for the seconds that a cached computation took.
 """
 
 import time
@@ -19,7 +19,7 @@ from helpers.runtime import paths, progress, run_store, sources
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class Cached:
     """Named arrays, the wall seconds it took to compute them, and whether that was earlier."""
 
     arrays: dict[str, np.ndarray]
@@ -39,7 +39,7 @@ def arrays(
     inputs: Mapping,
     modules: Sequence[str] = (),
     store: Path | None = None,
-) -> Kept:
+) -> Cached:
     """Return what `compute` returns, from the store (`paths.RUNS`, or `store`) when it was computed before.
 
     compute: a function that takes nothing; returns named arrays, none of type object. It may stand in a notebook: then
@@ -49,13 +49,13 @@ def arrays(
     for it. Raises TypeError for inputs that are neither, ValueError for arrays of objects, files.DiskFull when the disk
     is full.
     """
-    return _kept(compute, inputs, _source(compute, modules), store)
+    return _cached(compute, inputs, _source(compute, modules), store)
 
 
 def frame(
     compute: Callable[[], pd.DataFrame], *, inputs: Mapping, modules: Sequence[str] = (), store: Path | None = None
 ) -> pd.DataFrame:
-    """Return the table that `compute` returns, kept as `arrays` keeps it.
+    """Return the table that `compute` returns, cached as `arrays` caches it.
 
     Its columns hold numbers, truth values or text without gaps, its index counts the rows.
     """
@@ -65,10 +65,10 @@ def frame(
         texts = table.select_dtypes(exclude=["number", "bool"]).columns
         return {name: table[name].to_numpy(str if name in texts else None) for name in table}
 
-    return pd.DataFrame(_kept(columns, inputs, _source(compute, modules), store).arrays)
+    return pd.DataFrame(_cached(columns, inputs, _source(compute, modules), store).arrays)
 
 
-def _kept(compute: Callable, inputs: Mapping, source: dict, store: Path | None) -> Kept:
+def _cached(compute: Callable, inputs: Mapping, source: dict, store: Path | None) -> Cached:
     plain = {name: of_array(value) if isinstance(value, np.ndarray) else value for name, value in inputs.items()}
     identity = {"kind": "kept", "inputs": plain, **source}
     entry = run_store.Entry(Path(store or paths.RUNS), run_store.digest(run_store.canonical(identity))[:32])
@@ -76,7 +76,7 @@ def _kept(compute: Callable, inputs: Mapping, source: dict, store: Path | None) 
         try:
             if (record := run_store.load_record(entry)) is not None:
                 data = run_store.read(entry.directory / "arrays.npz", record["arrays"])
-                return Kept(run_store.from_npz(data), record["seconds"], True)
+                return Cached(run_store.from_npz(data), record["seconds"], True)
         except run_store.Corrupt as problem:
             progress.say(f"run store: {entry.key[:8]} {problem}; computing it again")
             run_store.discard(entry)
@@ -87,7 +87,7 @@ def _kept(compute: Callable, inputs: Mapping, source: dict, store: Path | None) 
             raise ValueError(f"arrays of objects cannot be kept: {', '.join(objects)}")
         sha256 = run_store.write(entry.directory / "arrays.npz", run_store.to_npz(found))
         run_store.save_record(entry, {"identity": identity, "arrays": sha256, "seconds": seconds})
-        return Kept(found, seconds, False)
+        return Cached(found, seconds, False)
 
 
 def _source(compute: Callable, modules: Sequence[str]) -> dict:
