@@ -45,14 +45,32 @@
         head.setAttribute("aria-sort", own ? (rising ? "ascending" : "descending") : "none");
       }
     };
+    // On a phone each project's rows wait under its name until it is pressed.
+    const groups = [...table.querySelectorAll("tr.source")];
+    const fold = (group, folded) => {
+      group.parentElement.classList.toggle("folded", folded);
+      group.querySelector("button").setAttribute("aria-expanded", String(!folded));
+    };
+    for (const group of groups) {
+      const title = group.querySelector(".title");
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...title.childNodes);
+      title.append(button);
+      button.addEventListener("click", () => fold(group, !group.parentElement.classList.contains("folded")));
+      fold(group, window.matchMedia("(max-width: 640px)").matches);
+    }
+    const claims = (some) => new Set(some.map((line) => line.dataset.claim)).size;
     const filter = () => {
+      if (filters.some(({ value }) => value)) groups.forEach((group) => fold(group, false));
       for (const line of lines) {
         line.hidden = filters.some(({ value, dataset }) => value && line.dataset[dataset.filter] !== value);
       }
-      for (const group of table.querySelectorAll("tr.source")) {
+      for (const group of groups) {
         group.hidden = lines.every((line) => line.hidden || home.get(line) !== group.parentElement);
       }
-      status.textContent = `${lines.filter((line) => !line.hidden).length} of ${lines.length} shown`;
+      const [n, all] = [claims(lines.filter((line) => !line.hidden)), claims(lines)];
+      status.textContent = n === all ? `All ${n} claims` : `${n} of ${all} claims`;
     };
     for (const head of heads) {
       const button = document.createElement("button");
@@ -71,21 +89,26 @@
     tools.hidden = false;
     sort(); // a browser may have kept choices over a reload
     filter();
-    // A link to a claim that is filtered out shows it after all.
+    // A link to a claim that is filtered out or folded away shows it after all.
     const reveal = () => {
       const line = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-      if (!line || !line.hidden) return;
-      filters.forEach((select) => { select.value = ""; });
-      filter();
+      if (!line || !home.has(line)) return;
+      if (line.hidden) {
+        filters.forEach((select) => { select.value = ""; });
+        filter();
+      }
+      fold(home.get(line).querySelector("tr.source"), false);
       line.scrollIntoView();
     };
     window.addEventListener("hashchange", reveal);
+    reveal();
   };
 
   // Models: folded tables open where a link leads into them, and on paper ---------------------------------------
   const wireModels = () => {
     const folded = [...document.querySelectorAll(".models details")];
     let before = [];
+    if (window.matchMedia("(max-width: 640px)").matches) folded.forEach((each) => { each.open = false; });
     window.addEventListener("beforeprint", () => {
       before = folded.map((each) => each.open);
       folded.forEach((each) => { each.open = true; });

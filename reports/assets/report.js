@@ -39,36 +39,87 @@
     responsive: true,
     displaylogo: false,
     showSendToCloud: false,
-    displayModeBar: "hover",
+    // Where nothing hovers the bar would stay on for ever, over the chart.
+    displayModeBar: window.matchMedia("(hover: hover) and (pointer: fine)").matches ? "hover" : false,
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
     toImageButtonOptions: { format: "png", scale: 2 },
   };
 
+  // A figure that brings its own paper keeps it, with all colours that were chosen to stand on it. What has none,
+  // plotly's defaults or those of figures.style takes on the page's.
+  const PLAIN = /^(white|#fff(fff)?|#fcfbf8|#E5ECF6|rgba?\((255, *255, *255|0, *0, *0, *0|229, *236, *246).*|transparent)$/i;
+  const ownPaper = (layout) => {
+    const style = (layout.template && layout.template.layout) || {};
+    if ((layout.meta && layout.meta.themed) || (style.meta && style.meta.themed)) return false;
+    return [layout.paper_bgcolor, layout.plot_bgcolor, style.paper_bgcolor, style.plot_bgcolor].some(
+      (ground) => typeof ground === "string" && !PLAIN.test(ground.trim()));
+  };
+
+  // What of a layout, as plotly has filled it in, takes which colour; on paper the printer's.
+  const AXIS = /^([xy]axis|angularaxis|radialaxis|realaxis|imaginaryaxis|[abc]axis|zaxis|lonaxis|lataxis)\d*$/;
+  const PLACE = /^(scene|polar|ternary|smith|geo)\d*$/;
   const themed = (layout, paper) => {
     const ink = colour(paper ? "--print-ink" : "--ink");
     const soft = colour(paper ? "--print-grid" : "--grid");
     const ground = colour(paper ? "--print-paper" : "--paper");
+    const clear = "rgba(0,0,0,0)";
     const changes = {
       "font.color": ink,
-      paper_bgcolor: "rgba(0,0,0,0)",
-      plot_bgcolor: "rgba(0,0,0,0)",
+      "title.font.color": ink,
+      paper_bgcolor: clear,
+      plot_bgcolor: clear,
       "hoverlabel.bgcolor": ground,
       "hoverlabel.bordercolor": soft,
       "hoverlabel.font.color": ink,
-      "legend.bgcolor": "rgba(0,0,0,0)",
-      "modebar.bgcolor": "rgba(0,0,0,0)",
+      "legend.bgcolor": clear,
+      "modebar.bgcolor": clear,
       "modebar.color": colour("--muted"),
       "modebar.activecolor": ink,
     };
-    for (const name of Object.keys(layout)) {
-      if (/^[xy]axis\d*$/.test(name)) {
-        changes[`${name}.gridcolor`] = soft;
-        changes[`${name}.zerolinecolor`] = soft;
-        changes[`${name}.linecolor`] = soft;
-        changes[`${name}.tickcolor`] = soft;
+    const axis = (path) => {
+      for (const line of ["gridcolor", "zerolinecolor", "linecolor", "tickcolor"]) changes[`${path}.${line}`] = soft;
+    };
+    for (const [name, value] of Object.entries(layout)) {
+      if (AXIS.test(name)) axis(name);
+      else if (PLACE.test(name)) {
+        changes[`${name}.bgcolor`] = clear;
+        for (const inner of Object.keys(value)) {
+          if (!AXIS.test(inner)) continue;
+          axis(`${name}.${inner}`);
+          if (/^scene/.test(name)) changes[`${name}.${inner}.backgroundcolor`] = clear;
+        }
+        if (/^geo/.test(name)) {
+          Object.assign(changes, { [`${name}.landcolor`]: soft, [`${name}.lakecolor`]: clear, [`${name}.coastlinecolor`]: soft });
+        }
+      }
+      // Plotly's menus are light, whatever the page is.
+      if (name === "updatemenus" || name === "sliders") {
+        value.forEach((menu, i) => {
+          changes[`${name}[${i}].bgcolor`] = ground;
+          changes[`${name}[${i}].bordercolor`] = soft;
+          changes[`${name}[${i}].font.color`] = ink;
+        });
       }
     }
     return changes;
+  };
+
+  // WebGL asks for what the page's policy forbids: the same marks in SVG look the same, and only draw more slowly.
+  const withoutWebGL = (data) => data.map((trace) => (
+    /^(scatter|scatterpolar|heatmap)gl$/.test(trace.type || "") ? { ...trace, type: trace.type.replace(/gl$/, "") } : trace));
+
+  // Columns in which something is written need room for it: how wide a chart must be, whatever the phone.
+  const COLUMN = 34; // px, "99.9" in letters of 12 px
+  const columnsOf = (trace) => {
+    if (trace.z && trace.z.shape) return Number(String(trace.z.shape).split(",")[1]); // numbers packed by plotly.py
+    return Array.isArray(trace.z) && Array.isArray(trace.z[0]) ? trace.z[0].length : 0;
+  };
+  const needed = (data, layout) => {
+    const fields = data.filter((trace) => trace.type === "heatmap" && (trace.texttemplate || trace.text || layout.annotations));
+    const columns = Math.max(0, ...fields.map(columnsOf));
+    if (columns <= 6) return 0;
+    const names = fields.flatMap((trace) => (Array.isArray(trace.y) ? trace.y.map((name) => String(name).length) : []));
+    return columns * COLUMN + 7 * Math.max(4, ...names) + 40;
   };
 
   const draw = async (figure) => {
@@ -79,19 +130,26 @@
     const standIn = canvas.querySelector(".stand-in");
     try {
       const { data, layout, frames } = JSON.parse(island.textContent);
-      layout.autosize = true;
+      const own = ownPaper(layout);
+      if (!layout.width) layout.autosize = true;
       // A finger that scrolls the page must not zoom the chart.
       if (window.matchMedia("(pointer: coarse)").matches) layout.dragmode = false;
       if (narrow.matches) layout.font = { ...(layout.font || {}), size: 12 };
-      // A square field beside its colour bar needs no more height than the phone is wide.
-      if (narrow.matches && layout.yaxis && layout.yaxis.scaleanchor) {
+      const width = Math.max(narrow.matches ? needed(data, layout) : 0, layout.width || 0);
+      if (width > canvas.clientWidth) {
+        Object.assign(layout, { width, autosize: false });
+        canvas.classList.add("sliding");
+      } else if (narrow.matches && layout.yaxis && layout.yaxis.scaleanchor) {
+        // A square field beside its colour bar needs no more height than the phone is wide.
         layout.height = Math.min(layout.height, canvas.clientWidth);
         canvas.style.minHeight = "";
       }
       if (standIn) standIn.remove();
-      await window.Plotly.newPlot(canvas, { data, layout, frames, config });
-      await window.Plotly.relayout(canvas, themed(canvas._fullLayout, false));
+      await window.Plotly.newPlot(canvas, { data: withoutWebGL(data), layout, frames, config });
+      if (own) drawn.set(canvas, "own");
+      else await window.Plotly.relayout(canvas, themed(canvas._fullLayout, false));
       figure.dataset.drawn = "yes";
+      if (canvas.classList.contains("sliding")) cue(canvas);
     } catch (problem) {
       if (standIn) canvas.replaceChildren(standIn);
       figure.dataset.drawn = "failed";
@@ -100,8 +158,8 @@
   };
 
   const repaint = (paper) => {
-    for (const canvas of drawn.keys()) {
-      if (canvas._fullLayout) window.Plotly.relayout(canvas, themed(canvas._fullLayout, paper));
+    for (const [canvas, whose] of drawn) {
+      if (canvas._fullLayout && whose !== "own") window.Plotly.relayout(canvas, themed(canvas._fullLayout, paper));
     }
   };
 
@@ -125,19 +183,123 @@
 
   // On paper: light colours, and as wide as the sheet.
   const PAPER_WIDTH = 640;
+  const widths = new Map();
   window.addEventListener("beforeprint", () => {
     if (typeof window.Plotly === "undefined") return;
     all("figure.plot").forEach(draw);
-    for (const canvas of drawn.keys()) {
-      if (canvas._fullLayout) window.Plotly.relayout(canvas, { ...themed(canvas._fullLayout, true), width: PAPER_WIDTH });
+    for (const [canvas, whose] of drawn) {
+      if (!canvas._fullLayout) continue;
+      widths.set(canvas, canvas.layout.autosize ? null : canvas.layout.width);
+      window.Plotly.relayout(canvas, { ...(whose === "own" ? {} : themed(canvas._fullLayout, true)), width: PAPER_WIDTH });
     }
   });
   window.addEventListener("afterprint", () => {
-    for (const canvas of drawn.keys()) {
-      if (canvas._fullLayout) window.Plotly.relayout(canvas, { width: null, autosize: true });
-    }
+    for (const [canvas, width] of widths) window.Plotly.relayout(canvas, { width, autosize: width === null });
     repaint(false);
   });
+
+  // What runs past its edge ----------------------------------------------------------------------------------
+  // A shadow says on which side more is to be found (report.css), and only then does the keyboard stop here.
+  const cue = (box) => {
+    const more = () => {
+      const beyond = box.scrollWidth - box.clientWidth;
+      const sides = [box.scrollLeft > 2 && "left", beyond - box.scrollLeft > 2 && "right"].filter(Boolean).join(" ");
+      if (beyond > 2 && getComputedStyle(box).overflowX !== "visible") {
+        box.dataset.past = sides;
+        box.tabIndex = 0;
+        if (!box.hasAttribute("role")) box.setAttribute("role", "group");
+        if (!box.hasAttribute("aria-label") && !box.hasAttribute("aria-labelledby")) {
+          box.setAttribute("aria-label", box.tagName === "PRE" ? "Code or text, wider than the page" : "Wider than the page");
+        }
+      } else {
+        delete box.dataset.past;
+        if (box.scrollHeight <= box.clientHeight + 2) box.removeAttribute("tabindex");
+      }
+    };
+    // Loose text cannot be laid under the shadow: it is given an element of its own.
+    if (box.tagName === "PRE" && (box.childNodes.length !== 1 || box.firstChild.nodeType !== Node.ELEMENT_NODE)) {
+      const whole = document.createElement("span");
+      whole.append(...box.childNodes);
+      box.append(whole);
+    }
+    box.addEventListener("scroll", more, { passive: true });
+    if ("ResizeObserver" in window) new ResizeObserver(more).observe(box);
+    more();
+  };
+  const wireEdges = () => {
+    for (const formula of all('math[display="block"]')) { // cannot be a box with a shadow itself
+      const box = document.createElement("span");
+      box.className = "formula";
+      formula.replaceWith(box);
+      box.append(formula);
+    }
+    all(".scroll, .pan, .formula, pre").forEach(cue);
+  };
+
+  // Anchors of figures and tables ----------------------------------------------------------------------------
+  const wireNumbers = () => {
+    for (const [what, selector] of [["figure", "article figure > figcaption"], ["table", "article table > caption"]]) {
+      all(selector).forEach((caption, i) => {
+        const link = document.createElement("a");
+        caption.parentElement.id = caption.parentElement.id || `${what}-${i + 1}`;
+        link.className = "anchor";
+        link.href = `#${caption.parentElement.id}`;
+        link.textContent = "#";
+        link.setAttribute("aria-label", `Link to ${what} ${i + 1}`);
+        (caption.querySelector(":scope > p:last-child") || caption).append(link);
+      });
+    }
+    const aimed = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (aimed && /^(figure|table)-\d+$/.test(aimed.id)) aimed.scrollIntoView();
+  };
+
+  // Copying code ---------------------------------------------------------------------------------------------
+  // A page from disk may have no clipboard to write to: then a selection is copied, as with the keyboard.
+  const toClipboard = async (text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      const field = document.createElement("textarea");
+      field.value = text;
+      field.setAttribute("readonly", "");
+      field.className = "hidden";
+      const before = document.activeElement;
+      document.body.append(field);
+      field.focus({ preventScroll: true });
+      field.select();
+      let done = false;
+      try { done = document.execCommand("copy"); } catch { /* said below */ }
+      field.remove();
+      if (before) before.focus({ preventScroll: true });
+      return done;
+    }
+  };
+  const wireCopying = () => {
+    const blocks = all("details.code pre, .prose pre, .said pre, main > pre.listing");
+    if (!blocks.length) return;
+    const said = document.createElement("p");
+    said.className = "hidden";
+    said.setAttribute("role", "status");
+    (one("main") || document.body).append(said);
+    for (const block of blocks) {
+      const box = document.createElement("div");
+      const button = document.createElement("button");
+      box.className = "copyable";
+      button.type = "button";
+      button.textContent = "Copy";
+      button.setAttribute("aria-label", "Copy this code");
+      block.replaceWith(box);
+      box.append(block, button);
+      button.addEventListener("click", async () => {
+        const done = await toClipboard(block.textContent.replace(/\n$/, ""));
+        button.textContent = done ? "Copied" : "Not copied";
+        said.textContent = "";
+        said.textContent = done ? "Code copied" : "This browser does not let a page copy; select the code instead";
+        setTimeout(() => { button.textContent = "Copy"; said.textContent = ""; }, 2500);
+      });
+    }
+  };
 
   // Controls -------------------------------------------------------------------------------------------------
   const wireTheme = () => {
@@ -239,7 +401,8 @@
       const misled = tried.filter((card) => card.dataset.guess === card.dataset.read && card.dataset.read !== card.dataset.label).length;
       const score = playing() && tried.length
         ? ` · you tried ${tried.length}: ${right} as labelled, ${misled} as the network` : "";
-      status.textContent = `${shown().length} of ${cards.length} shown${score}`;
+      const n = shown().length;
+      status.textContent = `${n === cards.length ? `All ${n} images` : `${n} of ${cards.length} images`} shown${score}`;
     };
     const filter = () => {
       cards.forEach((card) => { card.parentElement.hidden = !fits(card); });
@@ -321,6 +484,9 @@
     wireTheme();
     wireCode();
     wireContents();
+    wireNumbers();
+    wireCopying();
+    wireEdges();
     all("figure.atlas").forEach(wireAtlas);
     watchFigures();
   });
