@@ -1,14 +1,18 @@
 """A notebook with everything ordinary that an editor puts into one, executed once and looked at in a browser."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+import specimen
 from test_pages import Visit
 
 from helpers.reporting.page import pages
 from helpers.reporting.run import execute
+from helpers.runtime import paths
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 HOME = Path(__file__).with_name("gallery")
@@ -177,3 +181,16 @@ def test_it_fits_a_phone_and_asks_for_nothing(browser, made, scheme):
 def test_the_notebook_is_as_it_is_kept():
     notebook = nbformat.read(HOME / "gallery.ipynb", as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+def test_nbconverts_own_page_draws_every_chart(browser, tmp_path):
+    """`jupyter nbconvert --to html` with the option that the README names."""
+    notebook = specimen.notebook(hostile=False)
+    nbformat.write(notebook, tmp_path / "plain.ipynb")
+    option = "--HTMLExporter.preprocessors=helpers.reporting.page.stock.PlotlyAsHtml"
+    assert option in (paths.ROOT / "README.md").read_text(encoding="utf-8")
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", option, str(tmp_path / "plain.ipynb")]
+    subprocess.run(command, cwd=paths.ROOT, check=True, capture_output=True)
+    with Visit(browser, tmp_path / "plain.html", offline=True) as visit:
+        visit.page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length > 1")
+        assert visit.page.locator(".js-plotly-plot").count() == 2

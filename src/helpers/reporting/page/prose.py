@@ -22,6 +22,7 @@ from helpers.reporting.page.pictures import Around, in_prose
 
 _WITH_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.IGNORECASE)
 _TAG = re.compile(r"</?([a-z][a-z0-9]*)", re.IGNORECASE)
+LONG = 24  # characters of a formula within a line
 _PLUGINS = ("strikethrough", "table", "url", "task_lists", "def_list", "footnotes")
 
 _LISTING = re.compile(r'<pre class="listing".*?</pre>', re.DOTALL)
@@ -148,6 +149,8 @@ class _Renderer(mistune.HTMLRenderer):
         if made is None:
             self._around.say(f"a formula that cannot be set is shown as its source: {' '.join(tex.split())[:60]}")
             return self.hold(f"<code>{html.escape(source)}</code>")
+        if not display and len(strip_tags(made)) > LONG:  # a telephone has no room for it, and no browser breaks it
+            made = f'<span class="long-formula" tabindex="0">{made}</span>'
         return self.hold(made)
 
     def task_list_item(self, text: str, checked: bool = False) -> str:
