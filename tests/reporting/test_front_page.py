@@ -337,4 +337,7 @@ def test_what_many_rows_have_in_common_is_said_once_and_in_words():
         "on 1 thread of AMD EPYC in 16-bit arithmetic (bfloat16)"
     )
     assert notes.shared(said) == {common: "a"}, "neither its own day nor its own seconds tell two notes apart"
+    standing = ", first epoch repeated bit for bit by this code"
+    said = [f"recorded 2026-11-2{n}{standing}, trained in {n},400 s on 1 thread of one" for n in (1, 2)]
+    assert list(notes.shared(said)) == [f"trained beforehand{standing}, and its result kept, on 1 thread of one"]
     assert notes.in_words("3 passes") == "3 passes"

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 # What reports note beside a result, and how a reader of the front page is told. Seconds have a column of their own.
 WORDS = (
-    (r"recorded \d{4}-\d\d-\d\d([^,;]*), trained in [\d,]+ s on", r"trained beforehand\1, and its result kept, on"),
-    (r"recorded \d{4}-\d\d-\d\d([^,;]*), (?=\d+ trainings)", r"trained beforehand\1, and the results kept: "),
+    (r"recorded \d{4}-\d\d-\d\d([^;]*?), trained in [\d,]+ s on", r"trained beforehand\1, and its result kept, on"),
+    (r"recorded \d{4}-\d\d-\d\d([^;]*?), (?=\d+ trainings)", r"trained beforehand\1, and the results kept: "),
     (r",? mixed_bfloat16( each)?", " in 16-bit arithmetic (bfloat16)"),
 )
 
