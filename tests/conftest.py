@@ -1,9 +1,9 @@
 """What all test files share: a headless Chromium where one is installed, and how `make test` divides the work."""
 
 import os
-import shutil
 
 import pytest
+from chromium import find_chromium
 
 # nbformat would otherwise compile a grammar that nobody needs, for over a second in every process (see there).
 import helpers.reporting  # noqa: F401
@@ -44,12 +44,6 @@ LONG_FILES = {
 # One process for all pages from disk, so that what one has compiled serves the next; and no imitation of a graphics
 # card, which is slower than drawing without one.
 FLAGS = ("--no-sandbox", "--process-per-site", "--disable-gpu", "--disable-software-rasterizer")
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-
-
-def find_chromium() -> str | None:
-    """Return the path of an installed Chromium: $CHROMIUM, or the first of the usual names."""
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
 
 
 @pytest.fixture(scope="session")

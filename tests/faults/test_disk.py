@@ -70,11 +70,11 @@ def built(project, capsys):
 
 @linux
 def test_a_full_disk_under_reports(built):
-    """A tmpfs of 64 KB in a mount namespace of its own; the page, with the script all pages share, does not fit."""
+    """A tmpfs of 256 KB in a mount namespace of its own; the page, with the script all pages share, does not fit."""
     shutil.rmtree(built.root / "reports/assets")
     good = built.page.read_bytes()
     built.write_notebook(prose="More prose. " * 10_000)
-    said = on_a_disk_of("64k", built.root / "reports", build_in())
+    said = on_a_disk_of("256k", built.root / "reports", build_in())
     assert "error: the disk is full (reports/" in said
     assert "free some space" in said
     assert "exit 2" in said

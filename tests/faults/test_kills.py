@@ -250,7 +250,7 @@ def test_make_itself_killed(project):
     root, begun = project.root, project.root / "build" / "begun"
     shutil.copy(TESTS.parent / "Makefile", root)
     (root / ".venv").mkdir()
-    for name in ("bin", "lib", "pyvenv.cfg"):
+    for name in ("bin", "lib", "share", "pyvenv.cfg"):
         (root / ".venv" / name).symlink_to(Path(sys.prefix, name))
     checksum = subprocess.run(["cksum", "requirements.lock"], cwd=root, capture_output=True, text=True).stdout.split()
     (root / ".venv" / f".ready-{checksum[0]}").touch()

@@ -4,6 +4,7 @@ import re
 
 import pytest
 import specimen
+from chromium import find_chromium
 
 from helpers.reporting import book
 from helpers.reporting.page import render, site
@@ -62,8 +63,6 @@ def test_without_a_chromium_it_says_so(monkeypatch, capsys):
 
 @pytest.mark.browser
 def test_two_reports_become_one_pdf_with_numbered_contents(browser, pages, tmp_path):
-    from conftest import find_chromium
-
     site.write_assets(tmp_path / "assets")
     target = tmp_path / "book.pdf"
     with pytest.MonkeyPatch.context() as patch:
