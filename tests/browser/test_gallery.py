@@ -192,5 +192,5 @@ def test_nbconverts_own_page_draws_every_chart(browser, tmp_path):
     command = [sys.executable, "-m", "nbconvert", "--to", "html", option, str(tmp_path / "plain.ipynb")]
     subprocess.run(command, cwd=paths.ROOT, check=True, capture_output=True)
     with Visit(browser, tmp_path / "plain.html", offline=True) as visit:
-        visit.page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length > 1")
+        visit.page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot .main-svg').length > 1")
         assert visit.page.locator(".js-plotly-plot").count() == 2

@@ -295,7 +295,7 @@ def test_code_stands_in_plain_sight_until_it_is_folded(browser, pages):
         assert visit.page.evaluate(count) == 0
         assert visit.page.get_attribute('[data-switch="code"]', "aria-pressed") == "false"
         visit.page.reload()
-        visit.page.wait_for_function(f"{count} === 0")  # the choice is remembered
+        visit.page.wait_for_function(f"() => {count} === 0")  # the choice is remembered
         visit.page.click('[data-switch="code"]')
         assert visit.page.evaluate(count) == cells.count()
 
@@ -329,7 +329,7 @@ def test_code_is_copied_and_said_so(browser, pages, clipboard):
         button.focus()
         assert button.evaluate("each => getComputedStyle(each).opacity") == "1"
         page.keyboard.press("Enter")
-        page.wait_for_function("document.querySelector('main > [role=status]').textContent === 'Code copied'")
+        page.locator("main > [role=status]", has_text="Code copied").wait_for(state="attached")  # no eval: the policy
         assert page.evaluate("navigator.clipboard.readText()") == "import numpy as np\nfrom helpers.data import load"
         assert page.evaluate("document.activeElement.textContent") == "Copied", "the focus stays"
 
@@ -394,7 +394,7 @@ def test_on_paper_code_is_wrapped_and_charts_fit(browser, pages):
         visit.page.emulate_media(media="print", color_scheme="dark")
         visit.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
         visit.page.wait_for_function(
-            "[...document.querySelectorAll('svg.main-svg')].every(s => s.getBoundingClientRect().width <= 660)"
+            "() => [...document.querySelectorAll('svg.main-svg')].every(s => s.getBoundingClientRect().width <= 660)"
         )
         assert visit.page.locator("details.code pre").first.is_visible()
         assert visit.page.evaluate(
@@ -409,7 +409,7 @@ def test_on_paper_code_is_wrapped_and_charts_fit(browser, pages):
         visit.page.emulate_media(media="screen")
         visit.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
         visit.page.wait_for_function(
-            "document.querySelector('figure.plot svg.main-svg').getBoundingClientRect().width > 700"
+            "() => document.querySelector('figure.plot svg.main-svg').getBoundingClientRect().width > 700"
         )
 
 
