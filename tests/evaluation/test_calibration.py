@@ -107,6 +107,15 @@ def test_reliability_counts_every_answer_once():
     assert np.mean((table["low"] <= table["stated"]) & (table["stated"] <= table["high"])) >= 0.8
 
 
+def test_a_bin_of_reliability_holds_its_upper_edge_and_not_its_lower():
+    doubt = np.array([0.0, 0.125, 0.25, 0.5, 0.75, 1.0])  # halves of halves: 1 - confidence is exact
+    correct = np.array([True, True, False, True, False, False])
+    table = calibration.reliability(1 - doubt, correct, edges=(0.0, 0.25, 0.5, 1.0))
+    assert table["n"].tolist() == [3, 1, 2]
+    assert table["wrong"].tolist() == [1, 0, 2]
+    assert table["stated"].tolist() == [0.125, 0.5, 0.875]
+
+
 def test_compare_measures_before_and_after():
     logits = np.random.default_rng(6).normal(0, 2, (4000, 10))
     labels = drawn(special.softmax(logits, axis=1))

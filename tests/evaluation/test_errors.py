@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from helpers.data import load
 from helpers.evaluation import errors
 
 LABELS = np.array([0, 0, 1, 1, 2, 2])
@@ -120,6 +121,12 @@ def test_disputed_labels_are_set_aside():
     table = errors.judged({"reader": read}, truth)
     assert table.loc["reader"].tolist() == [given, without, 2]
     assert len(errors.DISPUTED) == len(set(errors.DISPUTED)) == 15
+
+
+def test_disputed_rows_are_those_of_the_published_list():
+    """Its given labels, in its order; a row off by one would bear another."""
+    published = [8, 0, 9, 4, 2, 5, 6, 6, 5, 5, 0, 1, 4, 6, 5]  # labelerrors.com, MNIST
+    assert load.load_mnist().test.labels[list(errors.DISPUTED)].tolist() == published
 
 
 def slow_label_issues(probabilities, labels):

@@ -1,5 +1,7 @@
 """Deciding: thresholds against brute force, conformal promises against simulation."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,25 @@ def test_costs_agree_with_a_simulated_post(answers):
         assert found["cost"] == pytest.approx(brute_cost(confidence, correct, threshold, prices), rel=0.02)
 
 
+def test_letters_lost_and_letters_asked_are_counted_one_by_one():
+    """Every letter of two digits there can be, priced by a human who misreads a tenth of what he is given."""
+    confidence, correct = np.array([0.9, 0.9, 0.8, 0.4, 0.3]), np.array([True, True, False, True, False])
+    prices = Prices(2.0, 0.5, human_error=0.1, digits=2)
+    asked = lost = money = 0.0
+    for pair in itertools.product(range(5), repeat=2):
+        if any(confidence[i] < 0.8 for i in pair):
+            asked, lost, money = asked + 1, lost + 0.1, money + 0.5 + 0.1 * 2.0
+        elif not all(correct[i] for i in pair):
+            lost, money = lost + 1, money + 2.0
+    found = selective.outcome(confidence, correct, threshold=0.8, prices=prices)
+    assert (found["sent"], found["error"]) == (pytest.approx(0.4), pytest.approx(1 / 3))
+    expected = {"human": 40 * asked, "misdelivered": 40 * lost, "cost": 40 * money}  # of 1,000 letters, not of 25
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+    (row,) = selective.costs(confidence, correct, prices=prices).query("threshold == 0.8").to_dict("records")
+    assert {name: row[name] for name in expected} == pytest.approx(expected)
+    assert row["lost_cost"] == pytest.approx(40 * 5 * 2.0)  # five pairs hold the sure mistake and no doubtful digit
+
+
 def test_the_choice_is_the_cheapest_and_asks_least(answers):
     confidence, correct = answers
     prices = Prices(2.0, 0.15, digits=3)
@@ -102,6 +123,16 @@ def test_offers_count_each_model_at_its_own_threshold(answers):
     assert row["codes"] == pytest.approx(correct.mean() ** 5)
     assert row["cost"] == pytest.approx(selective.outcome(*answers, threshold=0.9, prices=prices)["cost"])
     assert table.loc["b", "human"] == 0
+
+
+def test_offers_do_not_look_for_a_better_threshold():
+    """By hand: never asking would be cheapest here, and still every doubtful letter goes to a human, as told."""
+    found = selective.offers(
+        {"a": (np.array([0.9, 0.6, 0.5, 0.4]), np.ones(4, bool))},
+        thresholds={"a": 0.9},
+        prices=Prices(5.0, 2.0, digits=1),
+    )
+    assert found.loc["a", ["threshold", "human", "misdelivered", "cost"]].tolist() == pytest.approx([0.9, 750, 0, 1500])
 
 
 def test_prospects_count(answers):
