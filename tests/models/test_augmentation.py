@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage
 
 from helpers.models import augmentation
@@ -28,6 +29,42 @@ def test_agrees_with_scipy():
         expected = ndimage.affine_transform(picture, matrix, offset=(row[5], row[2]), order=1, mode="constant")
         inside = (slice(6, -6), slice(6, -6))
         np.testing.assert_allclose(warped[inside], expected[inside], atol=0.05)
+
+
+class Furthest:
+    """A generator that draws every amount at its upper bound."""
+
+    def uniform(self, low, high, size):
+        return np.full(size, float(high))
+
+
+@pytest.mark.parametrize(
+    ("warp", "before", "after"),
+    [  # (pixels right of the centre, below it): by hand, as one would move a sheet of paper
+        (Warp(30, 0, 0), (6, 0), (6 * np.sqrt(0.75), -3)),  # against the clock: what was right goes up
+        (Warp(30, 0, 0), (0, 6), (3, 6 * np.sqrt(0.75))),
+        (Warp(0, 0.25, 0), (4, -4), (5, -5)),  # a quarter larger
+        (Warp(0, 0, 3), (2, 1), (5, 4)),  # right and down
+        (Warp(0, 0, 0, 45), (0, 5), (-5, 5)),  # below goes left, above goes right: it leans as italics do
+        (Warp(90, 0.5, 1), (4, 0), (1.5, -7.5)),  # moved to (5, 1), turned to (1, -5), enlarged by half
+    ],
+)
+def test_positive_amounts_turn_enlarge_move_and_lean_as_they_say(warp, before, after):
+    down, right = np.mgrid[:28, :28] - 13.5
+    picture = np.exp(-((right - before[0]) ** 2 + (down - before[1]) ** 2) / 4).astype(np.float32)
+    rows = augmentation.transforms(warp, 1, rng=Furthest())
+    moved = np.asarray(augmentation.apply(picture[None, ..., None], rows))[0, ..., 0]
+    found = (moved * right).sum() / moved.sum(), (moved * down).sum() / moved.sum()
+    assert found == pytest.approx(after, abs=0.05)
+
+
+def test_a_turn_is_that_of_pillow():
+    picture = images(1)[0].astype(np.float32)
+    rows = augmentation.transforms(Warp(30, 0, 0), 1, rng=Furthest())
+    ours = np.asarray(augmentation.apply(picture[None, ..., None], rows))[0, ..., 0]
+    expected = np.asarray(Image.fromarray(picture).rotate(30, Image.Resampling.BILINEAR))  # against the clock
+    inside = (slice(7, -7), slice(7, -7))
+    np.testing.assert_allclose(ours[inside], expected[inside], atol=0.5)
 
 
 def test_a_pure_shift_moves_by_whole_pixels():

@@ -31,6 +31,22 @@ def test_other_shapes():
     assert np.diff(np.log(sweep)) == pytest.approx(np.log(1e5) / 100, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [  # at the middle of each of five steps: 0.1, 0.3, 0.5, 0.7, 0.9 of the training
+        ("one_cycle", {"warm_up": 0.4}, [0.25, 0.75, 5 / 6, 0.5, 1 / 6]),
+        ("one_cycle", {"warm_up": 0.2, "end": 0.2}, [0.5, 0.9, 0.7, 0.5, 0.3]),
+        ("cosine", {}, [(1 + np.cos(np.radians(18 + 36 * i))) / 2 for i in range(5)]),
+        ("cosine", {"warm_up": 0.4}, [0.25, 0.75, (1 + np.sqrt(0.75)) / 2, 0.5, (1 - np.sqrt(0.75)) / 2]),
+        ("step", {"at": (0.5, 0.8)}, [1, 1, 0.1, 0.1, 0.01]),  # from the step at a half on
+        ("exponential", {"start": 1e-5}, [10**-4.5, 10**-3.5, 10**-2.5, 10**-1.5, 10**-0.5]),
+    ],
+)
+def test_a_rate_is_that_at_the_middle_of_its_step(name, options, expected):
+    found = schedules.rates(name, 5, peak=2.0, options=options)
+    assert found / 2 == pytest.approx(expected, rel=1e-5)
+
+
 def test_a_rate_depends_on_the_step_alone():
     assert np.array_equal(*(schedules.rates("one_cycle", 90, peak=0.3)[40:] for _ in range(2)))
 
