@@ -6,6 +6,7 @@ import hashlib
 import pickle
 import shutil
 import struct
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -314,6 +315,23 @@ def test_other_sources_are_cut_in_proportion(name):
 def test_impossible_split_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         load.make_split(**{"name": "standard", "source": small_source(), **arguments})
+
+
+def webster(sizes, n):
+    """Deal n seats out one by one, each to whom size / (2 seats + 1) is largest: Webster's method, as in elections."""
+    seats = [0] * len(sizes)
+    for _ in range(n):
+        due = [Fraction(size, 2 * held + 1) for size, held in zip(sizes, seats, strict=True)]
+        seats[due.index(max(due))] += 1
+    return seats
+
+
+def test_classes_are_drawn_by_websters_method():
+    sizes = [512, 97, 26, 44]  # no two of them ever have the same claim to the next seat
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(4), sizes))
+    for n in (1, 2, 3, 5, 8, 20, 77, 300, 678):
+        rows = splits.stratified_rows(labels, n, seed=3)
+        assert np.bincount(labels[rows], minlength=4).tolist() == webster(sizes, n)
 
 
 def test_subset_keeps_order_pairs_and_proportions():
