@@ -178,6 +178,29 @@ def test_polarity_and_threshold_are_passed_on(folder, capfd):
 
 
 @pytest.mark.parametrize(
+    ("chances", "threshold", "written"),
+    [  # the surest two of ten; confidences are cut off after four decimals, so that no row claims more than was found
+        ([0.75, 0.25], 0.75, "3,0.7500,6,0.2500,no"),  # a digit at the threshold is accepted
+        ([0.75, 0.25], np.nextafter(0.75, 1), "3,0.7500,6,0.2500,yes"),
+        ([0.99996, 0.00004], 0.5, "3,0.9999,6,0.0000,no"),
+        ([0.62499, 0.37501], 0.5, "3,0.6249,6,0.3750,no"),
+        ([1.0, 0.0], 1.0, "3,0.9999,0,0.0000,no"),
+    ],
+)
+def test_a_row_says_what_was_found_and_no_more(chances, threshold, written, folder, capfd, monkeypatch):
+    def network(images):
+        found = np.zeros((len(images), 10))
+        found[:, [3, 6]] = chances
+        return found
+
+    network.threshold = threshold
+    monkeypatch.setattr(shipped, "load", lambda directory=None: network)
+    path = sorted(folder.iterdir())[0]
+    assert run(path, "--output", "-") == 0
+    assert f"{path},,{written},light-on-dark," in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         [],

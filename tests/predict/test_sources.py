@@ -123,6 +123,30 @@ def test_arrays_come_block_by_block_in_0_to_255(form, suffix, tmp_path, monkeypa
     np.testing.assert_allclose(got, images(), atol=0.01)
 
 
+@pytest.mark.parametrize(("low", "high"), [(-1.0, 0.5), (-0.5, 1.0), (-0.25, 2.0), (-300.0, 75.0)])
+def test_arrays_on_both_sides_of_zero_have_it_in_the_middle(low, high, tmp_path):
+    """The side that reaches further spans its half of 0..255 and the other as much as its share of that."""
+    array = np.zeros((2, 8, 8))
+    array[0, 0, 0], array[1, 0, 0] = low, high
+    np.save(tmp_path / "x.npy", array)
+    ((_, block),) = arrays.blocks(tmp_path / "x.npy")
+    reach = max(abs(low), abs(high))
+    assert block[0][4, 4] == pytest.approx(127.5)
+    assert block[0][0, 0] == pytest.approx(127.5 * (1 + low / reach))
+    assert block[1][0, 0] == pytest.approx(127.5 * (1 + high / reach))
+
+
+@pytest.mark.parametrize("place", [0, 40, 81])
+@pytest.mark.parametrize("name", ["label", "Digit", " y "])
+def test_the_label_of_a_table_may_stand_anywhere(place, name, tmp_path):
+    """Kaggle has it first; the names of the pixels do not matter, only where the label stands."""
+    pixels = images(5, 9).reshape(5, 81)
+    names = np.insert(np.array([f"p{i}" for i in range(81)], object), place, name)
+    path = save_csv(tmp_path / "x.csv", np.insert(pixels, place, [7, 3, 9, 1, 5], axis=1), ",".join(names))
+    ((_, block),) = arrays.blocks(path)
+    np.testing.assert_allclose(np.stack(block), images(5, 9), atol=0.01)
+
+
 def test_tables_with_and_without_header(tmp_path):
     pixels = images(5, 9).reshape(5, 81)
     plain = save_csv(tmp_path / "a.csv", pixels)
