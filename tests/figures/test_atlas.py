@@ -152,6 +152,21 @@ def test_hostile_words_in_an_atlas_stay_words(made):
     assert all(image["src"].startswith("data:image/png;base64,") for image in reader.of("img"))
 
 
+def test_every_confidence_falls_under_one_filter_and_that_one_says_so(made):
+    """The script shows a card where low <= sure < high, on the four decimals that the card bears."""
+    page = markup.to_html({"alt": "a", "cards": made[:1]})
+    choices = re.search(r'data-filter="sure">(.*?)</select>', page)[1]
+    bounds = [tuple(map(float, one.split())) for one in re.findall(r'<option value="([\d. ]+)">', choices)]
+    words = re.findall(r'<option value="[\d. ]+">([^<]+)', choices)
+    assert words == ["below 50%", "50% to 80%", "80% and above"]
+    for sure in (0.0, 0.1, 0.4999, 0.5, 0.65, 0.7999, 0.8, 0.9, 0.9999, 1.0):
+        (bears,) = re.findall(
+            r'data-sure="([\d.]+)"', markup.to_html({"alt": "a", "cards": [made[0] | {"sure": sure}]})
+        )
+        assert float(bears) == sure
+        assert [low <= sure < high for low, high in bounds] == [sure < 0.5, 0.5 <= sure < 0.8, sure >= 0.8], sure
+
+
 # In a browser
 
 
