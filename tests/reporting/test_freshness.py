@@ -1,9 +1,13 @@
 """Freshness by content: what a notebook depends on, and the words for why it is stale."""
 
+import json
+import shutil
+import subprocess
+
 import nbformat
 import pytest
 
-from helpers.reporting.run import freshness
+from helpers.reporting.run import freshness, provenance
 from helpers.runtime import sources
 
 
@@ -110,6 +114,91 @@ def test_the_embedded_data_and_the_lock_are_components():
 def test_results_of_other_notebooks_are_components():
     code = 'from helpers import results\nfound = results.load("03_knn")\nname = "x"\nresults.load(name)'
     assert freshness.loaded_results(code) == ["03_knn"]
+
+
+def test_what_another_notebook_found_counts_and_not_how_long_it_took(tmp_path, monkeypatch):
+    monkeypatch.setattr(freshness.paths, "RESULTS", tmp_path)
+    uses = notebook('from helpers import results\nresults.load("03_knn")')
+
+    def found():
+        return freshness.components(uses, {})["results of 03_knn"]
+
+    rows = [{"system": "kNN", "value": 0.97, "seconds": 12.5}, {"system": "tree", "value": 0.88, "seconds": 3}]
+    path = tmp_path / "03_knn.json"
+    told = [found()]
+    for change in ({}, {"value": 0.98}, {"system": "kNN, k = 3"}, {"n": 100}):
+        path.write_text(json.dumps({"answer": "So.", "rows": [rows[0] | change, rows[1]]}))
+        told.append(found())
+        path.write_text(json.dumps({"rows": [rows[0] | change | {"seconds": 99}, rows[1]], "answer": "Otherwise."}))
+        assert found() == told[-1]
+    path.write_text(json.dumps({"rows": rows[::-1]}))
+    told.append(found())
+    path.write_text(json.dumps({"rows": rows})[:-5])
+    told.append(found())
+    assert len(set(told)) == len(told), "absent, four findings, another order, damaged"
+
+
+def test_every_file_of_the_renderer_shapes_the_page(tmp_path, monkeypatch):
+    """Each by itself: what makes outputs, prose and formulas, the template, styles and scripts."""
+    copy = tmp_path / "page"
+    shutil.copytree(freshness.RENDERER, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(freshness, "RENDERER", copy)
+    files = sorted(path for path in copy.rglob("*") if path.is_file())
+    assert {"outputs.py", "prose.py", "render.py", "page.html.j2", "report.js", "report.css"} <= {p.name for p in files}
+    one = notebook("x = 1")
+    freshness.renderer_digest.cache_clear()
+    before = freshness.page_digest(one, ())
+    try:
+        for path in files:
+            content = path.read_bytes()
+            path.write_bytes(content + b"\n")
+            freshness.renderer_digest.cache_clear()
+            assert freshness.page_digest(one, ()) != before, path.name
+            path.write_bytes(content)
+        freshness.renderer_digest.cache_clear()
+        assert freshness.page_digest(one, ()) == before
+    finally:
+        freshness.renderer_digest.cache_clear()
+
+
+@pytest.fixture
+def git(tmp_path, monkeypatch):
+    """Run git in a scratch project of one commit."""
+    monkeypatch.setattr(provenance.paths, "ROOT", tmp_path)
+
+    def git(*arguments):
+        about = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+        done = subprocess.run(["git", *about, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    git("init", "--quiet")
+    for name in ("code.py", "reports/page.html"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("1")
+    git("add", ".")
+    git("commit", "--quiet", "--message=first")
+    provenance.commit.cache_clear()
+    yield git
+    provenance.commit.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("written", "dirty"), [(None, False), ("code.py", True), ("new.py", True), ("reports/page.html", False)]
+)
+def test_a_report_says_of_which_commit_it_is_and_whether_the_code_was_another(git, tmp_path, written, dirty):
+    if written:
+        (tmp_path / written).write_text("2")
+    assert provenance.commit() == {"commit": git("rev-parse", "HEAD")[:12], "dirty": dirty}
+
+
+def test_outside_of_a_repository_no_commit_is_known(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance.paths, "ROOT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    provenance.commit.cache_clear()
+    try:
+        assert provenance.commit() == {"commit": "unknown", "dirty": False}
+    finally:
+        provenance.commit.cache_clear()
 
 
 def test_reasons_are_words():

@@ -182,6 +182,21 @@ def test_without_predictions_only_what_holds_for_every_overlap_is_said(wrong, wo
     assert board.level_with_leader == (word == "indistinguishable")
 
 
+def test_who_misreads_many_more_of_the_same_images_is_behind():
+    """By hand: of 60 images that one of two misreads, the leader misreads 10; a fair coin does that once in 6 million.
+
+    Told of the same images as many times as there are rows, in either order of the rows.
+    """
+    labels = np.arange(10_000) % 10
+    few, many = ~np.isin(np.arange(10_000), np.arange(10)), ~np.isin(np.arange(10_000), np.arange(100, 150))
+    said = [rows.misread(labels, np.where(right, labels, labels + 1)) for right in (few, many)]
+    both = [row(0.999, system="few", misread=said[0]), row(0.995, system="many", misread=said[1])]
+    for order in (both, both[::-1]):
+        (board,) = leaderboard.boards([report(*order)])
+        assert [(each.system, each.against) for each in board.standings] == [("few", "leader"), ("many", "behind")]
+        assert board.standings[1].because == "McNemar, p < 0.001"
+
+
 def test_an_average_over_runs_is_not_tested():
     (board,) = leaderboard.boards([report(row(0.9968), row(0.99655001, system="mean"))])
     assert board.standings[1].against == "unknown"
@@ -219,6 +234,21 @@ def test_the_headline_is_the_best_network_beside_the_best_published_on_the_same_
     assert found.published.published == table.query("split == '60000/10000'")["value"].max()
     assert found.highest.published == table["value"].max()
     assert 0 < found.place(found.published.published_low) < found.place(found.best.value) < 100
+
+
+def test_a_higher_figure_on_other_images_is_the_highest_and_not_the_one_beside_ours():
+    common = {"source": "x", "metric": "accuracy"}
+    claims = [
+        scoreboard.ClaimLine("a", system="same", split="60000/10000", published=0.99, published_n=10_000, **common),
+        scoreboard.ClaimLine("b", system="part", split="60000/10000", published=0.992, published_n=5_000, **common),
+        scoreboard.ClaimLine("c", system="other", split="kaggle", published=0.995, published_n=10_000, **common),
+        scoreboard.ClaimLine("d", system="nobody", split="60000/10000", published=0.999, published_n=None, **common),
+    ]
+    boards = leaderboard.boards([report(row(0.9968, parameters=5))])
+    found = headline.find(boards, claims)
+    assert (found.published.system, found.highest.system) == ("same", "other")
+    assert headline.find(boards, claims[:1]).highest is None, "where it is the one beside ours"
+    assert headline.find(boards, claims[1:]).published is None
 
 
 def test_what_leads_before_the_best_network_is_named_with_those_level_with_it():

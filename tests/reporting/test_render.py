@@ -319,6 +319,7 @@ def test_failure_page_says_what_when_and_how_again():
     )
     reader = read(page)
     text = " ".join(reader.text)
+    assert "<code>make reports NOTEBOOK=02 FORCE=1</code>" in page
     for expected in ("ZeroDivisionError: by zero", "seed", "7", "last words", "NOTEBOOK=02"):
         assert expected in text or expected in " ".join(text.split()), expected
     styles = [tag for tag, _ in reader.elements if tag == "style"]

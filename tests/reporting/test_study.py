@@ -1,15 +1,19 @@
 """Studies: refused before anything runs, names that cannot collide, resumed, side by side, failures that stay alone."""
 
+import html
 import itertools
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import threading
 
 import nbformat
 import pytest
+import yaml
+from papermill.cli import _resolve_type
 from scratch import lend_data
 from test_pages import Visit, luminance
 
@@ -168,6 +172,41 @@ def test_points_are_the_product_over_the_profile_and_what_is_fixed(root):
     assert found[0].job.resolved == {"seed": 1, "profile": "smoke", "rate": 1.0, "depths": [1, 2], "name": "other"}
     assert found[-1].job.resolved["rate"] == 0.3, "of the smoke profile"
     assert found[0].label == "seed = 1, rate = 1.0"
+
+
+def test_a_point_beats_what_is_fixed_and_that_the_profile_and_that_the_notebook(root):
+    def resolved(more):
+        (point,) = study.read(write_study(root, f"notebook: 1\n{more}")).points
+        return {name: point.job.resolved[name] for name in ("seed", "rate", "name")}
+
+    everywhere = {"seed": 0, "name": "plain"}
+    assert resolved("points: [{seed: 0}]") == everywhere | {"rate": 0.1}
+    assert resolved("profile: smoke\npoints: [{seed: 0}]") == everywhere | {"rate": 0.3}
+    assert resolved("profile: smoke\nfixed: {rate: 0.7, seed: 5}\npoints: [{seed: 0}]") == everywhere | {"rate": 0.7}
+    assert resolved("profile: smoke\nfixed: {rate: 0.7}\npoints: [{rate: 0.9}]") == everywhere | {"rate": 0.9}
+
+
+def parameters_of(command):
+    """Return what a shell would hand papermill: the notebook, and each parameter as papermill reads it."""
+    program, notebook, _output, *options = shlex.split(command)
+    assert program.endswith("papermill")
+    found = {}
+    while options:
+        match options:
+            case ["-p" | "--parameters", name, value, *options]:
+                found[name] = _resolve_type(value)
+            case ["-y" | "--parameters_yaml", text, *options]:
+                found |= yaml.safe_load(text)
+    return notebook, found
+
+
+def test_the_page_of_a_failed_run_says_the_command_that_runs_it_again(root, ran):
+    write_notebook(root, "raise RuntimeError('no')")
+    overrides = {"name": "it's $HOME; a 'name'", "seed": 3, "rate": 0.5}
+    assert go(write_study(root, f"notebook: 1\npoints: [{json.dumps(overrides)}]\n")) == 1
+    (page,) = (root / "build/studies/tries/failed").glob("*.html")
+    commands = re.findall(r"<code>([^<]*papermill [^<]*)</code>", page.read_text(encoding="utf-8"))
+    assert [parameters_of(html.unescape(one)) for one in commands] == [("notebooks/01_one.ipynb", overrides)]
 
 
 def test_names_can_be_read_and_never_collide(root):
