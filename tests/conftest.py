@@ -27,6 +27,7 @@ LONG_FILES = {
     "tests/training/test_fit.py": 60,
     "tests/training/test_cross_validation.py": 50,
     "tests/browser/test_front_page_in_browser.py": 40,
+    "tests/browser/test_jupyterlab.py": 30,
     "tests/experiments/test_residual_network.py": 35,
     "tests/training/test_parallel.py": 30,
     "tests/reporting/test_study.py": 20,

@@ -66,7 +66,7 @@ def test_matplotlib_is_a_crisp_png_with_alt_and_is_closed(shown):
     assert pixels.shape[1] // 2 == about["width"]
     assert 400 < pixels.shape[1] < 700  # 3 inches at twice 100 dpi, trimmed
     assert pixels[0, 0, 3] == 0  # transparent paper, so that a dark page can invert the ink
-    assert about["needs_background"] == "light"  # and JupyterLab in its dark theme puts white under it
+    assert metadata["needs_background"] == "light"  # and JupyterLab in its dark theme puts white under it
     assert not plt.fignum_exists(fig.number)
 
 
@@ -76,7 +76,7 @@ def test_a_picture_that_must_not_be_inverted_has_white_paper(shown):
     style.show(fig, alt="A line.", invert=False)
     ((bundle, metadata),) = shown
     assert metadata["image/png"]["invert"] is False
-    assert "needs_background" not in metadata["image/png"]
+    assert "needs_background" not in metadata
     assert imread(io.BytesIO(bundle["image/png"]), format="png")[0, 0].tolist() == [1, 1, 1, 1]
 
 

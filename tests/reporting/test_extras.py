@@ -12,6 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from helpers.figures import atlas, style
 from helpers.reporting.page import called, card, extras, glossary, outputs, prose, render
+from helpers.results import claims
 from helpers.runtime import paths
 
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
@@ -112,6 +113,22 @@ def test_terms_are_linked_at_their_first_use_in_prose():
     assert "<td>dropout" in linked
 
 
+def test_works_and_projects_are_linked_where_the_page_does_not_say_where_they_are():
+    text = "<p>QMNIST (Yadav and\nBottou, 2019), by Chow's rule; QMNIST; NF264 Project 2 and Hand-written-digits</p>"
+    linked = glossary.link(text)
+    assert [words for _, words in re.findall(r'<a href="(https://[^"]*)">([^<]*)</a>', linked)] == [
+        "QMNIST",
+        "Yadav and\nBottou",
+        "Chow's rule",
+        "Hand-written-digits",
+    ]
+    assert '<a class="term" href="glossary.html#nf264-project-2">NF264 Project 2</a>' in linked
+    there = (
+        f'<p><a href="{glossary.project("Hand-written-digits")}">see</a> Hand-written-digits, hand-written-digits</p>'
+    )
+    assert glossary.link(there) == there
+
+
 def test_a_chart_is_left_as_it_is():
     island = '<script type="application/json">{"a": "softmax \\u003cp"}</script><figcaption>softmax</figcaption>'
     assert glossary.link(f"<figure>{island}</figure>") == f"<figure>{island}</figure>"
@@ -126,8 +143,9 @@ def test_the_glossary_explains_each_term_once_and_can_be_linked_to(tmp_path):
             assert f"#{prose.anchor(each['term'])}" in glossary.link(f"<p>{words}</p>"), words
     for name in ("Wilson", "Newcombe", "McNemar", "Percentage point", "Calibration", "Reject option"):
         assert name in page
-    for project in ("Hand-written-digits", "Digit Recognizer", "NF264 Project 2"):
-        assert project in page
+    for project in claims()["source"].unique():
+        address = glossary.project(project)
+        assert f'<a href="{address}"' in page or f'id="{address.partition("#")[2]}"' in page, project
     before = (tmp_path / "glossary.html").stat().st_mtime_ns
     glossary.write(tmp_path)
     assert (tmp_path / "glossary.html").stat().st_mtime_ns == before, "the same page is not written again"

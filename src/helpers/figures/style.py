@@ -129,7 +129,9 @@ def show(fig: go.Figure | MatplotlibFigure, *, alt: str, caption: str = "", inve
         _show_plotly(fig, alt=alt.strip(), caption=caption.strip())
     elif isinstance(fig, MatplotlibFigure):
         data, metadata = png(fig, alt=alt.strip(), caption=caption.strip(), invert=invert)
-        display({"image/png": data, "text/plain": metadata["alt"]}, raw=True, metadata={"image/png": metadata})
+        light = {"needs_background": "light"} if invert else {}  # JupyterLab lays it on white in its dark theme
+        about = {"image/png": metadata, **light}
+        display({"image/png": data, "text/plain": metadata["alt"]}, raw=True, metadata=about)
     else:
         raise ValueError(f"fig must be a plotly or matplotlib figure; got {type(fig).__name__}")
     show_caption(caption)
@@ -173,8 +175,7 @@ def png(fig: MatplotlibFigure, *, alt: str, caption: str = "", invert: bool = Tr
     data = buffer.getvalue()
     width, height = (int.from_bytes(data[start : start + 4], "big") for start in (16, 20))  # the PNG header
     size = {"width": width // 2, "height": height // 2}
-    light = {"needs_background": "light"} if invert else {}  # JupyterLab lays it on white in its dark theme
-    return data, {"alt": alt, "caption": caption, "invert": bool(invert), **size, **light}
+    return data, {"alt": alt, "caption": caption, "invert": bool(invert), **size}
 
 
 def say(text: str) -> None:

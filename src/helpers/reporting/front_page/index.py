@@ -9,7 +9,7 @@ from typing import Any
 from helpers.reporting.front_page import headline, leaderboard, notes, scoreboard, search
 from helpers.reporting.front_page.leaderboard import Board
 from helpers.reporting.front_page.scoreboard import ClaimLine
-from helpers.reporting.page import site
+from helpers.reporting.page import glossary, site
 from helpers.reporting.run import freshness, provenance
 from helpers.reporting.run.plan import Job, Places, places
 from helpers.runtime import paths
@@ -62,6 +62,7 @@ def render_index(
     environment.filters["in_words"] = notes.in_words
     return environment.get_template("index.html.j2").render(
         whisker=scoreboard.whisker,
+        project=glossary.project,
         entries=entries,
         sources=sources,
         boards=boards,

@@ -1,21 +1,16 @@
-"""The series' glossary: a page of terms, and links to it from the first use of each on every page."""
+"""The series' glossary: a page of terms and projects, and links from the first use of each on every page."""
 
+import html
 import re
 from functools import cache
 from pathlib import Path
 
 import yaml
 
-from helpers.reporting.page import prose, site
+from helpers.reporting.page import numbering, prose, site
 from helpers.runtime.files import write_atomically
 
 TERMS = site.TEMPLATES / "glossary.yaml"
-# Where a word is no prose, or already leads somewhere.
-_APART = {
-    *("a", "button", "code", "figure", "math", "nav", "pre", "script", "select", "style", "summary", "svg", "table"),
-    *("h1", "h2", "h3", "h4", "h5", "h6"),
-}
-_TAG = re.compile(r"""<!--.*?-->|<(/?)([a-zA-Z][\w-]*)(?:[^"'>]|"[^"]*"|'[^']*')*>""", re.DOTALL)
 
 
 @cache
@@ -28,44 +23,50 @@ def terms() -> tuple[dict, ...]:
     return tuple(sorted(_read()["terms"], key=lambda each: each["term"].lower()))
 
 
+def project(name: str) -> str:
+    """Return where one of the examined projects is found: the address of its repository, else its place here."""
+    known = {each["name"]: each.get("address") for each in _read()["projects"]}
+    return known.get(name) or f"glossary.html#{prose.anchor(name)}"
+
+
 def link(fragment: str) -> str:
-    """Return a page's text with the first use of each term linked to the glossary; code, headings, figures stay."""
-    waiting = {prose.anchor(each["term"]): _pattern(each) for each in terms()}
-    parts, apart, at = [], 0, 0
-    for tag in _TAG.finditer(fragment):
-        parts.append(fragment[at : tag.start()] if apart else _linked(fragment[at : tag.start()], waiting))
-        parts.append(tag[0])
-        at = tag.end()
-        if (tag[2] or "").lower() in _APART:
-            apart = max(0, apart + (-1 if tag[1] else 1))
-    parts.append(fragment[at:] if apart else _linked(fragment[at:], waiting))
-    return "".join(parts)
+    """Return a page's text with the first use of each term linked to the glossary; code, headings, figures stay.
+
+    So are examined projects and the works that the glossary lists linked to their own places, where nothing else is.
+    """
+    waiting = {f"glossary.html#{prose.anchor(each['term'])}": _pattern(each) for each in terms()}
+    names = {project(each["name"]): {"words": [each["name"]]} for each in _read()["projects"]}
+    names |= {each["address"]: each for each in _read()["works"]}
+    there = {html.unescape(address) for address in re.findall(r'<a\b[^>]*\shref="([^"]*)"', fragment)}
+    waiting |= {address: _pattern(each, re.NOFLAG) for address, each in names.items() if address not in there}
+    return numbering.in_prose(fragment, lambda text: _linked(text, waiting), apart={"figure", "table"})
 
 
 def write(folder: Path) -> None:
     """Write glossary.html into a folder of pages, unless it is the same already."""
     listed = [each | {"anchor": prose.anchor(each["term"])} for each in terms()]
     template = site.environment().get_template("glossary.html.j2")
-    page = template.render(terms=listed, projects=_read()["projects"], prose=prose.to_html)
+    page = template.render(terms=listed, projects=_read()["projects"], prose=prose.to_html, anchor=prose.anchor)
     target = folder / "glossary.html"
     if not target.exists() or target.read_text(encoding="utf-8") != page:
         write_atomically(target, page)
 
 
-def _pattern(term: dict) -> re.Pattern:
-    words = (r"\s+".join(map(re.escape, words.split())) for words in term.get("words", [term["term"]]))
-    return re.compile(rf"(?<![\w-])(?:{'|'.join(words)})(?![\w-])", re.IGNORECASE)
+def _pattern(term: dict, flags: re.RegexFlag = re.IGNORECASE) -> re.Pattern:
+    words = (r"\s+".join(map(re.escape, words.split())) for words in term.get("words") or [term["term"]])
+    return re.compile(rf"(?<![\w-])(?:{'|'.join(words)})(?![\w-])", flags)
 
 
 def _linked(text: str, waiting: dict[str, re.Pattern]) -> str:
-    """Link the first use of each term that waits, the earliest first; a word serves one term only."""
+    """Link the first use of each name that waits, by its address, the earliest first; a word serves one only."""
     if not text.strip():
         return text
-    hits = sorted((hit.start(), -hit.end(), name) for name, each in waiting.items() if (hit := each.search(text)))
+    hits = sorted((hit.start(), -hit.end(), address) for address, each in waiting.items() if (hit := each.search(text)))
     parts, at = [], 0
-    for start, end, name in hits:
+    for start, end, address in hits:
         if start >= at:
-            parts += [text[at:start], f'<a class="term" href="glossary.html#{name}">{text[start:-end]}</a>']
+            kind = ' class="term"' if address.startswith("glossary.html") else ""
+            parts += [text[at:start], f'<a{kind} href="{html.escape(address)}">{text[start:-end]}</a>']
             at = -end
-            del waiting[name]
+            del waiting[address]
     return "".join([*parts, text[at:]])

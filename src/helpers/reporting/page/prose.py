@@ -22,6 +22,7 @@ from helpers.reporting.page.pictures import Around, in_prose
 
 _WITH_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.IGNORECASE)
 _TAG = re.compile(r"</?([a-z][a-z0-9]*)", re.IGNORECASE)
+_NUMBERED = re.compile(r"(?:figure|table)-\d+")  # anchors that `numbering` gives
 LONG = 24  # characters of a formula within a line
 _PLUGINS = ("strikethrough", "table", "url", "task_lists", "def_list", "footnotes")
 
@@ -106,7 +107,7 @@ class _Renderer(mistune.HTMLRenderer):
 
     def _free(self, base: str) -> str:
         name, suffix, taken = base, 2, self.ids if self._taken is None else self._taken
-        while name in taken:
+        while name in taken or _NUMBERED.fullmatch(name):
             name, suffix = f"{base}-{suffix}", suffix + 1
         taken.add(name)
         self.ids.add(name)

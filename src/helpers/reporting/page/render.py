@@ -17,7 +17,7 @@ from nbconvert.exporters.templateexporter import TemplateExporter
 from traitlets import default
 from traitlets.config import Config
 
-from helpers.reporting.page import outputs, prose, site
+from helpers.reporting.page import numbering, outputs, prose, site
 from helpers.reporting.page.pictures import Around
 from helpers.runtime import paths
 
@@ -108,6 +108,7 @@ class ReportExporter(TemplateExporter):
 
     def _framed(self, article: str, nb, *, slug: str, title: str, timed: list, series: Mapping[str, Any]) -> str:
         about = dict(series.get("commit") or {}) | dict(nb.metadata.get("digits") or {})
+        article = numbering.number(article, self._said.append)
         return (
             site.environment()
             .get_template("page.html.j2")
