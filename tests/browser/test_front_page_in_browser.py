@@ -58,7 +58,8 @@ def folder(tmp_path_factory) -> Path:
         0.99,
         4200,
         claim_id="hwd-recog-40",
-        note="short budget: 2 epochs",
+        note="2 epochs",
+        short_budget=True,
         model="cnn",
     )
     reports = [results.Report("02_specimen", "standard", 0, "q", "a", (net, short))]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as exact_mcnemar
 from statsmodels.stats.multitest import multipletests
 
@@ -110,3 +111,40 @@ def test_a_chance_rise_does_not_count():
     for wrong in (([1], [0.1]), ([2, 1], [0.2, 0.1]), ([1, 2], [0.2, 0.0])):
         with pytest.raises(ValueError, match="n_images"):
             comparison.images_needed(*wrong, 0.1)
+
+
+def test_overlap_bounds_hold_for_every_possible_overlap():
+    n = 40
+    for wrong_a, wrong_b in [(3, 9), (0, 6), (5, 5), (30, 25)]:
+        low, high = comparison.overlap_bounds(wrong_a, wrong_b, n)
+        least = max(0, wrong_a + wrong_b - n)
+        every = []
+        for shared in range(least, min(wrong_a, wrong_b) + 1):
+            discordant = wrong_a + wrong_b - 2 * shared
+            every.append(stats.binomtest(wrong_a - shared, discordant).pvalue if discordant else 1.0)
+        assert low == pytest.approx(min(every))
+        assert high == pytest.approx(max(every))
+
+
+@pytest.mark.parametrize(("only_a", "only_b"), [(0, 5), (0, 6), (9, 1), (10, 1), (60, 79), (32, 51), (7, 7)])
+def test_the_paired_interval_leaves_zero_out_exactly_where_mcnemar_says_so(only_a, only_b):
+    n = 200
+    a = np.r_[np.ones(only_a, bool), np.zeros(only_b, bool), np.ones(n - only_a - only_b, bool)]
+    b = np.r_[np.zeros(only_a, bool), np.ones(only_b, bool), np.ones(n - only_a - only_b, bool)]
+    test, interval = comparison.mcnemar(a, b), comparison.paired_interval(only_a, only_b, n)
+    assert interval.estimate == pytest.approx(test.difference)
+    assert interval.low <= interval.estimate <= interval.high
+    assert (interval.low > 0 or interval.high < 0) == (test.p_value < 0.05)
+
+
+def test_two_that_never_disagree_differ_by_nothing():
+    interval = comparison.paired_interval(0, 0, 50)
+    assert (interval.low, interval.estimate, interval.high) == (0, 0, 0)
+
+
+def test_from_how_many_shared_mistakes_two_are_told_apart():
+    found = comparison.shared_to_tell_apart(60, 79)
+    p = {shared: stats.binomtest(60 - shared, 139 - 2 * shared).pvalue for shared in range(61)}
+    assert found == min(shared for shared, value in p.items() if value < 0.05)
+    assert comparison.shared_to_tell_apart(60, 62) is None
+    assert comparison.shared_to_tell_apart(0, 30) == 0

@@ -11,6 +11,7 @@ from helpers.data import folds
 from helpers.data.dataset import build_dataset
 from helpers.experiments.kfold_cv import leak, strangers
 from helpers.training import cross_validation
+from helpers.training.specs import TrainSpec
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,8 @@ def answer(source, fold, wrong_when_new, epochs=4):
         threads="1 thread",
         seconds=2.0,
         parameters=7,
-        spec=SimpleNamespace(split=fold, epochs=epochs),
+        spec=TrainSpec("linear", fold, epochs=epochs),
+        hardware={"precision": "float32"},
     )
 
 
@@ -82,7 +84,9 @@ def test_rows_on_a_short_budget_are_not_judged(source, parts, answers):
     long = [answer(source, fold, 1, epochs=20) for fold in parts]
     rows = leak.rows(leak.examine(long), len(source), section="here")
     assert all(one.verdict != "not comparable" for one in results.verdicts(rows))
-    assert "trained on" in rows[1].note
+    assert [row.seen > 0 for row in rows] == [False, True, False, False], "of the best fold's test most is known"
+    assert {(row.passes, row.views, row.label_smoothing, row.precision) for row in rows} == {(20, 1, 0, "float32")}
+    assert rows[1].seen == pytest.approx(leak.examine(long).seen.mean())
 
 
 def test_parts_that_do_not_fit_are_refused(source, answers):

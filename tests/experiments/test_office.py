@@ -26,7 +26,7 @@ def make_run(seed, *, model="fast_e", fingerprint="toy", sharpness=2.0):
         spec = TrainSpec(model, split, precision="float32")
         val_logits, test_logits = sharpness * logits
         test_predictions = logits[1].argmax(axis=1)
-        seconds, parameters = 3.0, 10
+        seconds, parameters, hardware = 3.0, 10, {"precision": "float32"}
 
     return Made()
 
@@ -99,6 +99,7 @@ def test_tables_and_rows_of_the_team(team):
     assert [row.claim_id for row in scores] == [None, "hwd-new-100", None]
     assert [row.value for row in times] == [1.0, 2.0, 3.0]
     assert [row.system for row in scores] == [row.system for row in times]
+    assert {(row.train_images, row.passes, row.precision) for row in scores} == {(1, 1, "float32")}
     assert scores[0].system == "perceptron, 1 pass"
     assert (scores[1].mean, scores[1].seeds, scores[2].parameters) == (seeds.mean, 2, 30)
 

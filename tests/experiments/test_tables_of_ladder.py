@@ -61,7 +61,7 @@ def test_records_answer_and_short_runs_are_not_judged(made, split):
     records, short = made
     rows = tables.claim_rows(RUNGS, records, short, split=split)
     assert [row.claim_id for row in rows] == [*(rung.claim_id for rung in RUNGS), "hwd-kaggle-best"]
-    assert [row.note.startswith(results.SHORT_BUDGET) for row in rows] == [False, False, True, True]
+    assert [row.short_budget for row in rows] == [False, False, True, True]
     assert rows[0].value == np.mean(records["50 epochs"].val_predictions == split.y_val)
     assert "recorded 20" in rows[0].note
     assert rows[0].seeds == 1

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from matplotlib.image import imread
 
 from helpers.figures import style
+from helpers.results import Conditions, conditions
 
 PLOTLY = "application/vnd.plotly.v1+json"
 
@@ -41,6 +43,19 @@ def test_plotly_carries_alt_and_caption(shown):
     assert bundle[PLOTLY]["layout"]["height"] == 420
     assert bundle["text/plain"] == "Two bars."
     json.dumps(bundle, allow_nan=False)
+
+
+def test_a_comparison_says_its_conditions_in_the_caption(shown):
+    one = Conditions("test", 60_000, 8.0, 5, 0.1, "float32")
+    compared = {"a": one, "b": replace(one, views=1)}
+    style.show(
+        style.figure_layout(go.Figure(go.Bar(y=[1, 2]))), alt="Two bars.", caption="b is higher.", compared=compared
+    )
+    style.table(pd.DataFrame({"accuracy": [0.9, 0.8]}, index=list("ab")), compared=compared)
+    said = conditions.in_words(compared)
+    assert "Different views of a test image: 5 views of a test image (a); one view of a test image (b)." in said
+    assert shown[0][0][PLOTLY]["layout"]["meta"]["caption"] == f"b is higher. {said}"
+    assert f"<caption>{said}</caption>" in shown[-1][0]["text/html"]
 
 
 def test_the_look_is_dark_on_light_small_and_without_title():

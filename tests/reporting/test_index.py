@@ -25,9 +25,9 @@ def places(tmp_path, monkeypatch) -> plan.Places:
     page = render.render_page(specimen.notebook(hostile=False), slug=SLUG, commit={})
     (where.pages / f"{SLUG}.html").write_text(page, encoding="utf-8")
     card.write(where.cards, SLUG, specimen.notebook(hostile=False))
-    net = results.Row(
-        "net", "60000/10000", "accuracy", 0.9968, 10_000, claim_id="hdr-cnn", parameters=5, section="the-test"
-    )
+    about = {"claim_id": "hdr-cnn", "parameters": 5, "section": "the-test"}
+    about |= {"train_images": 60_000, "passes": 8, "label_smoothing": 0.1, "precision": "float32"}
+    net = results.Row("net", "60000/10000", "accuracy", 0.9968, 10_000, **about)
     results.save(SLUG, [net], profile="standard", seed=0, question="How well?", answer="Well enough.")
     return where
 

@@ -7,12 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from helpers import results
 from helpers.results import Row, rows
 from helpers.runtime import paths
 
 ROW = Row("SVC", "70/30", "accuracy", 0.97, 540, claim_id="hwd-svm-70-30", model="svm", seconds=0.2)
+ROW = replace(ROW, train_images=1257, precision="float64")
+
+TRAINED = {"train_images": 60_000, "passes": 8.0, "views": 5, "label_smoothing": 0.1, "precision": "float32"}
 
 
 @pytest.fixture
@@ -75,6 +79,13 @@ def test_accuracy_row_counts(folder):
         ({"split": 3}, "split"),
         ({"model": ""}, "model"),
         ({"parameters": 1.5}, "parameters"),
+        ({"train_images": 0.5}, "train_images"),
+        ({"passes": -1}, "passes"),
+        ({"views": 0}, "views"),
+        ({"label_smoothing": float("nan")}, "label_smoothing"),
+        ({"precision": ""}, "precision"),
+        ({"seen": 1.1}, "seen"),
+        ({"short_budget": "yes"}, "short_budget"),
     ],
 )
 def test_a_row_refuses(changes, named):
@@ -89,6 +100,10 @@ def test_a_row_refuses(changes, named):
         ([ROW, ROW], {}, "claim_id"),
         ([], {}, "rows"),
         ([{"system": "a"}], {}, "rows"),
+        ([replace(ROW, train_images=None)], {}, "train_images of SVC"),
+        ([replace(ROW, precision=None)], {}, "precision of SVC"),
+        ([replace(ROW, parameters=5)], {}, "passes of SVC"),
+        ([replace(ROW, parameters=5, passes=3)], {}, "label_smoothing of SVC"),
         ([ROW], {"answer": " "}, "answer"),
         ([ROW], {"question": None}, "question"),
         ([ROW], {"profile": ""}, "profile"),
@@ -106,7 +121,9 @@ def test_save_refuses_and_leaves_the_earlier_file(folder, rows, more, named):
 
 
 def test_what_was_saved_is_what_is_loaded(folder):
-    other = Row("MLP", "test", "accuracy", 0.98, 10000, seeds=5, mean=0.98, sd=0.001, parameters=89610, note="é")
+    other = Row(
+        "MLP", "test", "accuracy", 0.98, 10000, seeds=5, mean=0.98, sd=0.001, parameters=89610, note="é", **TRAINED
+    )
     path = save([ROW, other], seed=7)
     assert path == folder / "02_test.json"
     report = results.load("02_test", directory=folder)
@@ -178,6 +195,52 @@ def test_verdict_follows_the_interval(value, word):
     assert one.difference == pytest.approx(value - 0.97)
 
 
+def errors_row(errors, **more):
+    return Row("ours", "60000/10000", "accuracy", 1 - errors / 10_000, 10_000, **more)
+
+
+@pytest.mark.parametrize(
+    ("claim_id", "errors", "word"),
+    [
+        ("hdr-cnn", 79, "undecided"),  # 60 published: from so many shared ones on they differ
+        ("hdr-cnn", 60, "reproduced"),  # 55 to 65 print as 99.4%: five more at most, whatever is shared
+        ("hdr-cnn", 200, "lower"),
+        ("hdr-cnn", 20, "higher"),
+        ("hdr-knn-5", 312, "reproduced"),  # as many
+        ("hdr-knn-5", 500, "lower"),
+    ],
+)
+def test_on_the_same_images_mcnemar_decides_for_every_overlap(claim_id, errors, word):
+    claim = results.claims().loc[claim_id]
+    one = results.verdict(errors_row(errors), claim)
+    assert (one.verdict, one.same_images) == (word, True)
+    # Oracle: exact two-sided binomial p-values over every overlap and every number of mistakes that is so printed.
+    decimals = len(str(claim["value"]).split(".")[1])
+    printed = [w for w in range(10_001) if abs(1 - w / 10_000 - claim["value"]) <= 0.5 * 10**-decimals + 1e-9]
+    assert round(10_000 * (1 - claim["value"])) in printed
+    every = set()
+    for theirs in (printed[0], printed[-1]):
+        for shared in {0, 1, min(theirs, errors) // 2, min(theirs, errors)}:
+            a, b = theirs - shared, errors - shared
+            every.add(stats.binomtest(a, a + b).pvalue < 0.05 if a + b else False)
+    assert every == {"undecided": {True, False}, "reproduced": {False}}.get(word, {True})
+    assert (one.low <= 0 <= one.high) == (word in ("undecided", "reproduced"))
+
+
+def test_an_undecided_verdict_says_how_many_shared_mistakes_would_decide():
+    one = results.verdict(errors_row(79), results.claims().loc["hdr-cnn"])
+    (needed,) = (int(word) for word in one.reason.split("from ")[1].split() if word.isdigit())
+    p = [stats.binomtest(60 - shared, 139 - 2 * shared).pvalue for shared in (needed - 1, needed)]
+    assert p[0] >= 0.05 > p[1]
+    assert needed == 28
+
+
+def test_what_is_only_drawn_alike_is_compared_by_an_interval():
+    row = Row("deep", "56000/7000/7000", "accuracy", 0.9899, 7000)
+    one = results.verdict(row, results.claims().loc["nf264-cnn-deep"])
+    assert (one.verdict, one.same_images) == ("reproduced", False)
+
+
 def test_the_same_difference_on_more_images_is_no_longer_chance():
     claim = results.claims().loc["hdr-knn-5"]
     words = [results.verdict(Row("k", "s", "accuracy", 0.962, n, None), claim).verdict for n in (500, 10000)]
@@ -193,7 +256,7 @@ def test_the_same_difference_on_more_images_is_no_longer_chance():
         (Row("s", "s", "f1", 0.97, 540), "hwd-svm-70-30", "measure f1"),
         (Row("s", "s", "accuracy", 0.97, 29), "hwd-svm-70-30", "29 images"),
         (Row("s", "s", "accuracy", 0.97, None), "hwd-svm-70-30", "our row"),
-        (Row("s", "s", "accuracy", 0.97, 540, note="short budget: 300 steps"), "hwd-svm-70-30", "300 steps"),
+        (Row("s", "s", "accuracy", 0.97, 540, note="300 steps", short_budget=True), "hwd-svm-70-30", "300 steps"),
     ],
 )
 def test_not_comparable_says_why(row, claim_id, reason):
@@ -208,9 +271,20 @@ def test_against_claims_shows_both_numbers_and_leaves_out_rows_without_a_claim()
     assert list(frame.index) == ["hwd-svm-70-30"]
     assert frame.loc["hwd-svm-70-30", "published"] == "97.00% of 540"
     assert frame.loc["hwd-svm-70-30", "verdict"] == "reproduced"
+    assert frame.loc["hwd-svm-70-30", "assumed"] == results.claims().loc["hwd-svm-70-30", "unsaid"]
     with pytest.raises(ValueError, match="claim_id"):
         results.against_claims([replace(ROW, claim_id="nobody")])
     assert results.against_claims([]).empty
+
+
+def test_rows_that_differ_in_how_they_came_about_say_so_beside_the_claims():
+    one = errors_row(60, claim_id="hdr-cnn", parameters=5, **TRAINED)
+    two = errors_row(300, claim_id="hdr-knn-5", parameters=5, **TRAINED)
+    assert not {"passes", "training images"} & set(results.against_claims([one, two]))
+    frame = results.against_claims([one, replace(two, passes=3.0, train_images=55_000)])
+    assert frame["passes"].tolist() == [8.0, 3.0]
+    assert frame["training images"].tolist() == [60_000, 55_000]
+    assert not {"label smoothing", "arithmetic", "views of a test image"} & set(frame)
 
 
 def test_numbers_in_the_notes_of_claims():

@@ -4,7 +4,9 @@ from dataclasses import fields
 
 from test_fit import make_split
 
-from helpers.training import recipes
+from helpers.results import Row
+from helpers.results import conditions as told
+from helpers.training import conditions, recipes
 
 
 def test_settings_leave_nothing_out():
@@ -25,3 +27,30 @@ def test_settings_leave_nothing_out():
     assert fast["steps_per_epoch"] == "one pass"
     assert fast["split"] == published["split"] == split.name
     assert table.loc[["published", "adam"], "momentum"].tolist() == ["0.9", "none"]
+
+
+def test_conditions_of_a_training_are_those_of_its_row():
+    split = make_split()
+    n = len(split.train_index)
+    spec = recipes.fast("fast_b", split, epochs=3, batch_size=4, precision="float32")
+    found = conditions.of(spec, split="here")
+    assert found == told.Conditions("here", n, 3.0, 5, 0.1, "float32")
+    assert conditions.of(spec).split == split.name
+    assert conditions.of(spec, views=1).views == 1
+
+    class Run:
+        seconds, parameters, hardware = 2.0, 7, {"precision": "mixed_bfloat16"}
+
+    Run.spec = spec
+    row = Row("net", "here", "accuracy", 0.5, 10, **conditions.fields(Run()))
+    assert (row.seconds, row.parameters, row.precision) == (2.0, 7, "mixed_bfloat16")
+    assert told.differing({"spec": found, "row": row}).keys() == {"precision"}
+
+
+def test_passes_of_a_training_in_steps_are_counted_in_images():
+    split = make_split()
+    n = len(split.train_index)
+    short = recipes.fast("fast_b", split, epochs=2, batch_size=4, steps_per_epoch=5)
+    assert conditions.of(short).passes == round(40 / n, 2)
+    differ = conditions.together({"a": short, "b": recipes.fast("fast_b", split, epochs=2, batch_size=4)})
+    assert list(told.differing(differ)) == ["passes"]

@@ -60,6 +60,40 @@ def sign_test(only_a: int, only_b: int) -> float:
     return float(stats.binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
 
 
+def overlap_bounds(wrong_a: int, wrong_b: int, n: int) -> tuple[float, float]:
+    """Return McNemar's exact p-value when the fewer mistakes are all among the more, and when they share fewest.
+
+    For two classifiers on the same n images of which only the numbers of mistakes are known. With these fixed, the
+    p-value grows with the number of images on which the two disagree, so every possible overlap lies between these.
+    """
+    least, most = max(0, wrong_a + wrong_b - n), min(wrong_a, wrong_b)
+    nested, apart = (sign_test(wrong_a - shared, wrong_b - shared) for shared in (most, least))
+    return nested, apart
+
+
+def shared_to_tell_apart(wrong_a: int, wrong_b: int, *, alpha: float = 0.05) -> int | None:
+    """Return from how many shared mistakes on the exact McNemar test reaches `alpha`; None where it never does."""
+    shared = range(min(wrong_a, wrong_b) + 1)
+    return next((one for one in shared if sign_test(wrong_a - one, wrong_b - one) < alpha), None)
+
+
+def paired_interval(only_a: int, only_b: int, n: int, *, confidence: float = 0.95) -> metrics.Interval:
+    """Return the interval of the difference a - b in accuracy on the same n images, given how many they disagree on.
+
+    only_a, only_b: images that only a, or only b, reads correctly. The exact binomial limits of the share of these that
+    speak for a, so it leaves zero out exactly where McNemar's exact test says so.
+    Source: Clopper and Pearson (1934), Biometrika 26, 404-413; conditional, as McNemar's test is.
+    """
+    from scipy import stats  # imported where used: it costs a second
+
+    found, apart = (only_a - only_b) / n, only_a + only_b
+    if not apart:
+        return metrics.Interval(0.0, 0.0, 0.0, confidence, n, unit="pp")
+    limits = stats.binomtest(only_a, apart).proportion_ci(confidence, method="exact")
+    low, high = ((2 * limit - 1) * apart / n for limit in (limits.low, limits.high))
+    return metrics.Interval(found, float(low), float(high), confidence, n, unit="pp")
+
+
 def holm(p_values) -> np.ndarray:
     """Return p-values adjusted for their number by Holm's step-down method, in the order given.
 

@@ -14,14 +14,17 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
 import plotly.graph_objects as go
 from IPython.display import Markdown, display
 from matplotlib.figure import Figure as MatplotlibFigure
+
+from helpers.results import conditions
 
 # The stock renderers embed, or fetch, megabytes of script a page. Set by the environment, because importing
 # plotly.io's renderers costs seconds, which `show` does not need.
@@ -112,10 +115,19 @@ def figure_layout(fig: go.Figure, *, height: int = 420) -> go.Figure:
     return fig
 
 
-def show(fig: go.Figure | MatplotlibFigure, *, alt: str, caption: str = "", invert: bool = True) -> None:
+def show(
+    fig: go.Figure | MatplotlibFigure,
+    *,
+    alt: str,
+    caption: str = "",
+    invert: bool = True,
+    compared: Mapping[str, Any] | None = None,
+) -> None:
     """Display a plotly or matplotlib figure with its alternative text and caption.
 
-    `alt` says what a reader would see; `caption` states the finding (computed, not typed). `invert` concerns
+    `alt` says what a reader would see; `caption` states the finding (computed, not typed). `compared`: name -> row of
+    results, or Conditions, of what stands side by side in it: the caption then says what they share (images, training
+    images, passes, views, label smoothing, arithmetic) and who differs in what. `invert` concerns
     matplotlib pictures only: True (dark ink on transparent paper) lets the dark theme invert them, False
     keeps their colours on white paper. A matplotlib figure is closed afterwards. The caption follows as an output of
     its own, marked `CAPTION`, for editors, which know nothing of a figure's metadata.
@@ -123,6 +135,7 @@ def show(fig: go.Figure | MatplotlibFigure, *, alt: str, caption: str = "", inve
     Raises ValueError when `alt` is empty, the figure has nothing in it, or a plotly trace needs WebGL (blank
     under the report's content security policy).
     """
+    caption = _with_conditions(caption, compared)
     if not isinstance(alt, str) or not alt.strip():
         raise ValueError("alt must be a sentence that says what the figure shows; got an empty one")
     if isinstance(fig, go.Figure):
@@ -135,6 +148,12 @@ def show(fig: go.Figure | MatplotlibFigure, *, alt: str, caption: str = "", inve
     else:
         raise ValueError(f"fig must be a plotly or matplotlib figure; got {type(fig).__name__}")
     show_caption(caption)
+
+
+def _with_conditions(caption: str, compared: Mapping[str, Any] | None) -> str:
+    if compared is None:
+        return caption
+    return f"{caption.strip().removesuffix('.')}. {conditions.in_words(compared)}".removeprefix(". ")
 
 
 def show_caption(text: str) -> None:
@@ -203,15 +222,22 @@ def show_source(*things: Callable) -> None:
     display(Markdown("```python\n" + "\n\n\n".join(blocks) + "\n```"))
 
 
-def table(frame: pd.DataFrame, *, caption: str = "", formats: dict[str, str] | None = None, index: bool = True) -> None:
+def table(
+    frame: pd.DataFrame,
+    *,
+    caption: str = "",
+    formats: dict[str, str] | None = None,
+    index: bool = True,
+    compared: Mapping[str, Any] | None = None,
+) -> None:
     """Display a DataFrame as a plain HTML table, every cell escaped and numbers marked for alignment.
 
-    `formats` maps a column to a format such as "{:.1%}" (or ".1%"). Without one, whole numbers get thousands
-    separators and floats four significant digits; missing values show as a dash.
+    `compared`: as in `show`. `formats` maps a column to a format such as "{:.1%}" (or ".1%"). Without one, whole
+    numbers get thousands separators and floats four significant digits; missing values show as a dash.
 
     Raises ValueError when `formats` names a column that the frame lacks.
     """
-    formats = formats or {}
+    formats, caption = formats or {}, _with_conditions(caption, compared)
     unknown = [column for column in formats if column not in frame.columns]
     if unknown:
         raise ValueError(f"formats names {unknown}; the columns are {list(frame.columns)}")

@@ -1,7 +1,7 @@
 """Measured numbers with their intervals, saved per report and set beside the published claims."""
 
+from helpers.results.conditions import Conditions
 from helpers.results.published import (
-    SHORT_BUDGET,
     Verdict,
     against_claims,
     claims,
@@ -14,7 +14,7 @@ from helpers.results.report import Report, load, load_all, save
 from helpers.results.rows import Row, accuracy_row, interval_row
 
 __all__ = [
-    "SHORT_BUDGET",
+    "Conditions",
     "Report",
     "Row",
     "Verdict",

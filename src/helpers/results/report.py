@@ -32,11 +32,19 @@ class Report:
 def save(notebook: str, rows: Iterable[Row], *, profile: str, seed: int, question: str, answer: str) -> Path:
     """Write what a notebook found to `NN_name.json` in the results directory, atomically; return the path.
 
-    Raises ValueError when a field is missing, not finite or out of range, when two rows are for one claim, or
-    when a claim_id is not in data/claims.csv. A failed save leaves an earlier file as it was.
+    Raises ValueError when a field is missing, not finite or out of range, when two rows are for one claim, when the
+    accuracy of a model does not say under which conditions it came about, or when a claim_id is not in data/claims.csv.
+    A failed save leaves an earlier file as it was.
     """
     report = Report(notebook, profile, seed, question, answer, tuple(rows))
     _check_report(report)
+    for row in filter(lambda row: row.about_a_model, report.rows):
+        # What does not learn in passes has no parameters: neighbours, trees, support vectors.
+        needed = ("train_images", "precision", *(("passes", "label_smoothing") if row.parameters else ()))
+        for name in needed:
+            check(
+                getattr(row, name) is not None, f"{name} of {row.system}", None, "given: it decides what a row is like"
+            )
     document = {"schema": SCHEMA, **asdict(report)}
     text = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     path = paths.results_directory() / f"{notebook}.json"

@@ -11,6 +11,20 @@ import numpy as np
 from helpers.evaluation import metrics
 
 FRACTIONS = {"accuracy", "error_rate", "precision", "recall", "f1"}
+# Test sets that several reports use under several names, with the size by which a part of one is told from the whole.
+_NF264 = r"(nf264,? (7,000 )?|56000/7000/7000 ?)"
+TEST_SETS = (
+    (
+        "mnist",
+        "MNIST’s own test images",
+        10_000,
+        r"standard( test(, [\d,]+ to train)?)?|(60,?000|55,?000/5,?000)/10,?000( test)?",
+    ),
+    ("nf264", "The test images of NF264 Project 2", 7_000, _NF264 + r"(test( images)?)?"),
+    ("kaggle", "Test images in Kaggle’s proportions", 28_000, r"kaggle( proportions|,? (28,000 )?test( images)?)"),
+    ("kaggle-held", "Held-out images in Kaggle’s proportions", 4_200, r"kaggle,? (validation|holdout|held out)"),
+    ("nf264-held", "The validation images of NF264 Project 2", 7_000, _NF264 + r"validation"),
+)
 MOST_MISREAD = 1000  # positions written down with a row: 5 KB
 
 
@@ -21,7 +35,10 @@ class Row:
     `value` of an accuracy is a fraction in 0..1; `low` and `high` are its 95% Wilson limits and fill
     themselves when `n` is known. `mean` and `sd` are over `seeds` repetitions; `seconds` is the time it took;
     `parameters` the size of the model; `section` the heading of the report that shows it; `model` a key of
-    the palette. A `note` that begins with `results.SHORT_BUDGET` keeps the row from being judged against its claim.
+    the palette.
+    train_images, passes, views, label_smoothing, precision: the conditions, see `conditions.Conditions`; a row without
+    them stands beside no other. seen: the share of the test images that it was trained on, 0 for an honest test.
+    short_budget: its training was much shorter than that of its claim, against which it is therefore not judged.
     `misread` says which of the n images an accuracy counts as mistakes (`misread`), "" where that is not known.
     Raises ValueError on construction for anything that is not finite or out of range.
     """
@@ -43,17 +60,31 @@ class Row:
     model: str | None = None
     note: str = ""
     misread: str = ""
+    train_images: int | None = None
+    passes: float | None = None
+    views: int = 1
+    label_smoothing: float | None = None
+    precision: str | None = None
+    seen: float = 0.0
+    short_budget: bool = False
 
     def __post_init__(self):
         for name in ("system", "split", "metric"):
             check(is_text(getattr(self, name)), name, getattr(self, name), "a non-empty string")
-        for name in ("claim_id", "section", "model"):
+        for name in ("claim_id", "section", "model", "precision"):
             value = getattr(self, name)
             check(value is None or is_text(value), name, value, "a non-empty string or None")
         check(isinstance(self.note, str), "note", self.note, "a string")
-        for name, least in (("n", 1), ("parameters", 0)):
+        for name, least in (("n", 1), ("parameters", 0), ("train_images", 0)):
             self._set(name, _whole(name, getattr(self, name), least=least, optional=True))
-        self._set("seeds", _whole("seeds", self.seeds, least=1))
+        for name in ("seeds", "views"):
+            self._set(name, _whole(name, getattr(self, name), least=1))
+        for name in ("passes", "label_smoothing"):
+            self._set(name, _number(name, getattr(self, name), optional=True))
+            check((getattr(self, name) or 0) >= 0, name, getattr(self, name), ">= 0")
+        self._set("seen", _number("seen", self.seen))
+        check(0 <= self.seen <= 1, "seen", self.seen, "a fraction in 0..1")
+        check(isinstance(self.short_budget, bool), "short_budget", self.short_budget, "True or False")
         self._set("value", _number("value", self.value))
         if self.metric == "accuracy" and self.n is not None and self.low is None and self.high is None:
             check(0 <= self.value <= 1, "value", self.value, "a fraction in 0..1")
@@ -76,6 +107,11 @@ class Row:
             agree = self.metric == "accuracy" and int(told[1].sum()) == round(self.value * self.n)
             check(agree, "misread", self.misread[:60], "as many images as the accuracy says")
 
+    @property
+    def about_a_model(self) -> bool:
+        """Whether this is the accuracy of something that learned."""
+        return self.metric == "accuracy" and (self.model is not None or self.parameters is not None)
+
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
 
@@ -83,6 +119,14 @@ class Row:
 def accuracy_row(system: str, y_true, y_pred, *, split: str, **more) -> Row:
     """Return the row for an accuracy from labels of shape (n,), with the misread images; `more`: other fields."""
     return interval_row(system, metrics.accuracy(y_true, y_pred), split=split, misread=misread(y_true, y_pred), **more)
+
+
+def test_set(split: str, n: int | None) -> str | None:
+    """Return the key of the test set that a row was measured on, None for a part of one or another one."""
+    for key, _, whole, pattern in TEST_SETS:
+        if n == whole and re.fullmatch(pattern, split.strip(), re.IGNORECASE):
+            return key
+    return None
 
 
 def misread(y_true, y_pred) -> str:

@@ -10,6 +10,7 @@ from helpers.data.splits import Split
 from helpers.evaluation import metrics
 from helpers.experiments.augmentation_annealing.ladder import Rung
 from helpers.results import Row
+from helpers.training import conditions
 from helpers.training.outcomes import Run
 from helpers.training.specs import TrainSpec
 
@@ -85,7 +86,7 @@ def claim_rows(
     """Return a row for every rung: of its recorded run where there is one, else of its short trainings.
 
     records: rung name -> record, trained on `split`. short: claim_id -> repeats on a short budget, with the same
-    validation images; their note says so and keeps the row from being judged (results.SHORT_BUDGET). trial: the records
+    validation images; their rows are not judged (`Row.short_budget`). trial: the records
     are of trials of so many epochs (see `ladder.spec`) and say so in the same way; 0 for the published schedule. The
     rung of Kaggle's best score gets a second row, over the test images.
     """
@@ -93,7 +94,8 @@ def claim_rows(
     for rung in rungs:
         about = {"claim_id": rung.claim_id, "model": rung.colour, "section": "against-the-published-claims"}
         if trial:
-            about["note"] = f"{results.SHORT_BUDGET}: a trial of {trial} epochs, where the claim had {rung.epochs}"
+            about["short_budget"] = True
+            about["note"] = f"a trial of {trial} epochs, where the claim had {rung.epochs}"
         rows.append(_row(rung, records.get(rung.name), short[rung.claim_id], split.y_val, "validation", about))
         if rung.claim_id == BEST:
             runs = short[rung.claim_id]
@@ -105,7 +107,7 @@ def claim_rows(
 
 def against_claims(rows: Sequence[Row]) -> pd.DataFrame:
     """Return `results.against_claims` in fewer columns, with one more that says which kind of run answers."""
-    short = {row.claim_id for row in rows if row.note.startswith(results.SHORT_BUDGET)}
+    short = {row.claim_id for row in rows if row.short_budget}
     table = results.against_claims(rows)
     kind = ["short" if claim in short else "recorded" for claim in table.index]
     return table[["published", "ours"]].assign(run=kind, difference=table["difference"], verdict=table["verdict"])
@@ -115,9 +117,9 @@ def _row(rung: Rung, record: Run | None, runs: Sequence, labels: np.ndarray, par
     answers = {"validation": "val_predictions", "test": "test_predictions"}[part]
     about = about | {"split": f"kaggle, {part}"}
     if record is not None:
-        about = {"note": f"published schedule, one seed; {record.provenance}"} | about | record.cost
+        about = {"note": f"published schedule, one seed; {record.provenance}"} | about | conditions.fields(record)
         return results.accuracy_row(rung.name, labels, getattr(record, answers), **about)
-    about |= {"note": _short_note(rung, runs[0].spec)} | runs[0].cost
+    about |= {"note": _short_note(rung, runs[0].spec), "short_budget": True} | conditions.fields(runs[0])
     if len(runs) > 1:
         every = metrics.mean_over_seeds([np.mean(getattr(run, answers) == labels) for run in runs])
         about |= {"mean": every.mean, "sd": every.sd, "seeds": every.n}
@@ -126,4 +128,4 @@ def _row(rung: Rung, record: Run | None, runs: Sequence, labels: np.ndarray, par
 
 def _short_note(rung: Rung, spec: TrainSpec) -> str:
     batches = spec.epochs * spec.steps
-    return f"{results.SHORT_BUDGET}: {batches:,} batches of {spec.batch}, not {rung.epochs} epochs"
+    return f"{batches:,} batches of {spec.batch}, not {rung.epochs} epochs"

@@ -14,6 +14,7 @@ from helpers.data.splits import Split
 from helpers.evaluation import metrics
 from helpers.evaluation.predictor import Predictor
 from helpers.experiments.sorting_office.systems import System
+from helpers.training import conditions
 
 _PERCENT = ("accuracy", "least", "most", "confidence", "ECE", "chance", "limit", "error", "error unaided",
             "low", "high", "right unaided", "sent", "right", "wrong")  # fmt: skip
@@ -68,7 +69,8 @@ def rows(
         system = f"{name} final networks" if len(one.runs) > 1 else system
         fields = {"model": "fast" if name == "fast net b" else one.key, **about}
         spread = {"mean": seeds.mean, "sd": seeds.sd, "seeds": seeds.n} if final else {}
-        cost = {"seconds": one.seconds, "parameters": sum(run.parameters for run in one.runs)}
+        cost = conditions.fields(one.runs[0])
+        cost |= {"seconds": one.seconds, "parameters": sum(run.parameters for run in one.runs)}
         score = {"claim_id": claims.get(name), **fields, **spread, **cost}
         found.append(results.accuracy_row(system, one.test.y_true, one.test.probabilities.argmax(axis=1), **score))
         found.append(results.Row(system, metric="milliseconds", value=bill.loc[name, "p50"], n=None, **fields))

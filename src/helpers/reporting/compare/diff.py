@@ -178,6 +178,8 @@ def read(name: str, files: Mapping[str, bytes]) -> Snapshot:
                 claims = pd.read_csv(io.BytesIO(content), index_col="claim_id").astype({"n": "Int64", "value": float})
             elif path.endswith(".json") and "/." not in path:
                 document = json.loads(content)
+                for row in document["rows"]:  # before it was a field, a note said so
+                    row.setdefault("short_budget", str(row.get("note", "")).startswith("short budget"))
                 rows = tuple(Row(**{key: row[key] for key in row.keys() & known}) for row in document["rows"])
                 about = {one.name: document[one.name] for one in fields(results.Report) if one.name != "rows"}
                 reports[Path(path).stem] = results.Report(**about, rows=rows)

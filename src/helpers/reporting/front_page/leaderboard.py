@@ -7,25 +7,11 @@ from typing import Any
 
 from helpers.reporting.front_page import scoreboard
 from helpers.reporting.page import wording
-from helpers.results.rows import read_rightly
+from helpers.results import conditions
+from helpers.results.rows import TEST_SETS, read_rightly, test_set
 
 LEVEL = 0.05
-# Test sets that several reports use under several names, with the size by which a part of one is told from the whole.
-_NF264 = r"(nf264,? (7,000 )?|56000/7000/7000 ?)"
-TEST_SETS = (
-    (
-        "mnist",
-        "MNIST’s own test images",
-        10_000,
-        r"standard( test(, [\d,]+ to train)?)?|(60,?000|55,?000/5,?000)/10,?000( test)?",
-    ),
-    ("nf264", "The test images of NF264 Project 2", 7_000, _NF264 + r"(test( images)?)?"),
-    ("kaggle", "Test images in Kaggle’s proportions", 28_000, r"kaggle( proportions|,? (28,000 )?test( images)?)"),
-    ("kaggle-held", "Held-out images in Kaggle’s proportions", 4_200, r"kaggle,? (validation|holdout|held out)"),
-    ("nf264-held", "The validation images of NF264 Project 2", 7_000, _NF264 + r"validation"),
-)
 OTHER = "other"  # the board of all models measured on images of their own
-_SEEN = "of this test was trained on"  # how the note of a row says that its test leaked into its training
 _LATENCY = re.compile(r"(latency|milliseconds|ms)(_p50|_median|_per_(digit|image))?(_ms)?", re.IGNORECASE)
 
 
@@ -48,6 +34,8 @@ class Standing:
     slug: str
     section: str
     note: str = ""
+    conditions: str = ""  # how it was trained and asked, in words
+    seen: float = 0.0  # share of the test that it was trained on
     right: tuple | None = None  # what `rows.read_rightly` says
     rank: int | None = None  # None: not ranked
     against: str = ""  # "leader", "indistinguishable", "behind", "unknown" or "" for the unranked
@@ -78,36 +66,33 @@ def boards(reports: Iterable[Any], *, anchors: Mapping[str, Iterable[str]] | Non
     """Rank the accuracies of all reports on each test set that several of them share.
 
     `reports` are `helpers.results.Report`s. Only rows about a model (with a palette key or a number of parameters)
-    count. Rows whose note says that the test had been trained on stand below, unranked; those on other images than a
-    whole common test set make the last board, which has no order of merit.
+    count. Models that were trained on some of the test (`Row.seen`) stand below, unranked; those on other images than a
+    whole common test set make the last board, which has no order of merit. Each says under which conditions it came
+    about: on one board stand models that learned from 55,000 images and from 60,000, asked once and five times.
     """
     reports = list(reports)
     speeds = _speeds(reports)
     groups: dict[str, list[Standing]] = {key: [] for key, *_ in TEST_SETS} | {OTHER: []}
     for report in reports:
         for row in report.rows:
-            if row.metric != "accuracy" or row.n is None or (row.model is None and row.parameters is None):
+            if row.n is None or not row.about_a_model:
                 continue
             key = test_set(row.split, row.n) or OTHER
             section = scoreboard.section_of(row.section, (anchors or {}).get(report.notebook))
             names = ("system", "value", "n", "low", "high", "seeds", "mean", "sd", "parameters", "seconds", "note")
+            names += ("seen",)
             fields = {name: getattr(row, name) for name in names}
             place = {"slug": report.notebook, "section": section, "model": row.model or ""}
             speed = speeds.get((report.notebook, row.system), speeds.get(("", row.system)))
+            place["conditions"] = (
+                conditions.of(row).words() if row.train_images is not None else "conditions not recorded"
+            )
             why = f"{row.split}: {row.n:,} image{'s' if row.n > 1 else ''}" if key == OTHER else ""
             groups[key].append(Standing(**fields, **place, milliseconds=speed, because=why, right=read_rightly(row)))
     others = tuple(groups.pop(OTHER))
     titles = {key: (title, n) for key, title, n, _ in TEST_SETS}
     found = [Board(key, *titles[key], _ranked(rows)) for key, rows in groups.items() if rows]
     return [*found, Board(OTHER, "Measured on other images, each as it says", 0, others)] if others else found
-
-
-def test_set(split: str, n: int | None) -> str | None:
-    """Return the key of the test set that a row was measured on, None for a part of one or another one."""
-    for key, _, whole, pattern in TEST_SETS:
-        if n == whole and re.fullmatch(pattern, split.strip(), re.IGNORECASE):
-            return key
-    return None
 
 
 def compare(leader: Standing, other: Standing) -> tuple[str, str]:
@@ -126,7 +111,7 @@ def compare(leader: Standing, other: Standing) -> tuple[str, str]:
     wrong = [round((1 - each.value) * each.n) for each in (leader, other)]
     if any(abs((1 - each.value) * each.n - errors) > 1e-3 for each, errors in zip((leader, other), wrong, strict=True)):
         return "unknown", "an average of several runs"
-    nested, disjoint = overlap_bounds(*wrong, leader.n)
+    nested, disjoint = comparison.overlap_bounds(*wrong, leader.n)
     if disjoint < LEVEL:
         return "behind", f"any overlap: {wording.p_value(disjoint).replace('=', '≤')}"
     if nested >= LEVEL:
@@ -134,24 +119,10 @@ def compare(leader: Standing, other: Standing) -> tuple[str, str]:
     return "unknown", "overlap of mistakes not on record"
 
 
-def overlap_bounds(wrong_a: int, wrong_b: int, n: int) -> tuple[float, float]:
-    """Return McNemar's exact p-value when the fewer mistakes are all among the more, and when they share fewest.
-
-    With the difference of mistakes fixed, the p-value grows with the number of images on which the two disagree,
-    so every possible overlap lies between these.
-    """
-    from helpers.evaluation import comparison
-
-    def p(shared: int) -> float:
-        return comparison.sign_test(wrong_a - shared, wrong_b - shared)
-
-    return p(min(wrong_a, wrong_b)), p(max(0, wrong_a + wrong_b - n))
-
-
 def _ranked(rows: list[Standing]) -> tuple[Standing, ...]:
     rows = sorted(_once(rows), key=lambda each: (-each.value, each.parameters or 0, each.system))
-    fair = [each for each in rows if _SEEN not in each.note]
-    seen = [replace(each, because="its training had seen the test") for each in rows if _SEEN in each.note]
+    fair = [each for each in rows if not each.seen]
+    seen = [replace(each, because=f"{each.seen:.0%} of the test was in its training") for each in rows if each.seen]
     found = []
     for i, each in enumerate(fair):
         word, why = ("leader", "") if i == 0 else compare(fair[0], each)

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 VERDICTS = {
-    "reproduced": "the interval on the difference covers zero",
-    "higher": "ours is better, and the interval excludes zero",
-    "lower": "ours is worse, and the interval excludes zero",
+    "reproduced": "the test cannot tell them apart",
+    "higher": "ours is better, and the test tells them apart",
+    "lower": "ours is worse, and the test tells them apart",
+    "undecided": "it depends on which of the same images both misread, and theirs are not on record",
     "short budget": "ours trained far more briefly than published, so it is not judged",
     "not comparable": "no sample size, too small a sample, or another metric",
     "not yet run": "no report has taken this claim up yet",
@@ -39,6 +40,9 @@ class ClaimLine:
     verdict: str = "not yet run"  # a key of VERDICTS
     reason: str = ""
     remark: str = ""  # the note of our row: which seeds, where trained, how long
+    conditions: str = ""  # how ours was trained and asked, in words
+    unsaid: str = ""  # what the account leaves open, so that ours is an assumption
+    same_images: bool = False  # the very images of the claim
     seconds: float | None = None
     slug: str = ""  # report that holds our figure
     section: str = ""  # heading anchor in it
@@ -58,7 +62,7 @@ class Tally:
 
     @property
     def judged(self) -> int:
-        """Claims with a verdict that rests on an interval."""
+        """Claims with a verdict that rests on a test."""
         return sum(self.counts.get(name, 0) for name in ("reproduced", "higher", "lower"))
 
 
@@ -84,7 +88,7 @@ def lines(reports: Iterable[Any], *, anchors: Mapping[str, Iterable[str]] | None
             "source": str(claim["source"]),
             "published": published,
             "published_n": n,
-            **{name: _text(claim[name]) for name in ("system", "split", "metric", "note")},
+            **{name: _text(claim[name]) for name in ("system", "split", "metric", "note", "unsaid")},
         }
         if n and claim["metric"] == "accuracy":
             limits = metrics.wilson(round(published * n), n)
@@ -129,9 +133,9 @@ def section_of(section: str | None, anchors: Iterable[str] | None) -> str:
 
 
 def _answered(common: dict, slug: str, row: Any, found: Any, anchors: Iterable[str] | None) -> ClaimLine:
-    from helpers import results
+    from helpers.results import conditions
 
-    short = found.verdict == "not comparable" and row.note.startswith(results.SHORT_BUDGET)
+    short = found.verdict == "not comparable" and row.short_budget
     return ClaimLine(
         **common,
         ours=row.value,
@@ -143,7 +147,9 @@ def _answered(common: dict, slug: str, row: Any, found: Any, anchors: Iterable[s
         high=found.high,
         verdict="short budget" if short else found.verdict,
         reason="" if short else found.reason or "",
-        remark=row.note.removeprefix(f"{results.SHORT_BUDGET}: ") if short else row.note,
+        remark=row.note,
+        conditions=conditions.of(row).words() if row.train_images is not None else "",
+        same_images=found.same_images,
         seconds=row.seconds,
         slug=slug,
         section=section_of(row.section, anchors),

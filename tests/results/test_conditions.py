@@ -1,0 +1,62 @@
+"""Like with like: where conditions differ it is said, and which are the same is said too."""
+
+from dataclasses import replace
+
+import pytest
+
+from helpers.results import Conditions, Row, conditions
+
+ONE = Conditions("60000/10000", 60_000, 8.0, 5, 0.1, "mixed_bfloat16")
+
+
+def test_rows_carry_their_conditions():
+    about = {name: value for name, value in vars(ONE).items() if name != "split"}
+    assert conditions.of(Row("net", ONE.split, "accuracy", 0.9, 10_000, **about)) == ONE
+    assert conditions.of(ONE) is ONE
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("split", "55000/5000/10000", "55000/5000/10000 (b)"),
+        ("train_images", 55_000, "55,000 training images (b)"),
+        ("passes", 1.0, "1 pass (b)"),
+        ("views", 1, "one view of a test image (b)"),
+        ("label_smoothing", 0.0, "no label smoothing (b)"),
+        ("precision", "float32", "32-bit arithmetic (b)"),
+        ("passes", None, "none (b)"),
+    ],
+)
+def test_every_difference_is_found_and_named_and_nothing_else(field, value, words):
+    compared = {"a": ONE, "b": replace(ONE, **{field: value}), "c": ONE}
+    assert conditions.differing(compared) == {field: {getattr(ONE, field): ["a", "c"], value: ["b"]}}
+    said = conditions.in_words(compared)
+    same, _, apart = said.partition("Different ")
+    assert words in apart
+    assert "(a, c)" in apart
+    assert apart.count("(b)") == 1
+    assert same.startswith("All: ")
+    column = conditions.columns(compared).iloc[:, 0]
+    assert list(column[["a", "c"]]) == [getattr(ONE, field)] * 2
+    assert column["b"] == value or (value is None and column.isna()["b"])
+
+
+def test_where_all_agree_nothing_is_called_different():
+    assert conditions.differing({"a": ONE, "b": ONE}) == {}
+    said = conditions.in_words({"a": ONE, "b": ONE})
+    assert said == (
+        "All: 60000/10000, 60,000 training images, 8 passes, 5 views of a test image, label smoothing 0.1, "
+        "16-bit arithmetic (bfloat16)."
+    )
+    assert conditions.columns({"a": ONE, "b": ONE}).shape == (2, 0)
+    with pytest.raises(ValueError, match="compared"):
+        conditions.in_words({})
+
+
+def test_what_is_unknown_is_left_out():
+    assert ONE.words() == (
+        "60,000 training images, 8 passes, 5 views of a test image, label smoothing 0.1, 16-bit arithmetic (bfloat16)"
+    )
+    assert Conditions("s", 7, precision="float64").words(split=True) == (
+        "s, 7 training images, one view of a test image, 64-bit arithmetic"
+    )
