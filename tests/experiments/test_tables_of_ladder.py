@@ -71,7 +71,7 @@ def test_records_answer_and_short_runs_are_not_judged(made, split):
     assert rows[2].mean == pytest.approx(np.mean([np.mean(r.val_predictions == split.y_val) for r in (first, second)]))
     assert "100 epochs" in rows[2].note
     table = tables.against_claims(rows)
-    assert table["run"].tolist() == ["recorded", "recorded", "short", "short"]
+    assert table["run"].tolist() == ["to its end", "to its end", "short", "short"]
     assert table["difference"].tolist()[2:] == ["–", "–"]
     words = [one.verdict for one in results.verdicts(rows)]
     assert words[2:] == ["not comparable"] * 2

@@ -137,12 +137,6 @@ def test_table_escapes_and_marks_numbers(shown):
     assert markup.startswith('<table class="data">')
 
 
-def test_identifiers_of_claims_are_kept_whole(shown):
-    style.table(pd.DataFrame({"ours": [1]}, index=pd.Index(["nf264-cnn-deep"], name="claim")))
-    ((bundle, _),) = shown
-    assert '<th scope="row" class="id">nf264-cnn-deep</th>' in bundle["text/html"]
-
-
 def test_dates_do_not_break_and_phrases_have_room(shown):
     style.table(pd.DataFrame({"a": ["2026-11-21"], "b": ["fourteen words"], "c": ["fifteen letters"], "d": [1.5]}))
     ((bundle, _),) = shown

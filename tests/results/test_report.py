@@ -268,10 +268,11 @@ def test_not_comparable_says_why(row, claim_id, reason):
 
 def test_against_claims_shows_both_numbers_and_leaves_out_rows_without_a_claim():
     frame = results.against_claims([ROW, Row("x", "s", "accuracy", 0.5, 100)])
-    assert list(frame.index) == ["hwd-svm-70-30"]
-    assert frame.loc["hwd-svm-70-30", "published"] == "97.00% of 540"
-    assert frame.loc["hwd-svm-70-30", "verdict"] == "reproduced"
-    assert frame.loc["hwd-svm-70-30", "assumed"] == results.claims().loc["hwd-svm-70-30", "unsaid"]
+    claim = "SVC on sklearn digits, 70/30 split (1257 train / 540 test)"
+    assert list(frame.index) == [claim], "in words: a reader knows no identifiers"
+    assert frame.loc[claim, "published"] == "97.00% of 540"
+    assert frame.loc[claim, "verdict"] == "reproduced"
+    assert frame.loc[claim, "assumed"] == results.claims().loc["hwd-svm-70-30", "unsaid"]
     with pytest.raises(ValueError, match="claim_id"):
         results.against_claims([replace(ROW, claim_id="nobody")])
     assert results.against_claims([]).empty

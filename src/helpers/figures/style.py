@@ -251,11 +251,7 @@ def table(
     body = []
     for key, values in zip(frame.index, frame.itertuples(index=False, name=None), strict=True):
         keys = (key if isinstance(key, tuple) else (key,)) if index else ()
-        names = frame.index.names if index else ()
-        cells = [
-            f'<th scope="row"{_kind(_text(one, ""), claim=name == "claim")}>{html.escape(_text(one, ""))}</th>'
-            for name, one in zip(names, keys, strict=True)
-        ]
+        cells = [f'<th scope="row"{_kind(_text(one, ""))}>{html.escape(_text(one, ""))}</th>' for one in keys]
         cells += [
             _cell(value, formats.get(name, ""), flag)
             for name, value, flag in zip(frame.columns, values, numeric, strict=True)
@@ -270,9 +266,9 @@ def table(
     display({"text/html": markup, "text/plain": frame.to_string(index=index)}, raw=True)
 
 
-def _kind(text: str, *, claim: bool = False) -> str:
-    """Mark what must not break at its hyphens (identifiers of claims, dates), and phrases, which need some room."""
-    if claim or _DATE.fullmatch(text):
+def _kind(text: str) -> str:
+    """Mark what must not break at its hyphens, dates, and phrases, which need some room."""
+    if _DATE.fullmatch(text):
         return ' class="id"'
     return ' class="text"' if len(text) > PHRASE else ""
 

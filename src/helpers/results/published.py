@@ -155,10 +155,10 @@ def verdicts(rows: Iterable[Row]) -> list[Verdict]:
 
 
 def against_claims(rows: Iterable[Row]) -> pd.DataFrame:
-    """Return a table, ready to show, of every row that answers a claim: theirs, ours and the verdict.
+    """Return a table, ready to show, of every row that answers a claim, in words: theirs, ours and the verdict.
 
     Differences and their 95% intervals are in percentage points (pp), ours minus published. Where our rows came about
-    under different conditions, columns say which (theirs are in `system`); `assumed`: what the account leaves open.
+    under different conditions, columns say which (a claim's words have theirs); `assumed`: what the account leaves open.
     """
     known = claims()
     rows = [row for row in rows if row.claim_id is not None]
@@ -169,8 +169,7 @@ def against_claims(rows: Iterable[Row]) -> pd.DataFrame:
         share = claim["metric"] in FRACTIONS
         lines.append(
             {
-                "claim": one.claim_id,
-                "system": claim["system"],
+                "claim": in_words(claim),
                 "published": _shown(one.published, one.published_n, share=share),
                 "ours": _shown(one.ours, one.ours_n, share=share),
                 **how.loc[one.claim_id],
@@ -182,9 +181,15 @@ def against_claims(rows: Iterable[Row]) -> pd.DataFrame:
                 "reason": one.reason if one.verdict in ("undecided", "not comparable") else "",
             }
         )
-    columns = ["claim", "system", "published", "ours", *how, "assumed", "difference", "interval", "verdict", "reason"]
+    columns = ["claim", "published", "ours", *how, "assumed", "difference", "interval", "verdict", "reason"]
     table = pd.DataFrame(lines, columns=columns).set_index("claim")
     return table if table["assumed"].any() else table.drop(columns="assumed")
+
+
+def in_words(claim: pd.Series) -> str:
+    """Return what a claim, a row of `claims`, is about: the system and, unless none was given, its test images."""
+    split = "" if claim["split"] in ("none given", "split") else f" ({claim['split']})"
+    return f"{claim['system'].replace(';', ',')}{split}"
 
 
 def _minus(number: str) -> str:

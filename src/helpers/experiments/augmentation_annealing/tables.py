@@ -107,9 +107,9 @@ def claim_rows(
 
 def against_claims(rows: Sequence[Row]) -> pd.DataFrame:
     """Return `results.against_claims` in fewer columns, with one more that says which kind of run answers."""
-    short = {row.claim_id for row in rows if row.short_budget}
-    table = results.against_claims(rows)
-    kind = ["short" if claim in short else "recorded" for claim in table.index]
+    answering = [row for row in rows if row.claim_id is not None]
+    kind = ["short" if row.short_budget else "to its end" for row in answering]
+    table = results.against_claims(answering)
     return table[["published", "ours"]].assign(run=kind, difference=table["difference"], verdict=table["verdict"])
 
 
