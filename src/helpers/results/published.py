@@ -158,7 +158,7 @@ def against_claims(rows: Iterable[Row]) -> pd.DataFrame:
     """Return a table, ready to show, of every row that answers a claim, in words: theirs, ours and the verdict.
 
     Differences and their 95% intervals are in percentage points (pp), ours minus published. Where our rows came about
-    under different conditions, columns say which (a claim's words have theirs); `assumed`: what the account leaves open.
+    under different conditions, columns say which (the claim has theirs); `assumed`: what the account leaves open.
     """
     known = claims()
     rows = [row for row in rows if row.claim_id is not None]
