@@ -35,6 +35,19 @@ def test_a_folder_comes_sorted_files_before_subfolders(tree):
     assert (found.total, found.complete) == (7, True)
 
 
+def test_an_array_in_a_folder_is_read_as_when_named(tree):
+    values = np.random.default_rng(0).uniform(0, 255, (3, 9, 9)).astype(np.float32)
+    np.save(tree / "aa.npy", values)
+    found = sources.Found()
+    pieces = list(sources.stream([str(tree)], found=found))
+    assert names(pieces)[:5] == [str(tree / name) for name in ("a.png", "aa.npy", "aa.npy", "aa.npy", "b.png")]
+    (named,) = sources.stream([str(tree / "aa.npy")])
+    (within,) = [piece for piece in pieces if piece.images]
+    assert (within.names, within.indices) == (named.names, [0, 1, 2])
+    assert np.array_equal(within.images, named.images)
+    assert found.total == 10
+
+
 def test_places_keep_their_order_and_the_table_is_passed_over(tree):
     got = names(sources.stream([str(tree / "b.png"), str(tree / "c"), "nowhere.png"], skip=tree / "c" / "1.png"))
     assert got == [str(tree / name) for name in ("b.png", "c/10.png", "c/2.png")] + ["nowhere.png"]

@@ -12,6 +12,8 @@ POLARITIES = ("auto", "dark-on-light", "light-on-dark")
 
 LEAST_CONTRAST = 12.0  # of 255: ink fainter than that is not told from the paper
 LEAST_CLARITY = 5.0  # ink above paper, in standard deviations of the paper: even grain stays below 4.8
+LEAST_SIDE = 20  # pixels: smaller images are too coarse to tell strokes from shadows
+LEAST_LIGHT = 50.0  # of 255: paper in deeper shadow shows more of the camera's grain than of ink
 UNEVEN = 0.2  # spread of the paper, or of the border, as a share of the contrast: its level is taken locally
 _SAMPLE = 2_000
 _GRAIN = 3.7  # standard deviations above the lower quartile that count as paper: 3 above the middle
@@ -76,6 +78,11 @@ def find_polarity(grey: np.ndarray) -> str:
     return "dark-on-light" if surrounding + covering > 0 else "light-on-dark"
 
 
+def opposite(polarity: str) -> str:
+    """Return the other of the two polarities."""
+    return POLARITIES[2] if polarity == POLARITIES[1] else POLARITIES[1]
+
+
 def border(image: np.ndarray) -> np.ndarray:
     """Return the values of the outermost pixels, 1 in 20 of the shorter side deep."""
     ring = max(1, min(image.shape) // 20)
@@ -99,23 +106,41 @@ def measure(ink: np.ndarray) -> Levels:
     return Levels(paper, grain, ranked(upper, 0.9) if len(upper) else paper, threshold)
 
 
-def flatten(ink: np.ndarray, levels: Levels) -> np.ndarray:
+def flatten(ink: np.ndarray, levels: Levels, *, dark: bool) -> np.ndarray:
     """Return `ink` above the local paper, where shadows or a gradient make the paper uneven; else unchanged.
 
     The local paper is the grey-scale opening with a square of a third of the shorter side: what is left when
-    everything narrower than the square, strokes above all, is taken away (the top-hat transform). Images below
-    32 pixels are too coarse to tell strokes from shadows and stay as they are.
+    everything narrower than the square, strokes above all, is taken away (the top-hat transform). Dark ink takes away
+    a share of the light, so what is left is divided by the light of the paper.
     """
-    if min(ink.shape) < 32 or not (
-        _spread(ink[ink <= levels.threshold]) > UNEVEN * (levels.ink - levels.paper)
-        or _spread(border(ink)) > UNEVEN * (ink.max() - ink.min())
-    ):
+    if min(ink.shape) < LEAST_SIDE or not is_uneven(ink, levels):
         return ink
     side = min(ink.shape) // 3 | 1
     # Continued beyond the edges with the same slope, so that a gradient is not taken for ink there.
     around = np.pad(ndimage.uniform_filter(ink, 3, mode="nearest"), side, mode="reflect", reflect_type="odd")
     around = np.clip(around, ink.min(), ink.max())
-    return ink - ndimage.grey_opening(around, size=(side, side))[side:-side, side:-side]
+    paper = ndimage.grey_opening(around, size=(side, side))[side:-side, side:-side]
+    light = np.float32(255) - paper if dark else np.float32(255)
+    return (ink - paper) * (np.float32(255) / np.maximum(light, np.float32(LEAST_LIGHT)))
+
+
+def is_uneven(ink: np.ndarray, levels: Levels) -> bool:
+    """Say whether the paper's level changes over the image.
+
+    It does where the paper away from all ink is not of one value, or where what seems ink is wider than a stroke (a
+    quarter of the longer side, two fifths in coarse images) and not of one value either: paper in shadow, and ink.
+    """
+    above = ink > levels.threshold
+    away = ~ndimage.binary_dilation(above, structure=np.ones((3, 3), bool), iterations=1 + (min(ink.shape) >= 64))
+    paper = ink[away]
+    contrast = levels.ink - levels.paper
+    if len(paper) > 0.05 * ink.size and _spread(paper) > UNEVEN * contrast:
+        return True
+    inside = ink[ndimage.binary_erosion(above, structure=np.ones((3, 3), bool), iterations=1 + (min(ink.shape) >= 64))]
+    if not len(inside) or ranked(inside, 0.98) - ranked(inside, 0.02) <= UNEVEN * contrast:
+        return False
+    side = (max(ink.shape) // 4 if min(ink.shape) >= 40 else 2 * max(ink.shape) // 5) | 1
+    return bool(ndimage.minimum_filter(above, size=(side, side), mode="constant").any())
 
 
 def _spread(values: np.ndarray) -> float:
@@ -133,7 +158,7 @@ def ink_strength(grey: np.ndarray, polarity: str) -> np.ndarray:
         raise Blank(f"blank: it is all {tone}")
     ink = (255 - grey) if polarity == "dark-on-light" else grey
     found = measure(ink)
-    even = flatten(ink, found)
+    even = flatten(ink, found, dark=polarity == "dark-on-light")
     if even is not ink:
         ink, found = even, measure(even)
     contrast = found.ink - found.paper

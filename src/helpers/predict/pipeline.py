@@ -34,6 +34,7 @@ class Answer:
     human: bool = True
     polarity: str = ""
     problem: str = ""
+    doubt: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +44,13 @@ class Made:
     images: np.ndarray
     polarities: list[str]
     problems: list[str]
+    doubts: list[str]
 
 
 def make(work: Work, polarity: str) -> Made:
     """Decode and prepare every image of a piece of work; nothing that is wrong with one stops the others."""
     images = np.zeros((len(work), SIDE, SIDE), np.uint8)
-    polarities, problems = [""] * len(work), [""] * len(work)
+    polarities, problems, doubts = ([""] * len(work) for _ in range(3))
     for i, source in enumerate(work.images or work.names):
         try:
             if isinstance(source, str) and work.images:
@@ -57,8 +59,8 @@ def make(work: Work, polarity: str) -> Made:
         except Unreadable as problem:
             problems[i] = str(problem)
         else:
-            images[i], polarities[i] = prepared.image, prepared.polarity
-    return Made(images, polarities, problems)
+            images[i], polarities[i], doubts[i] = prepared.image, prepared.polarity, prepared.doubt
+    return Made(images, polarities, problems, doubts)
 
 
 def answer(work: Work, made: Made, probabilities: Callable, *, threshold: float) -> list[Answer]:
@@ -76,8 +78,10 @@ def answer(work: Work, made: Made, probabilities: Callable, *, threshold: float)
             continue
         first, second = (int(digit) for digit in order[i, :2])
         sure = float(scores[i, first])
-        human = sure < threshold
-        answers.append(Answer(name, index, first, sure, second, float(scores[i, second]), human, made.polarities[i]))
+        doubt = made.doubts[i]
+        human = bool(doubt) or sure < threshold
+        chance = float(scores[i, second])
+        answers.append(Answer(name, index, first, sure, second, chance, human, made.polarities[i], doubt=doubt))
     return answers
 
 
@@ -134,7 +138,7 @@ class Pool:
         try:
             return self._submit(work, polarity).result()
         except BrokenProcessPool:
-            return Made(np.zeros((1, SIDE, SIDE), np.uint8), [""], ["damaged: it makes the decoder crash"])
+            return Made(np.zeros((1, SIDE, SIDE), np.uint8), [""], ["damaged: it makes the decoder crash"], [""])
 
 
 def _singles(work: Work) -> list[Work]:
@@ -151,6 +155,7 @@ def _joined(parts: list[Made]) -> Made:
         np.concatenate([part.images for part in parts]),
         [polarity for part in parts for polarity in part.polarities],
         [problem for part in parts for problem in part.problems],
+        [doubt for part in parts for doubt in part.doubts],
     )
 
 

@@ -5,12 +5,12 @@ MNIST image passes through nearly unchanged. The steps, all in this package and 
 another language: ink from paper (`levels`), drop specks, crop, resample (`resampling`), centre.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
 
-from helpers.predict import levels
+from helpers.predict import levels, strokes
 from helpers.predict.decoding import Unreadable, shrink
 from helpers.predict.resampling import resize
 
@@ -20,18 +20,15 @@ CENTRE = 14  # row and column of the centre of mass; MNIST's own mean is 13.99 a
 SEARCH = 128  # pixels of the longer side at which ink is looked for
 SMALL = 40  # pixels: a smaller digit on a larger image is cut out and looked at again with all its pixels
 LEAST_SIDE = 4  # pixels of the image
-VISIBLE = 0.12  # share of full ink from which a pixel belongs to the digit; MNIST's outermost pixels have it
-SPECK = 0.02  # share of all ink below which a separate spot is dirt
-
-_AROUND = np.ones((3, 3), bool)
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """image: uint8 (28, 28), ink high. polarity: as found or as given."""
+    """image: uint8 (28, 28), ink high. polarity: as found or as given. doubt: why a human should look, or nothing."""
 
     image: np.ndarray
     polarity: str
+    doubt: str = ""
 
 
 def prepare(grey: np.ndarray, *, polarity: str = "auto") -> Prepared:
@@ -46,47 +43,82 @@ def prepare(grey: np.ndarray, *, polarity: str = "auto") -> Prepared:
         raise Unreadable(f"{grey.shape[1]} x {grey.shape[0]} pixels; at least {LEAST_SIDE} x {LEAST_SIDE} are needed")
     grey = shrink(grey)
     coarse = shrink(grey, SEARCH)
-    if polarity == "auto":
-        polarity = levels.find_polarity(coarse)
+    found = levels.find_polarity(coarse) if polarity == "auto" else polarity
+    look = _look(grey, coarse, found)
+    if polarity == "auto" and (look.sheet or look.digit is None):
+        # What seemed ink may be the paper inside a frame, or a sheet on a dark table.
+        other = _look(grey, coarse, levels.opposite(found))
+        if other.digit is not None and other.doubt != strokes.NONE:
+            return Prepared(other.placed(), levels.opposite(found), other.doubt)
+    if look.digit is None:
+        raise Unreadable(look.doubt)
+    return Prepared(look.placed(), found, look.doubt)
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """The digit cut out, float32 (h, w), None where there is none; a doubt about it, or why there is none."""
+
+    digit: np.ndarray | None
+    doubt: str
+    as_is: bool = False
+    sheet: bool = False
+
+    def placed(self) -> np.ndarray:
+        """Return the digit in MNIST's form; one that has it stays where it is."""
+        return np.floor(self.digit * 255 + 0.5).astype(np.uint8) if self.as_is else place(self.digit)
+
+
+def _look(grey: np.ndarray, coarse: np.ndarray, polarity: str) -> _Look:
+    """Look for the digit at `coarse`, and again at the pixels of `grey` where it is small."""
     try:
-        strength = without_specks(levels.ink_strength(coarse, polarity))
-        rows, columns = box(strength)
+        found = strokes.find(levels.ink_strength(coarse, polarity))
+        rows, columns = box(found.strength)
         if coarse.shape != grey.shape and max(rows.stop - rows.start, columns.stop - columns.start) < SMALL:
-            strength = without_specks(levels.ink_strength(_around(grey, rows, columns), polarity))
-            rows, columns = box(strength)
+            doubt = found.doubt
+            part, mine = _around(grey, found.strength >= strokes.VISIBLE, rows, columns)
+            found = strokes.find(levels.ink_strength(part, polarity), mine)
+            found = replace(found, doubt=doubt or found.doubt)
+            rows, columns = box(found.strength)
     except levels.Blank as problem:
-        raise Unreadable(str(problem)) from None
-    return Prepared(place(strength[rows, columns]), polarity)
+        return _Look(None, str(problem))
+    if _as_mnist(found.strength, rows, columns):
+        return _Look(found.strength, found.doubt, as_is=True, sheet=found.sheet)
+    return _Look(found.strength[rows, columns], found.doubt, sheet=found.sheet)
 
 
-def _around(grey: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
-    """Cut the part of `grey` out that lies at `rows`, `columns` of its coarse version, with paper on all sides."""
+def _as_mnist(strength: np.ndarray, rows: slice, columns: slice) -> bool:
+    """Say whether the digit lies in 28 x 28 pixels as MNIST's do, to a pixel: it is left as it is."""
+    if strength.shape != (SIDE, SIDE):
+        return False
+    longer = max(rows.stop - rows.start, columns.stop - columns.start)
+    centre = [_centre(strength.sum(axis=axis)) for axis in (1, 0)]
+    return abs(longer - DIGIT) <= 1 and max(abs(place - CENTRE) for place in centre) <= 1
+
+
+def _centre(mass: np.ndarray) -> float:
+    return float(mass @ np.arange(len(mass))) / float(mass.sum())
+
+
+def _around(grey: np.ndarray, visible: np.ndarray, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
+    """Cut the part of `grey` out that lies at `rows`, `columns` of its coarse version, with paper on all sides.
+
+    Returns it with the pixels that may belong to the digit, bool of the same shape: those at most two coarse pixels
+    from one that is `visible`, which is the digit's as found at first.
+    """
     factor = -(-max(grey.shape) // SEARCH)  # as in shrink
     margin = 3 + max(rows.stop - rows.start, columns.stop - columns.start) // 4
     parts = [slice(max(0, (s.start - margin) * factor), (s.stop + margin) * factor) for s in (rows, columns)]
-    return shrink(grey[parts[0], parts[1]], SEARCH)
-
-
-def without_specks(strength: np.ndarray) -> np.ndarray:
-    """Return `strength` (h, w) in 0..1 with spots of little ink set to 0. Raises Blank where there is nothing else."""
-    visible = strength >= VISIBLE
-    spots, n = ndimage.label(visible, structure=_AROUND)
-    if n > 1:
-        mass = np.bincount(spots.ravel(), weights=strength.ravel(), minlength=n + 1)
-        mass[0] = 0
-        dirt = mass < SPECK * mass.sum()
-        dirt[0] = False
-        if dirt.sum() == n:
-            raise levels.Blank("blank: nothing but specks")
-        if dirt.any():
-            near = ndimage.binary_dilation(dirt[spots], structure=_AROUND) & (strength < VISIBLE)
-            return np.where(dirt[spots] | near, 0, strength)
-    return strength
+    part = shrink(grey[parts[0], parts[1]], SEARCH)
+    finer = -(-max(grey[parts[0], parts[1]].shape) // SEARCH)
+    near = ndimage.binary_dilation(visible, structure=np.ones((5, 5), bool))
+    places = [(s.start + np.arange(n) * finer) // factor for s, n in zip(parts, part.shape, strict=True)]
+    return part, near[np.ix_(*places)]
 
 
 def box(strength: np.ndarray) -> tuple[slice, slice]:
     """Return rows and columns of the smallest part of `strength` that holds all visible ink."""
-    visible = strength >= VISIBLE
+    visible = strength >= strokes.VISIBLE
     rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -53,18 +53,16 @@ def stream(places: list[str], *, skip: Path | None = None, found: Found | None =
     """
     found = Found() if found is None else found
     waiting: list[str] = []
-    for place in places:
-        if Path(place).suffix.lower() in arrays.SUFFIXES and Path(place).is_file():
-            if waiting:
-                yield Work(waiting)
-                waiting = []
-            yield from _array(place, found)
-            continue
-        for name in walk(place, skip=skip, found=found) if os.path.isdir(place) else _one(place, found):
+    for name in chain.from_iterable(_names(place, skip, found) for place in places):
+        is_array = Path(name).suffix.lower() in arrays.SUFFIXES and Path(name).is_file()
+        if not is_array:
             waiting.append(name)
-            if len(waiting) == CHUNK:
-                yield Work(waiting)
-                waiting = []
+        if waiting and (is_array or len(waiting) == CHUNK):
+            yield Work(waiting)
+            waiting = []
+        if is_array:
+            found.total -= 1  # counted as a file; its images count instead
+            yield from _array(name, found)
     found.complete = True
     if waiting:
         yield Work(waiting)
@@ -80,9 +78,13 @@ def _array(place: str, found: Found) -> Iterator[Work]:
         yield Work([place], None, [str(problem)])
 
 
-def _one(place: str, found: Found) -> Iterator[str]:
-    found.total += 1
-    yield place
+def _names(place: str, skip: Path | None, found: Found) -> Iterator[str]:
+    """Yield the files at a place, each counted once."""
+    if os.path.isdir(place):
+        yield from walk(place, skip=skip, found=found)
+    else:
+        found.total += 1
+        yield place
 
 
 def walk(folder: str, *, skip: Path | None = None, found: Found | None = None) -> Iterator[str]:

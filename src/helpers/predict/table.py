@@ -33,7 +33,7 @@ def row(answer: Answer) -> list:
         shown[1],
         "yes" if answer.human else "no",
         answer.polarity,
-        _text(answer.problem),
+        _text(answer.problem or answer.doubt),
     ]
 
 

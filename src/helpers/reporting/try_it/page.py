@@ -74,7 +74,8 @@ def digest_of_sources(model: Path) -> str:
     """Return one digest of all that the page is made of; files that are missing count as empty."""
     files = [SOURCES / "try.html.j2", site.TEMPLATES / "base.html.j2", *sorted(SOURCES.glob("*.py"))]
     files += [
-        SOURCES.parents[1] / "predict" / f"{name}.py" for name in ("preparing", "levels", "resampling", "decoding")
+        SOURCES.parents[1] / "predict" / f"{name}.py"
+        for name in ("preparing", "strokes", "lines", "levels", "resampling", "decoding")
     ]
     files += [model / "digits.json", model / "digits.keras", paths.MNIST / "SHA256SUMS"]
     contents = [(path.name, freshness.digest(path.read_bytes()) if path.is_file() else "") for path in files]

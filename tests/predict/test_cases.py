@@ -1,0 +1,111 @@
+"""Digits as people hand them in are read, or handed to a human: kinds of input made from MNIST's plainest digits."""
+
+import itertools
+
+import cases
+import numpy as np
+import pytest
+
+from helpers.data import load
+from helpers.predict import lines, shipped
+from helpers.predict.decoding import Unreadable
+from helpers.predict.preparing import prepare
+
+N = 40  # pictures of each kind
+LEAST = {"tight_thin": 32, "tight_square": 36}  # of them, to be read right; 37 of the others
+
+
+@pytest.fixture(scope="module")
+def network():
+    return shipped.load()
+
+
+@pytest.fixture(scope="module")
+def digits(network):
+    """Test digits (image, label) that are read right and surely where nothing is in their way."""
+    test = load.load_mnist().test
+    chances = network(test.images[:400])
+    sure = (chances.max(axis=1) >= network.threshold) & (chances.argmax(axis=1) == test.labels[:400])
+    rows = np.flatnonzero(sure)[:N]
+    return [(test.images[i], int(test.labels[i])) for i in rows]
+
+
+def read(network, pictures):
+    """Return (digit, accepted) of each picture: -1 for what cannot be read."""
+    answers = []
+    for picture in pictures:
+        try:
+            made = prepare(np.ascontiguousarray(np.clip(picture, 0, 255), np.float32))
+        except Unreadable:
+            answers.append((-1, False))
+            continue
+        chances = network(made.image[None])[0]
+        answers.append((int(chances.argmax()), not made.doubt and chances.max() >= network.threshold))
+    return answers
+
+
+@pytest.mark.parametrize("kind", cases.KINDS)
+def test_a_digit_is_found_whatever_lies_around_it(kind, network, digits):
+    pictures = [cases.KINDS[kind](image, np.random.default_rng([5, i])) for i, (image, _) in enumerate(digits)]
+    answers = read(network, pictures)
+    right = [digit == label for (digit, _), (_, label) in zip(answers, digits, strict=True)]
+    wrong = [accepted and not fine for (_, accepted), fine in zip(answers, right, strict=True)]
+    assert sum(right) >= LEAST.get(kind, 37), [i for i, fine in enumerate(right) if not fine]
+    assert sum(wrong) <= (2 if kind == "tight_thin" else 1)
+
+
+def test_two_digits_go_to_a_human(network, digits):
+    pairs = list(itertools.pairwise(digits))
+    answers = read(network, [cases.two_digits(a[0], b[0], np.random.default_rng(i)) for i, (a, b) in enumerate(pairs)])
+    assert sum(accepted for _, accepted in answers) <= 1
+
+
+def test_a_dot_is_no_digit(network):
+    answers = read(network, [cases.dot(np.random.default_rng(i)) for i in range(N)])
+    assert not any(accepted for _, accepted in answers)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_mnist_s_digits_are_left_as_they_are(digits, dark):
+    for image, _ in digits:
+        made = prepare(255 - image.astype(np.float32) if dark else image.astype(np.float32))
+        assert np.abs(made.image.astype(int) - image).mean() < 4
+        assert not made.doubt
+
+
+@pytest.mark.parametrize("width", [3, 14, 30])
+@pytest.mark.parametrize("reach", [0.1, 0.5, 0.95])
+def test_a_one_keeps_its_upstroke(width, reach):
+    """The whole of both strokes is in the picture: as wide, in proportion, as it was drawn."""
+    rng = np.random.default_rng(0)
+    left, low = 120 - reach * 70, 30 + reach * 75
+    page = cases.strokes([[(left, low), (120, 30), (108, 170)]], rng, width=width)
+    image = prepare(page.astype(np.float32)).image
+    rows, columns = (np.flatnonzero(image.max(axis=axis) > 60) for axis in (1, 0))
+    dark_rows, dark_columns = (np.flatnonzero(page.min(axis=axis) < 128) for axis in (1, 0))
+    assert np.ptp(columns) / np.ptp(rows) == pytest.approx(np.ptp(dark_columns) / np.ptp(dark_rows), abs=0.12)
+
+
+@pytest.mark.parametrize("lean", [-9, -3, 0, 4, 10])
+def test_lines_go_and_the_stroke_that_crosses_them_stays(lean):
+    stroke = np.zeros((120, 120))
+    rows, columns = np.indices(stroke.shape)
+    stroke[np.abs(columns - 60 - 0.2 * (rows - 60)) < 4] = 1
+    stroke[:20] = stroke[100:] = 0
+    ruled = np.zeros(stroke.shape, bool)
+    for start in range(12, 105, 25):
+        ruled |= np.abs(rows - start - lean * columns / 119) <= 0.7
+    for turned in (False, True):
+        both = np.maximum(stroke, 0.5 * ruled).astype(np.float32)
+        given = both.T.copy() if turned else both
+        found = lines.without_lines(given, given >= 0.12)
+        found = found.T if turned else found
+        assert np.array_equal(found[stroke > 0], both[stroke > 0])
+        assert (found[ruled & (stroke == 0)] > 0).mean() < 0.08
+
+
+def test_what_is_no_line_stays():
+    page = np.zeros((100, 100), np.float32)
+    page[10:22, 15:85] = 1  # the bar of a 7 and its stem
+    page[10:90, 70:82] = 1
+    assert lines.without_lines(page, page > 0) is page
