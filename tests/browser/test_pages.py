@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import specimen
-from nbformat.v4 import new_notebook
+from nbformat.v4 import new_notebook, new_output
 
 from helpers.reporting.front_page import index, scoreboard
 from helpers.reporting.page import render, site
@@ -411,6 +411,25 @@ def test_on_paper_code_is_wrapped_and_charts_fit(browser, pages):
         visit.page.wait_for_function(
             "() => document.querySelector('figure.plot svg.main-svg').getBoundingClientRect().width > 700"
         )
+
+
+def test_a_table_wider_than_the_sheet_is_made_smaller_and_nothing_else(browser, pages):
+    """Else the browser would shrink the whole document to the width of its widest table."""
+    wide = "".join(f"<td>{'unbreakable' * 2}{i}</td>" for i in range(9))
+    tables = [f"<table><tr>{row}</tr></table>" for row in (wide, "<td>narrow</td>")]
+    cells = [specimen.timed("t()", new_output("display_data", {"text/html": each})) for each in tables]
+    path = pages["plain"].with_name("tables.html")
+    path.write_text(render.render_page(new_notebook(cells=cells), slug="tables"), encoding="utf-8")
+    with Visit(browser, path) as visit:
+        visit.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        visit.page.emulate_media(media="print")
+        visit.page.set_viewport_size({"width": 650, "height": 900})
+        assert visit.sideways() <= 0
+        zooms = visit.page.evaluate("[...document.querySelectorAll('.scroll > table')].map(each => each.style.zoom)")
+        assert 0.2 < float(zooms[0]) < 0.6
+        assert zooms[1] == ""
+        visit.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+        assert visit.page.evaluate("document.querySelector('.scroll > table').style.zoom") == ""
 
 
 def test_keyboard_reaches_the_text_first(browser, pages):

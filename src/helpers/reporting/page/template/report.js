@@ -134,7 +134,15 @@
       if (!layout.width) layout.autosize = true;
       // A finger that scrolls the page must not zoom the chart.
       if (window.matchMedia("(pointer: coarse)").matches) layout.dragmode = false;
-      if (narrow.matches) layout.font = { ...(layout.font || {}), size: 12 };
+      if (narrow.matches) {
+        layout.font = { ...(layout.font || {}), size: 12 };
+        for (const [name, axis] of Object.entries(layout)) {
+          if (!/^xaxis\d*$/.test(name)) continue;
+          if (axis.tickvals) delete axis.tickangle; // turned, where they would be left out
+          const [from, to] = axis.domain || [0, 1];
+          if (to - from < 0.45 && axis.type !== "log") Object.assign(axis, { dtick: undefined, nticks: 4 }); // panels side by side
+        }
+      }
       const width = Math.max(narrow.matches ? needed(data, layout) : 0, layout.width || 0);
       if (width > canvas.clientWidth) {
         Object.assign(layout, { width, autosize: false });
@@ -184,6 +192,17 @@
   // On paper: light colours, and as wide as the sheet.
   const PAPER_WIDTH = 640;
   const widths = new Map();
+  // One table wider than the sheet would have the browser shrink all of it: such a table alone is made smaller.
+  const tables = () => all(".scroll > table").filter((table) => !table.parentElement.closest("details:not([open])"));
+  window.addEventListener("beforeprint", () => {
+    for (const table of tables()) {
+      const { style } = table;
+      Object.assign(style, { width: "min-content", fontSize: "8pt", zoom: "" });
+      const ratio = PAPER_WIDTH / table.offsetWidth;
+      Object.assign(style, { width: "", fontSize: "", zoom: ratio < 1 ? ratio.toFixed(3) : "" });
+    }
+  });
+  window.addEventListener("afterprint", () => tables().forEach((table) => { table.style.zoom = ""; }));
   window.addEventListener("beforeprint", () => {
     if (typeof window.Plotly === "undefined") return;
     all("figure.plot").forEach(draw);
