@@ -238,3 +238,13 @@ def test_the_overview_measures_both_kinds():
         conformal.quantile([0.1], miss_rate=0)
     with pytest.raises(ValueError, match="y_true"):
         conformal.fit(p, y[:5], miss_rate=0.1)
+
+
+def test_augrc_is_the_mean_over_all_coverages_counted_one_by_one():
+    rng = np.random.default_rng(4)
+    confidence, correct = rng.random(50), rng.random(50) < 0.8
+    ranked = correct[np.argsort(-confidence)]
+    joint = [sum(not ranked[i] for i in range(accepted)) / 50 for accepted in range(1, 51)]
+    assert selective.augrc(confidence, correct) == pytest.approx(sum(joint) / 50)
+    assert selective.augrc(correct.astype(float), correct) < selective.augrc(confidence, correct)
+    assert selective.augrc([0.5, 0.4], np.array([True, True])) == 0

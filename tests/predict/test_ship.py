@@ -15,9 +15,11 @@ def made(tmp_path_factory):
     split = load.make_split("standard", n_validation=100, n_train=2000, n_test=60)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paths, "RUNS", place / "runs")
-        patch.setattr(
-            ship, "CANDIDATES", {"a": {"model": "linear"}, "b": {"model": "mlp", "options": {"units": (64,)}}}
+        linear = ship.Candidate({"model": "linear"})
+        mlp = ship.Candidate(
+            {"model": "mlp", "options": {"units": (64,)}}, {"strokes": 200, "scans": 100, "others": 50}
         )
+        patch.setattr(ship, "CANDIDATES", {"a": linear, "b": mlp})
         card = ship.ship(place, n=12, candidates=("a", "b"), split=split, epochs=2, learning_rate=0.02)
     return place, card, split
 
@@ -39,7 +41,10 @@ def test_the_best_candidate_on_held_out_images_is_chosen(made):
     compared = card["held_out"]["accuracy_by_candidate"]
     assert set(compared) == {"a", "b"}
     assert card["held_out"]["chosen"] == max(compared, key=lambda name: compared[name]["mean"])
-    assert set(compared["a"]) == {"mean", *conditions.CONDITIONS}
+    shares = {name: compared["a"][name] for name in (*conditions.CONDITIONS, ship.WRITTEN)}
+    assert compared["a"]["mean"] == pytest.approx(sum(shares.values()) / len(shares))
+    del shares[ship.FORMAT]
+    assert compared["a"]["mean_without"] == pytest.approx(sum(shares.values()) / len(shares))
     assert card["run"]["spec"]["model"] == {"a": "linear", "b": "mlp"}[card["held_out"]["chosen"]]
 
 
@@ -56,9 +61,33 @@ def test_temperature_and_threshold_come_from_the_held_out_images(made):
     assert card["held_out"]["sent_to_human"] == pytest.approx((~accepted).sum(), abs=1)
 
 
+def test_the_card_says_what_happens_to_each_condition_and_to_one_the_threshold_was_not_chosen_on(made):
+    place, card, split = made
+    network, held = shipped.load(place), card["held_out"]
+    sheets = ship.held_out_sheets(split, n=12)
+    assert list(held["by_condition"]) == [sheet.name for sheet in sheets]
+    assert sum(told["sent_to_human"] for told in held["by_condition"].values()) == held["sent_to_human"]
+    assert sum(told["wrong_among_accepted"] for told in held["by_condition"].values()) == held["wrong_among_accepted"]
+    last = held["threshold_from_the_other_conditions"][ship.WRITTEN]
+    labels, sure = calibration.top(network(sheets[-1].images))
+    accepted = sure >= last["threshold"]
+    assert last["accepted"] == pytest.approx(accepted.sum(), abs=1)
+    assert last["wrong"] == pytest.approx((labels != sheets[-1].labels)[accepted].sum(), abs=1)
+    others = np.concatenate([calibration.top(network(sheet.images))[1] for sheet in sheets[:-1]])
+    assert (others >= last["threshold"] - 1e-6).any() or last["threshold"] == 1
+
+
+def test_every_condition_holds_the_same_digits(made):
+    sheets = ship.held_out_sheets(made[2], n=12)
+    for sheet in sheets[:-1]:
+        assert np.array_equal(sheet.labels, made[2].y_val[:12])
+    assert sheets[-1].name == ship.WRITTEN
+    assert len(sheets[-1].labels) == 12
+
+
 def test_conditions_are_a_function_of_their_seed_and_keep_the_digit():
     images = load.load_mnist().train.images[:6]
-    dark = {"32 x 32, black and white", "fine pen", "felt-tip", "photo"}
+    dark = {"32 x 32, black and white", "48 x 48, stretched, black and white", "fine pen", "felt-tip", "photo"}
     for name in conditions.CONDITIONS:
         first, again = (conditions.picture(images[0], name, seed=3) for _ in range(2))
         assert np.array_equal(first, again)

@@ -66,6 +66,18 @@ def trade_off(confidence, correct) -> pd.DataFrame:
     return frame.iloc[::-1].reset_index(drop=True)
 
 
+def augrc(confidence, correct) -> float:
+    """Return the area under the generalised risk-coverage curve, a fraction: 0 is best, half the error rate is chance.
+
+    The mean, over all coverages, of the share of all answers that are accepted and wrong: what goes wrong unseen,
+    whatever the threshold. Answers of equal confidence count in the order given. Source: Traub et al. (2024),
+    Overcoming Common Flaws in the Evaluation of Selective Classification Systems, NeurIPS.
+    """
+    confidence, correct = _pair(confidence, correct)
+    wrong = ~correct[np.argsort(-confidence, kind="stable")]
+    return float(np.cumsum(wrong).mean() / len(wrong))
+
+
 def threshold_for(confidence, correct, *, wrong_share: float) -> float:
     """Return the lowest threshold at which at most `wrong_share` of the accepted answers are wrong; 1 where none is.
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 
 from helpers.predict.decoding import Unreadable
@@ -19,7 +20,9 @@ _ZOOM = 6
 
 def fine(image: np.ndarray, *, slant: float = 0.0, angle: float = 0.0) -> np.ndarray:
     """Return a uint8 digit six times larger, float32 in 0..1 with soft edges; slant and angle in degrees."""
-    soft = ndimage.zoom(np.pad(image, 4).astype(np.float32) / 255, _ZOOM, order=3)
+    around = np.pad(image, 4).astype(np.float32) / 255
+    large = [side * _ZOOM for side in around.shape[::-1]]
+    soft = np.asarray(Image.fromarray(around).resize(large, Image.Resampling.BICUBIC))
     if slant or angle:
         cos, sin, lean = np.cos(np.radians(angle)), np.sin(np.radians(angle)), np.tan(np.radians(slant))
         matrix = np.array([[cos, sin], [-sin, cos]]) @ np.array([[1, 0], [lean, 1]])
@@ -70,6 +73,7 @@ def _bits_32(image, rng):
 def _thin_pen(image, rng):
     """A fine pen on a large, clean sheet."""
     soft = fine(image, angle=rng.uniform(-8, 8))
+    soft = np.pad(soft[box(soft)], 3 * _ZOOM)
     depth = ndimage.distance_transform_edt(soft > 0.5)
     ridge = (depth > 0) & (depth >= ndimage.maximum_filter(depth, 5) - 0.5)
     line = ndimage.gaussian_filter(ndimage.binary_dilation(ridge, iterations=2).astype(np.float32), 1)
@@ -80,6 +84,26 @@ def _marker(image, rng):
     """A felt-tip: strokes much thicker."""
     soft = ndimage.grey_dilation(fine(image), size=(9, 9))
     return 255 - 235 * soft
+
+
+def _square_grey(image, rng):
+    """Stretched to fill 16 x 16 whatever the aspect, in greys."""
+    return 255.0 * resize(_tight(fine(image)), 16, 16)
+
+
+def _square_64(image, rng):
+    """Stretched to a square, or half the way, sampled coarsely, enlarged again and black and white."""
+    ink = _tight(fine(image))
+    height, width = (round(48 * (side / max(ink.shape)) ** rng.choice([0.0, 0.5])) for side in ink.shape)
+    coarse = resize(ink, max(4, height // 3), max(4, width // 3))
+    return 255.0 - 255.0 * np.pad(resize(coarse, max(8, height), max(8, width)) > 0.45, 8)
+
+
+def _broken(image, rng):
+    """A worn ribbon or a hasty binarisation: spots of a coarse pattern are missing from the strokes."""
+    ink = _fit(_tight(fine(image)), 32)
+    pattern = resize(rng.standard_normal((9, 9)).astype(np.float32), 32, 32)
+    return 255.0 * ((ink > 0.4) & (pattern < 0.75))
 
 
 def _slanted(image, rng):
@@ -105,6 +129,9 @@ CONDITIONS: dict[str, Callable] = {
     "32 x 32, black and white": _bits_32,
     "fine pen": _thin_pen,
     "felt-tip": _marker,
+    "16 x 16, stretched, grey": _square_grey,
+    "48 x 48, stretched, black and white": _square_64,
+    "broken strokes": _broken,
     "slanted": _slanted,
     "photo": _photo,
 }
