@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import specimen
-from nbformat.v4 import new_notebook, new_output
+from nbformat.v4 import new_markdown_cell, new_notebook, new_output
 
 from helpers.reporting.front_page import index, scoreboard
-from helpers.reporting.page import render, site
+from helpers.reporting.page import glossary, render, site
 from helpers.runtime import paths
 
 pytestmark = pytest.mark.browser
@@ -411,6 +411,18 @@ def test_on_paper_code_is_wrapped_and_charts_fit(browser, pages):
         visit.page.wait_for_function(
             "() => document.querySelector('figure.plot svg.main-svg').getBoundingClientRect().width > 700"
         )
+
+
+def test_the_glossary_and_a_page_without_headings_are_as_wide_as_any(browser, pages):
+    folder = pages["plain"].parent
+    glossary.write(folder)
+    bare = folder / "bare.html"
+    bare.write_text(render.render_page(new_notebook(cells=[new_markdown_cell("word " * 200)]), slug="bare"))
+    for path in (folder / "glossary.html", bare):
+        with Visit(browser, path) as visit:
+            widths = "[...document.querySelectorAll('.prose p')].map(each => each.getBoundingClientRect().width)"
+            assert max(visit.page.evaluate(widths)) > 500, path.name
+            assert visit.sideways() <= 0
 
 
 def test_a_table_wider_than_the_sheet_is_made_smaller_and_nothing_else(browser, pages):
