@@ -14,6 +14,7 @@ from helpers.data import splits
 from helpers.predict import pen, preparing
 from helpers.predict.forms import FORMS, NO_DIGIT, NO_DIGITS
 from helpers.predict.resampling import resize
+from helpers.predict.strokes import VISIBLE
 
 _ZOOM = 4
 
@@ -70,7 +71,7 @@ def in_form(pictures: Iterable[np.ndarray]) -> np.ndarray:
     """
     made = [
         preparing.place(picture[preparing.box(picture)])
-        if (picture >= preparing.VISIBLE).any()
+        if (picture >= VISIBLE).any()
         else np.zeros((preparing.SIDE, preparing.SIDE), np.uint8)
         for picture in pictures
     ]
