@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from helpers.data import load
-from helpers.predict import lines, shipped
+from helpers.predict import lines, pipeline, shipped, sources
 from helpers.predict.decoding import Unreadable
 from helpers.predict.preparing import prepare
 
@@ -71,6 +71,24 @@ def test_mnist_s_digits_are_left_as_they_are(digits, dark):
         made = prepare(255 - image.astype(np.float32) if dark else image.astype(np.float32))
         assert np.abs(made.image.astype(int) - image).mean() < 4
         assert not made.doubt
+
+
+def test_what_has_mnist_s_form_is_read_as_handed_in_too(network, digits):
+    """Bands turned to their negative, as nobody's preparation expects: read with and without it, and not accepted."""
+    pages = []
+    for image, _ in digits:
+        page = image.copy()
+        page[:, [*range(7), *range(21, 28)]] = 255 - page[:, [*range(7), *range(21, 28)]]
+        pages.append(page.astype(np.float32))
+    work = sources.Work(["a"] * N, list(range(N)), pages)
+    made = pipeline.make(work, "auto")
+    assert len(made.unchanged) >= N - 2
+    answers = pipeline.answer(work, made, network, threshold=network.threshold)
+    assert sum(answer.human for answer in answers) >= N - 1
+    i = next(iter(made.unchanged))
+    assert np.array_equal(made.unchanged[i], pages[i])
+    both = network(np.stack([made.images[i], made.unchanged[i]])).mean(axis=0)
+    assert (answers[i].digit, answers[i].confidence) == (both.argmax(), pytest.approx(both.max(), abs=1e-5))
 
 
 @pytest.mark.parametrize("width", [3, 14, 30])

@@ -12,6 +12,7 @@ POLARITIES = ("auto", "dark-on-light", "light-on-dark")
 
 LEAST_CONTRAST = 12.0  # of 255: ink fainter than that is not told from the paper
 LEAST_CLARITY = 5.0  # ink above paper, in standard deviations of the paper: even grain stays below 4.8
+SURELY = 0.6  # lightness from which paper is surely light
 LEAST_SIDE = 20  # pixels: smaller images are too coarse to tell strokes from shadows
 LEAST_LIGHT = 50.0  # of 255: paper in deeper shadow shows more of the camera's grain than of ink
 UNEVEN = 0.2  # spread of the paper, or of the border, as a share of the contrast: its level is taken locally
@@ -64,7 +65,12 @@ def ranked(values: np.ndarray, share: float) -> float:
 
 
 def find_polarity(grey: np.ndarray) -> str:
-    """Return "dark-on-light" or "light-on-dark", from what the border looks like and from what covers less.
+    """Return "dark-on-light" or "light-on-dark", whichever `lightness` speaks for."""
+    return "dark-on-light" if lightness(grey) > 0 else "light-on-dark"
+
+
+def lightness(grey: np.ndarray) -> float:
+    """Return how much speaks for light paper, from about -1.5 to 1.5: what surrounds the ink, and what covers more.
 
     Paper surrounds ink: of the darkest and the lightest quarter of the range of values, ink's is the one that hardly
     occurs on the border, even if half of the paper lies in shadow. Where a digit was cut out so closely that it fills
@@ -74,8 +80,7 @@ def find_polarity(grey: np.ndarray) -> str:
     quarter = (high - low) / 4
     values = border(grey)
     surrounding = float(np.mean(values > high - quarter) - np.mean(values < low + quarter))
-    covering = float(np.mean(grey > otsu(grey))) - 0.5
-    return "dark-on-light" if surrounding + covering > 0 else "light-on-dark"
+    return surrounding + float(np.mean(grey > otsu(grey))) - 0.5
 
 
 def opposite(polarity: str) -> str:

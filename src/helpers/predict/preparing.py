@@ -20,15 +20,22 @@ CENTRE = 14  # row and column of the centre of mass; MNIST's own mean is 13.99 a
 SEARCH = 128  # pixels of the longer side at which ink is looked for
 SMALL = 40  # pixels: a smaller digit on a larger image is cut out and looked at again with all its pixels
 LEAST_SIDE = 4  # pixels of the image
+LEAST_DIGIT = 15  # pixels of the longer side from which a digit in 28 x 28 pixels may have MNIST's form already
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """image: uint8 (28, 28), ink high. polarity: as found or as given. doubt: why a human should look, or nothing."""
+    """image: uint8 (28, 28), ink high. polarity: as found or as given. doubt: why a human should look, or nothing.
+
+    unchanged: the picture as it was handed in, where that has MNIST's form already and something was changed all the
+    same (dark ink is turned to light if it is surely dark); else None. Both are to be read, and where they are read
+    differently, somebody should look.
+    """
 
     image: np.ndarray
     polarity: str
     doubt: str = ""
+    unchanged: np.ndarray | None = None
 
 
 def prepare(grey: np.ndarray, *, polarity: str = "auto") -> Prepared:
@@ -49,10 +56,20 @@ def prepare(grey: np.ndarray, *, polarity: str = "auto") -> Prepared:
         # What seemed ink may be the paper inside a frame, or a sheet on a dark table.
         other = _look(grey, coarse, levels.opposite(found))
         if other.digit is not None and other.doubt != strokes.NONE:
-            return Prepared(other.placed(), levels.opposite(found), other.doubt)
+            found, look = levels.opposite(found), other
     if look.digit is None:
         raise Unreadable(look.doubt)
-    return Prepared(look.placed(), found, look.doubt)
+    if look.as_is:
+        return Prepared(_bytes(look.digit), found, look.doubt)
+    unchanged = None
+    if grey.shape == (SIDE, SIDE) and max(look.digit.shape) >= LEAST_DIGIT:
+        turned = found == "dark-on-light" and levels.lightness(grey) > levels.SURELY
+        unchanged = _bytes((255 - grey if turned else grey) / np.float32(255))
+    return Prepared(place(look.digit), found, look.doubt, unchanged)
+
+
+def _bytes(strength: np.ndarray) -> np.ndarray:
+    return np.floor(strength * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +80,6 @@ class _Look:
     doubt: str
     as_is: bool = False
     sheet: bool = False
-
-    def placed(self) -> np.ndarray:
-        """Return the digit in MNIST's form; one that has it stays where it is."""
-        return np.floor(self.digit * 255 + 0.5).astype(np.uint8) if self.as_is else place(self.digit)
 
 
 def _look(grey: np.ndarray, coarse: np.ndarray, polarity: str) -> _Look:
@@ -92,8 +105,8 @@ def _as_mnist(strength: np.ndarray, rows: slice, columns: slice) -> bool:
     if strength.shape != (SIDE, SIDE):
         return False
     longer = max(rows.stop - rows.start, columns.stop - columns.start)
-    centre = [_centre(strength.sum(axis=axis)) for axis in (1, 0)]
-    return abs(longer - DIGIT) <= 1 and max(abs(place - CENTRE) for place in centre) <= 1
+    centre = [_centre(strength.sum(axis=axis, dtype=np.float64)) for axis in (1, 0)]
+    return abs(longer - DIGIT) <= 1 and max(abs(middle - CENTRE) for middle in centre) <= 1
 
 
 def _centre(mass: np.ndarray) -> float:
