@@ -388,6 +388,32 @@ def test_a_wide_heat_map_slides_on_a_phone(browser, pages):
         assert visit.sideways() <= 0
 
 
+def test_labels_below_a_chart_keep_apart_on_a_phone(browser, pages):
+    values = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 30]
+    ticks = {"type": "log", "tickvals": values, "ticktext": [str(value) for value in values]}
+    curve = specimen.plotly_output({"x": values, "y": values}, alt="Many", xaxis=ticks)
+    names = ["a", "bb", "ccc", "dddd", "the longest of all"]
+    field = {"type": "heatmap", "z": [[1] * 5] * 2, "x": list(range(5))}
+    labelled = {"tickvals": list(range(5)), "ticktext": names}
+    cells = [
+        specimen.timed("c()", curve),
+        specimen.timed("f()", specimen.plotly_output(field, alt="F", xaxis=labelled)),
+    ]
+    path = pages["plain"].with_name("labels.html")
+    path.write_text(render.render_page(new_notebook(cells=cells), slug="labels"), encoding="utf-8")
+    with Visit(browser, path, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True) as visit:
+        visit.draw_all()
+        shown = visit.page.evaluate(
+            "[...document.querySelectorAll('figure.plot')].map(figure => [...figure.querySelectorAll('.xtick text')]"
+            ".filter(each => each.textContent.trim() && getComputedStyle(each).opacity !== '0')"
+            ".map(each => [each.textContent, each.getBoundingClientRect().left, each.getBoundingClientRect().right]))"
+        )
+    assert len(shown[0]) >= 6
+    for left, right in itertools.pairwise(shown[0]):
+        assert left[2] < right[1], (left, right)
+    assert [text for text, *_ in shown[1]] == names, "none is left out"
+
+
 def test_on_paper_code_is_wrapped_and_charts_fit(browser, pages):
     with Visit(browser, pages["plain"], color_scheme="dark") as visit:
         visit.draw_all()

@@ -122,6 +122,31 @@
     return columns * COLUMN + 7 * Math.max(4, ...names) + 40;
   };
 
+  // On a phone labels below a chart lie on each other, or are left out: slanted, fewer or thinned out they can be read.
+  const fitLabels = (data, layout, room) => {
+    for (const [name, axis] of Object.entries(layout)) {
+      if (!/^xaxis\d*$/.test(name)) continue;
+      const [from, to] = axis.domain || [0, 1];
+      const values = axis.tickvals, words = axis.ticktext;
+      if (!values && axis.type !== "log" && to - from < 0.45) { // panels side by side
+        Object.assign(axis, { dtick: undefined, nticks: 4 });
+      } else if (Array.isArray(values) && Array.isArray(words) && axis.type === "log") {
+        const places = values.map(Math.log);
+        const scale = (0.4 * (to - from) * room) / (Math.max(...places) - Math.min(...places) || 1); // px, at least
+        let kept = -1;
+        axis.ticktext = words.map((word, i) => {
+          const needs = kept < 0 ? 0 : 3.5 * (String(word).length + String(words[kept]).length) + 6;
+          if (kept >= 0 && (places[i] - places[kept]) * scale < needs) return "";
+          kept = i;
+          return word;
+        });
+      } else if (Array.isArray(words) && axis.tickangle === undefined && data.some((trace) => trace.type === "heatmap")) {
+        const longest = Math.max(...words.map((word) => 7 * String(word).length));
+        if (longest * words.length > 0.7 * room) axis.tickangle = -40;
+      }
+    }
+  };
+
   const draw = async (figure) => {
     const canvas = figure.querySelector(".canvas");
     const island = figure.querySelector('script[type="application/json"]');
@@ -136,12 +161,7 @@
       if (window.matchMedia("(pointer: coarse)").matches) layout.dragmode = false;
       if (narrow.matches) {
         layout.font = { ...(layout.font || {}), size: 12 };
-        for (const [name, axis] of Object.entries(layout)) {
-          if (!/^xaxis\d*$/.test(name)) continue;
-          if (axis.tickvals) delete axis.tickangle; // turned, where they would be left out
-          const [from, to] = axis.domain || [0, 1];
-          if (to - from < 0.45 && axis.type !== "log") Object.assign(axis, { dtick: undefined, nticks: 4 }); // panels side by side
-        }
+        fitLabels(data, layout, canvas.clientWidth);
       }
       const width = Math.max(narrow.matches ? needed(data, layout) : 0, layout.width || 0);
       if (width > canvas.clientWidth) {
