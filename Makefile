@@ -16,7 +16,7 @@ unexport PYTHONPATH
 # Where networks are trained when not here: make reports DASK_SCHEDULER=tcp://host:8786
 export DASK_SCHEDULER
 
-.PHONY: help setup extras book reports smoke full check-records status diff study new test readme lint format lock lab clean
+.PHONY: help setup extras book run reports smoke full check-records status diff study new test readme lint format lock lab clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -43,6 +43,12 @@ extras: $(STAMP) ## fetch who wrote which digit (QMNIST's label files, 0.9 MB) f
 
 reports: $(STAMP) ## execute every stale notebook and render reports/*.html
 	@$(BIN)/python -m helpers.reporting build --profile $(PROFILE) $(if $(JOBS),--jobs $(JOBS)) $(if $(NOTEBOOK),--notebook $(NOTEBOOK)) $(if $(FORCE),--force) $(if $(TIMEOUT),--timeout $(TIMEOUT))
+
+# What is given on the command line and is no option of this file is a parameter of the notebook; a name nobody knows is refused.
+OPTIONS := NOTEBOOK OUT PROFILE TIMEOUT PYTHON JOBS FORCE DASK_SCHEDULER
+GIVEN = $(filter-out $(OPTIONS),$(foreach _,$(.VARIABLES),$(if $(findstring command line,$(origin $_)),$_)))
+run: $(STAMP) ## one notebook with parameters of your own: NOTEBOOK=02 seed=7 penalties='[1, 10]' OUT=out.ipynb, and its page
+	@$(BIN)/python -m helpers.reporting run --profile $(PROFILE) $(if $(OUT),--out "$(OUT)") $(if $(TIMEOUT),--timeout $(TIMEOUT)) -- "$(NOTEBOOK)" $(foreach _,$(GIVEN),"$_=$${$_}")
 
 smoke: $(STAMP) ## run every notebook on a tiny budget into build/smoke/ (seconds, not science)
 	@$(BIN)/python -m helpers.reporting build --profile smoke $(if $(JOBS),--jobs $(JOBS)) $(if $(NOTEBOOK),--notebook $(NOTEBOOK)) $(if $(FORCE),--force) $(if $(TIMEOUT),--timeout $(TIMEOUT))
@@ -91,8 +97,9 @@ lock: $(STAMP) ## make requirements.lock again from pyproject.toml
 		--no-emit-index-url --no-annotate --no-header --upgrade --quiet --output-file requirements.lock
 	@echo "requirements.lock: $$(grep -c '==' requirements.lock) packages"
 
+# Kernels start in the root, as under `make reports`: a relative path is the same file in both.
 lab: $(STAMP) ## open JupyterLab on 127.0.0.1, with its token
-	@$(BIN)/jupyter lab --ip=127.0.0.1 --notebook-dir=notebooks
+	@$(BIN)/jupyter lab --ip=127.0.0.1 --notebook-dir=notebooks --MappingKernelManager.root_dir="$(CURDIR)"
 
 clean: ## remove build/ (executed notebooks, trained networks, logs); reports/ stays
 	@du -sh build 2>/dev/null | sed 's/^/removing /' || true

@@ -56,6 +56,9 @@ def test_parameters_have_types_and_a_seed_and_say_what_they_mean(path):
     cell = next(c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
     for line in cell.source.splitlines():
         assert "#" in line, f"say what it means: {line}"
+    lines = ast.parse(cell.source).body
+    assert all(isinstance(line, ast.AnnAssign) for line in lines), "a type for each, name: type = literal"
+    assert len(declared) == len(lines), "a literal for each"
 
 
 @every_notebook
@@ -120,6 +123,12 @@ def test_the_check_for_measured_numbers_catches_one():
     assert not MEASURED.search("5 of 10 digits, gamma = 0.01, in 2021, 95% intervals")
 
 
+def test_every_notebook_is_a_report_and_every_profile_is_of_one():
+    assert plan.reports() == NOTEBOOKS
+    assert [words for profile in plan.PROFILES for words in plan.skipped(profile)] == []
+    assert {path.stem for path in (paths.PROFILES / "smoke").glob("*.yaml")} == {path.stem for path in NOTEBOOKS}
+
+
 @every_notebook
 def test_the_shape_of_the_series(path):
     notebook = read(path)
@@ -134,6 +143,7 @@ def test_the_shape_of_the_series(path):
 @pytest.mark.parametrize("profile", plan.PROFILES)
 def test_profiles_override_only_what_the_notebooks_declare(profile):
     jobs = plan.plan(profile) if profile != "full" else []
+    assert [job.error for job in jobs if job.error] == []
     assert all(job.resolved["profile"] == profile for job in jobs)
     for override in sorted((paths.PROFILES / profile).glob("*.yaml")):
         declared = parameters.declared(read(paths.NOTEBOOKS / f"{override.stem}.ipynb"))

@@ -37,7 +37,6 @@ def test_a_new_notebook_has_what_a_report_needs(root, capsys):
     assert text.startswith("# 11_mine: ")
     assert 'results.save("11_mine"' in text
     assert "NAME" not in text
-    assert parameters.read_overrides(root / "profiles/smoke/11_mine.yaml") == {"profile": "smoke"}
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,8 @@ REFUSED = {
     "- notebook": "must be a flat mapping",
     f"notebook: 1\ngrid: {{seed: {list(range(40))}, rate: {[x / 10 for x in range(40)]}}}": "1,600 points; at most",
     "notebook: 1\ngrid: {seed: ['!!python/object/apply:os.system [true]']}": "parameter seed must be int",
+    "notebook: 1\ngrid: {seed: [0], seed: [1]}": "line 2: got 'seed' twice; each name once is allowed",
+    "notebook: 1\nfixed: &a {rate: 1}\ngrid: {seed: [*a]}": r"line 3: got the alias \*a; written out it is allowed",
     "notebook: 1\ngrid: {seed: !!python/object/apply:os.system [true]}": "not valid YAML",
 }
 
@@ -209,6 +211,20 @@ def test_the_page_of_a_failed_run_says_the_command_that_runs_it_again(root, ran)
     assert [parameters_of(html.unescape(one)) for one in commands] == [("notebooks/01_one.ipynb", overrides)]
 
 
+def test_a_power_of_ten_is_a_number(root):
+    found = study.read(write_study(root, "notebook: 1\ngrid: {rate: [1e-3, 1E-2]}\n")).points
+    assert [point.varied["rate"] for point in found] == [0.001, 0.01]
+
+
+def test_the_command_that_makes_it_again_can_be_pasted(root, ran):
+    (root / "my own").mkdir()
+    path = root / "my own" / "tries.yaml"
+    path.write_text("notebook: 1\ngrid: {seed: [0]}\n")
+    assert go(path) == 0
+    (command,) = re.findall("<code>(make study .*)</code>", (root / "build/studies/tries/index.html").read_text())
+    assert shlex.split(html.unescape(command)) == ["make", "study", "STUDY=my own/tries.yaml"]
+
+
 def test_names_can_be_read_and_never_collide(root):
     long = "x" * 300
     values = ["a", "A", "a b", "a-b", "a/b", "../a", "a\\b", "é", "ê", "", long, long + "y"]
@@ -266,6 +282,12 @@ def test_a_failing_point_stops_no_other_and_is_shown(root, ran, capsys):
     page = (home / "index.html").read_text()
     assert "2 points failed" in page
     assert "RuntimeError: rate was fail" in page
+    failed = next(home.glob("failed/*seed=1_name=fail*.html")).read_text()
+    (command,) = re.findall("<code>(.venv/bin/papermill .*)</code>", failed)
+    program, source, _, option, given = shlex.split(html.unescape(command))
+    assert (program, source) == (".venv/bin/papermill", "notebooks/01_one.ipynb")
+    assert option == "-y"
+    assert yaml.safe_load(given) == {"seed": 1, "name": "fail"}
     failures = [path for path in home.glob("failed/*name=fail*.html") if "This run failed" in path.read_text()]
     assert len(failures) == 2
     assert go(path) == 1

@@ -1,11 +1,13 @@
-"""The command behind the Makefile: `python -m helpers.reporting build|status|page|diff|study`."""
+"""The command behind the Makefile: `python -m helpers.reporting build|status|run|page|diff|study`."""
 
 import argparse
+import math
+import os
 import sys
 from pathlib import Path
 
-from helpers.reporting import build
-from helpers.reporting.run import execute, freshness, plan
+from helpers.reporting import build, by_hand
+from helpers.reporting.run import environment, execute, freshness, plan
 from helpers.reporting.run.terminal import Terminal
 from helpers.runtime.files import explain
 from helpers.runtime.progress import duration
@@ -20,13 +22,17 @@ def main(arguments: list[str] | None = None) -> int:
     builder.add_argument("--force", action="store_true", help="execute even what is fresh")
     builder.add_argument("--jobs", type=int, help="notebooks at a time; one for each core in smoke, else one")
     status = commands.add_parser("status", help="say what is fresh and what is stale, and why")
-    for command in (builder, status):
+    runner = commands.add_parser("run", help="run one notebook with parameters of your own, which are checked")
+    runner.add_argument("notebook", help="by number or name")
+    runner.add_argument("given", nargs="*", metavar="NAME=VALUE", help="parameters, values as YAML")
+    runner.add_argument("--out", type=Path, help="where the executed notebook goes, its page beside it")
+    for command in (builder, status, runner):
         command.add_argument("--profile", default="standard", choices=plan.PROFILES)
     studier = commands.add_parser("study", help="run a notebook over lists of parameters")
     studier.add_argument("file", help="a YAML file, such as studies/seeds.yaml")
     studier.add_argument("--jobs", type=int, default=1, help="points at a time")
     studier.add_argument("--force", action="store_true", help="run even finished points again")
-    for command in (builder, studier):
+    for command in (builder, studier, runner):
         limits = execute.Limits()
         command.add_argument("--timeout", type=float, default=limits.notebook_seconds, help="seconds per notebook")
         command.add_argument("--cell-timeout", type=float, default=limits.cell_seconds, help="seconds per cell")
@@ -49,9 +55,13 @@ def main(arguments: list[str] | None = None) -> int:
             from helpers.reporting.compare import diff  # pandas and scipy: only this needs them
 
             return diff.diff(options.base, terminal=terminal)
-        if min(options.timeout, options.cell_timeout, options.memory) <= 0:
-            raise ValueError("limits must be positive: --timeout, --cell-timeout (seconds), --memory (GiB)")
+        for name in ("timeout", "cell_timeout", "memory"):
+            if not 0 < getattr(options, name) < math.inf:  # nor nan, which no number reaches
+                raise ValueError(f"{name.upper()}: got {getattr(options, name)}; a finite number above 0 is allowed")
         limits = execute.Limits(options.timeout, options.cell_timeout, int(options.memory * 2**30))
+        if options.command == "run":
+            how = {"out": options.out, "profile": options.profile, "limits": limits, "terminal": terminal}
+            return by_hand.run(options.notebook, options.given, **how)
         if options.command == "study":
             from helpers.reporting.compare import study_run
 
@@ -68,9 +78,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _status(profile: str, terminal: Terminal) -> int:
-    """Print each report's state here, and whether the page on disk was rendered from these very sources."""
+    """Print each report's state, and whether its page is of these very sources; return 1 when one cannot be run."""
     where = plan.places(profile)
-    for job in plan.plan(profile):
+    every = plan.plan(profile)
+    for job in every:
+        if job.error:
+            terminal.say(f"{job.slug:28} cannot be run: {job.error}")
+            continue
         why = plan.reasons(job, where)
         page = [] if why else plan.render_reasons(job, where)
         if why:
@@ -94,8 +108,11 @@ def _status(profile: str, terminal: Terminal) -> int:
             when = f"{about['executed_at']}, {duration(about['seconds'])}"
             text = f"the page on disk was rendered from these very sources ({when})"
         terminal.say(f"{'':28} {text}")
-    return 0
+    for words in plan.skipped(profile):
+        terminal.say(words)
+    return 1 if any(job.error for job in every) else 0
 
 
 if __name__ == "__main__":
+    os.environ.update(environment.plain_matplotlib())  # what this process draws is for everybody
     sys.exit(main())

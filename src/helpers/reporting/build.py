@@ -10,9 +10,9 @@ from filelock import FileLock, Timeout
 
 from helpers.reporting import produce
 from helpers.reporting.front_page.index import write_index
-from helpers.reporting.page.pages import render
-from helpers.reporting.run import execute
-from helpers.reporting.run.plan import Job, places, plan, render_reasons
+from helpers.reporting.page.pages import join, render
+from helpers.reporting.run import execute, gone
+from helpers.reporting.run.plan import choose, places, plan, render_reasons, skipped
 from helpers.reporting.run.terminal import Terminal
 from helpers.reporting.try_it import page as try_page
 from helpers.runtime import paths
@@ -31,12 +31,15 @@ def build(
 
     jobs: notebooks executed at a time, which share the cores; None is one for each core in the smoke profile, else one,
     as trainings make use of every core by themselves. A failure leaves the last good report in place, its notebook as
-    `NN.failed.ipynb`, a readable page under `failed/`, and does not stop the others.
+    `NN.failed.ipynb`, a readable page under `failed/`, and does not stop the others. What a notebook left that
+    is no more is taken away.
     """
     if jobs is not None and jobs < 1:
         raise ValueError(f"JOBS={jobs}: at least 1 is needed")
     every, where = plan(profile), places(profile)
-    chosen = _choose(every, only)
+    chosen = every if only is None else choose(every, only)
+    for words in skipped(profile):
+        terminal.say(words)
     jobs = min(jobs or (produce.cores() if profile == "smoke" else 1), len(chosen))
     environment = execute.pinned(produce.threads_for(jobs)) if jobs > 1 else {}
     how = produce.How(where, paths.BUILD / "staging", limits, terminal, force, environment)
@@ -51,6 +54,9 @@ def build(
                 rendered += 1
                 if not done.why:
                     terminal.say(f"{done.job.slug}: rendered again, nothing executed")
+        for words in gone.take_away([job.slug for job in every], where):
+            terminal.say(words)
+        join(every, where)
         # try.html has nothing to do with a profile: one, beside the committed reports, is enough.
         drawable = profile != "standard" or try_page.refresh(where.pages, say=terminal.say)
         index = write_index(every, profile)
@@ -74,15 +80,6 @@ def locked(directory: Path, busy: str, terminal: Terminal) -> Iterator[None]:
         lock.acquire()
     with lock:
         yield
-
-
-def _choose(jobs: list[Job], only: str | None) -> list[Job]:
-    if only is None:
-        return jobs
-    chosen = [job for job in jobs if job.slug == only or job.slug.split("_")[0] == only.zfill(2)]
-    if not chosen:
-        raise ValueError(f"no notebook {only!r}; there are: {', '.join(job.slug for job in jobs)}")
-    return chosen
 
 
 def _sweep(directory: Path) -> None:

@@ -2,7 +2,7 @@
 
     python -m helpers.reporting.new 11_mine
 
-It has all that a report needs; a profile file that says it may be run by `make smoke` is made with it.
+It has all that a report needs, and runs in every profile as it is.
 """
 
 import re
@@ -19,7 +19,7 @@ _NAME = re.compile(r"[0-9]{2}_[a-z0-9]+(_[a-z0-9]+)*")
 
 
 def new(name: str) -> Path:
-    """Write notebooks/NAME.ipynb and profiles/smoke/NAME.yaml; return the notebook's path.
+    """Write notebooks/NAME.ipynb; return its path.
 
     Raises ValueError for a name that is not of the form 11_mine, or whose number or file is taken.
     """
@@ -32,7 +32,6 @@ def new(name: str) -> Path:
     for cell in notebook.cells:
         cell.source = cell.source.replace("NAME", name)
     made = paths.NOTEBOOKS / f"{name}.ipynb"
-    write_atomically(paths.PROFILES / "smoke" / f"{name}.yaml", "profile: smoke\n")
     write_atomically(made, nbformat.writes(notebook) + "\n")
     return made
 

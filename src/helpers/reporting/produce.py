@@ -4,7 +4,6 @@ A notebook of a profile and a point of a study are the same to it: a job, and pl
 """
 
 import os
-import shlex
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,7 @@ import nbformat
 from helpers.reporting.page import render as renderer
 from helpers.reporting.page import site
 from helpers.reporting.run import execute, freshness, provenance
+from helpers.reporting.run.parameters import as_option
 from helpers.reporting.run.plan import Job, Places, note, noted, reasons
 from helpers.reporting.run.terminal import Terminal
 from helpers.runtime import paths
@@ -91,6 +91,9 @@ def outcomes(jobs: list[Job], at_a_time: int, how: How, do: Callable[[Job, How],
 
 def bring(job: Job, how: How) -> Done:
     """Execute a job if it is stale, and store what it left. What was there stays when it fails."""
+    if job.error:
+        how.terminal.say(f"{job.slug}: FAILED: {job.error}\n  the last good report, if there is one, stays in place")
+        return Done(job, [], job.error)
     job = as_of_now(job, how.where)  # a notebook may load results that one before it has just written
     why = ["FORCE=1"] if how.force else reasons(job, how.where)
     if not why:
@@ -106,6 +109,8 @@ def bring(job: Job, how: How) -> Done:
     how.scratch.mkdir(parents=True, exist_ok=True)
     task = {"limits": asdict(how.limits), "environment": how.environment, "scratch": str(how.scratch)}
     ran = how.run(job, progress) if how.run else stage(*task_of(job), **task, progress=progress)
+    if ran.error is None and job.recorded and not ran.results:  # of a study's points only results are compared
+        ran = replace(ran, error=f"the notebook ran but recorded no results as {job.recorded}")
     write_atomically(how.where.logs / f"{job.slug}.log", "\n".join(ran.log) + "\n")
     if ran.error is not None:
         page = _store_failure(job, ran, how.where)
@@ -154,16 +159,7 @@ def stage(
             progress=progress,
             environment=environment,
         )
-        error = outcome.error
-        if error is None and not (results / f"{recorded}.json").exists():
-            error = f"the notebook ran but recorded no results as {recorded}"
-        if error is None:
-            from helpers.results import load
-
-            try:
-                load(recorded, directory=results)
-            except ValueError as problem:
-                error = f"the results it recorded are not valid: {problem}"
+        error = outcome.error or _wrong(recorded, results, outcome.wrote)
         return Ran(
             outcome.seconds,
             error,
@@ -175,6 +171,24 @@ def stage(
             outcome.opened,
             {"data": provenance.data_checksums(), **provenance.machine()},
         )
+
+
+def _wrong(recorded: str, results: Path, wrote: tuple[str, ...]) -> str | None:
+    """Return what is wrong with what a notebook recorded, which may be nothing; None when nothing is."""
+    others = sorted(path.stem for path in results.glob("[!.]*.json") if path.stem != recorded)
+    if others:
+        return f"results.save: got {others[0]!r}; a notebook records under its own name, {recorded!r}"
+    if written := [name for name in wrote if name.startswith("reports/results/")]:
+        return f"{written[0]} was written by a cell; results.save under the notebook's own name is allowed"
+    if not (results / f"{recorded}.json").exists():
+        return None
+    from helpers.results import load
+
+    try:
+        found = load(recorded, directory=results).notebook
+    except ValueError as problem:
+        return f"the results it recorded are not valid: {problem}"
+    return None if found == recorded else f"the results it recorded are of {found!r}; {recorded!r} is allowed"
 
 
 def threads_for(at_a_time: int) -> int:
@@ -190,24 +204,33 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _store(job: Job, ran: Ran, began: str, where: Places) -> None:
-    """Move the products of a run into place, and note it last; what a failure left before goes."""
+def signed(ran: Ran, parameters: dict, began: str) -> nbformat.NotebookNode:
+    """Return an executed notebook that says of itself when, where and with which parameters it ran."""
     notebook = nbformat.reads(ran.executed, as_version=4)
     notebook.metadata.pop("papermill", None)  # holds a machine's paths
     notebook.metadata["digits"] = {
-        "profile": job.resolved.get("profile", "standard"),
-        "parameters": job.resolved,
-        "seed": job.resolved.get("seed"),
+        "profile": parameters.get("profile", "standard"),
+        "parameters": parameters,
+        "seed": parameters.get("seed"),
         "seconds": ran.seconds,
         "executed_at": began,
         **provenance.commit(),
         **ran.about,
     }
-    text = nbformat.writes(notebook)
+    return notebook
+
+
+def _store(job: Job, ran: Ran, began: str, where: Places) -> None:
+    """Move the products of a run into place, and note it last; what a failure left before goes."""
+    text = nbformat.writes(signed(ran, job.resolved, began))
     write_atomically(where.executed / f"{job.slug}.ipynb", text)
-    write_atomically(where.results / f"{job.slug}.json", ran.results)
+    if ran.results:
+        write_atomically(where.results / f"{job.slug}.json", ran.results)
+    else:
+        (where.results / f"{job.slug}.json").unlink(missing_ok=True)
     known = {name: found for name, found in job.components.items() if not name.startswith(freshness.OPENED)}
     about = {"components": known | freshness.opened(ran.opened), "executed": freshness.digest(text)}
+    about["results"] = freshness.digest(ran.results) if ran.results else ""
     note(job.slug, where, about | {"executed_at": began, "seconds": round(ran.seconds, 1)})
     for stale in (where.failed / f"{job.slug}.html", where.executed / f"{job.slug}.failed.ipynb"):
         stale.unlink(missing_ok=True)
@@ -221,14 +244,14 @@ def _store_failure(job: Job, ran: Ran, where: Places) -> Path:
         notebook = nbformat.from_dict(job.notebook)
     notebook.metadata["digits_failed_cell"] = ran.cell
     write_atomically(where.executed / f"{job.slug}.failed.ipynb", nbformat.writes(notebook))
-    options = "".join(f" -p {name} {shlex.quote(str(value))}" for name, value in job.overrides.items())
+    source = job.recorded or job.slug
     page = renderer.render_failure(
         notebook,
         slug=job.slug,
         error=ran.error,
         parameters=job.resolved,
         log_tail=list(ran.log[-40:]),
-        command=f"papermill notebooks/{job.recorded or job.slug}.ipynb build/out.ipynb{options}",
+        command=f".venv/bin/papermill notebooks/{source}.ipynb build/out.ipynb{as_option(job.overrides)}",
     )
     site.write_assets(where.failed.parent / "assets")
     write_atomically(where.failed / f"{job.slug}.html", page)

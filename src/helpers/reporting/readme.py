@@ -16,7 +16,8 @@ from pathlib import Path
 
 import nbformat
 
-from helpers.reporting.page import render, wording
+from helpers.reporting.page import card, render, wording
+from helpers.reporting.run import freshness, plan
 from helpers.runtime import paths
 from helpers.runtime.files import write_atomically
 from helpers.runtime.progress import duration
@@ -34,19 +35,23 @@ _CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-st
 def table(notebooks: Path | None = None, results: Path | None = None) -> str:
     """Return the table of reports as Markdown: each with its question and its computed answer.
 
-    A notebook without recorded results is listed and says that it has not been executed.
+    A notebook without recorded results is listed with the first sentence of its page, or says that it has none yet.
     """
     from helpers.results import load
 
     lines = ["| report | what it asks | what it found |", "| --- | --- | --- |"]
-    for path in sorted((notebooks or paths.NOTEBOOKS).glob("[0-9][0-9]_*.ipynb")):
-        title = render.title_of(nbformat.read(path, as_version=4))
+    for path in plan.reports(notebooks):
+        try:
+            title = render.title_of(nbformat.read(path, as_version=4))
+        except Exception as error:  # whatever a file can hold
+            raise ValueError(f"notebooks/{path.name}: {str(error)[:200]}") from None
         link = f"[{int(wording.number_of(path.stem))}. {title}](reports/{path.stem}.html)"
+        about = freshness.read_state(plan.places("standard").cards / f"{path.stem}.json") or {}
         try:
             found = load(path.stem, directory=results or paths.RESULTS)
             cells = (link, found.question, found.answer)
         except FileNotFoundError:
-            cells = (link, "", "not executed yet")
+            cells = (link, "", card.first_sentence(about) or "not executed yet")
         lines.append("| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
 

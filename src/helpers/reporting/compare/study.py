@@ -37,12 +37,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Study:
-    """A study's name (of its file), title, points in order, and words that choose which results are compared."""
+    """A study's name (of its file), title, points in order, words that choose which results are compared, its file."""
 
     name: str
     title: str
     points: tuple[Point, ...]
     show: tuple[str, ...]
+    file: str
 
     @property
     def directory(self) -> Path:
@@ -90,17 +91,19 @@ def read(path: Path) -> Study:
     title = content.get("title", name)
     if not isinstance(title, str) or not title.strip():
         raise ValueError(f"{path.name}: title must be text, got {title!r}")
-    return Study(name, title.strip(), tuple(points), tuple(show))
+    inside = path.resolve().is_relative_to(paths.ROOT.resolve())
+    file = path.resolve().relative_to(paths.ROOT.resolve()) if inside else path
+    return Study(name, title.strip(), tuple(points), tuple(show), str(file))
 
 
 def _slugs(content: Mapping, source: str) -> list[str]:
     wanted = content["notebooks"] if "notebooks" in content else [content.get("notebook")]
     if ("notebook" in content) == ("notebooks" in content) or not isinstance(wanted, list) or not wanted:
         raise ValueError(f"{source}: needs either `notebook: NN` or `notebooks: [NN, ...]`")
-    there = sorted(path.stem for path in paths.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    there = [path.stem for path in plan.reports()]
     found = []
     for one in wanted:
-        # YAML reads 02 as the number 2, and 010 as 8; as text it is what was meant.
+        # YAML reads 02 as the number 2.
         text = str(one).removesuffix(".ipynb").removeprefix("notebooks/")
         slug = [slug for slug in there if slug == text or slug.split("_")[0] == text.zfill(2)]
         if len(slug) != 1:
@@ -134,11 +137,13 @@ def _points(slug: str, profile: str, fixed: dict, choices: list[dict], source: s
     try:
         notebook = nbformat.read(paths.NOTEBOOKS / f"{slug}.ipynb", as_version=4)
         declared = parameters.declared(notebook)
+        page = freshness.page_digest(notebook)
     except (nbformat.reader.NotJSONError, nbformat.ValidationError, OSError, ValueError) as error:
-        raise ValueError(f"notebooks/{slug}.ipynb: {str(error)[:200]}") from None
+        text = str(error)[:200]
+        raise ValueError(f"notebooks/{slug}.ipynb{', ' if text.startswith('cell ') else ': '}{text}") from None
     base = parameters.read_overrides(paths.PROFILES / profile / f"{slug}.yaml")
     parameters.validate(base, declared, source=f"profiles/{profile}/{slug}.yaml")
-    common = {} if profile == "standard" else {"profile": profile}
+    common = {} if profile == "standard" or "profile" not in declared else {"profile": profile}
     found = []
     for choice in choices:
         overrides = common | base | fixed | choice
@@ -156,9 +161,7 @@ def _points(slug: str, profile: str, fixed: dict, choices: list[dict], source: s
             overrides=overrides,
             resolved=resolved,
             components={},  # looked at when it is to run
-            page=freshness.page_digest(notebook, ()),
-            previous=None,
-            next=None,
+            page=page,
             recorded=slug,
         )
         found.append(Point(job, ({"notebook": slug} if several else {}) | chosen))

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shlex
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ def render(study: Study, found: Sequence[Any]) -> str:
         .render(
             title=study.title,
             name=study.name,
+            file=shlex.quote(study.file),
             found=found,
             parameters=names,
             measures=measures,

@@ -1,5 +1,6 @@
 """The front page, from what lies on disk: recorded results, the claims, the manifest, what each page says of itself."""
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 from helpers.reporting.front_page import headline, leaderboard, notes, scoreboard, search
 from helpers.reporting.front_page.leaderboard import Board
 from helpers.reporting.front_page.scoreboard import ClaimLine
-from helpers.reporting.page import glossary, site
+from helpers.reporting.page import card, glossary, site
 from helpers.reporting.run import freshness, provenance
 from helpers.reporting.run.plan import Job, Places, places
 from helpers.runtime import paths
@@ -25,7 +26,7 @@ class IndexEntry:
     slug: str  # file name without .html, "01_eda"
     title: str
     question: str = ""
-    answer: str = ""  # one computed sentence; empty until the notebook has run
+    answer: str = ""  # one computed sentence, or the first of the page; empty until the notebook has run
     profile: str = "standard"
     seconds: float | None = None
     executed_at: str = ""  # ISO 8601
@@ -107,18 +108,22 @@ def make(jobs: list[Job], profile: str) -> tuple[str, str]:
     manifest = freshness.read_state(where.pages / "manifest.json") or {}
     entries, reports, cards = [], [], {}
     for job in jobs:
-        found, about = None, manifest.get(job.slug, {})
+        found, wrong, about = None, "", manifest.get(job.slug, {})
         html = where.pages / f"{job.slug}.html"
-        if html.exists() and (where.results / f"{job.slug}.json").exists():
-            found = results.load(job.slug, directory=where.results)
-            reports.append(found)
+        if html.exists():
             cards[job.slug] = freshness.read_state(where.cards / f"{job.slug}.json") or {}
+            with contextlib.suppress(FileNotFoundError):
+                try:
+                    found = results.load(job.slug, directory=where.results)
+                    reports.append(found)
+                except ValueError as error:  # it must not keep the others from being shown
+                    wrong = str(error)
         entries.append(
             IndexEntry(
                 slug=job.slug,
                 title=job.title,
                 question=found.question if found else "",
-                answer=found.answer if found else "",
+                answer=found.answer if found else card.first_sentence(cards.get(job.slug, {})),
                 profile=found.profile if found else profile,
                 seconds=about.get("seconds"),
                 executed_at=about.get("executed_at", ""),
@@ -127,7 +132,7 @@ def make(jobs: list[Job], profile: str) -> tuple[str, str]:
                 reading_minutes=about.get("reading_minutes", 0),
                 picture=cards.get(job.slug, {}).get("picture"),
                 page=html.exists(),
-                stale=stale(job, about) if found else None,
+                stale=wrong or stale(job, about) if job.slug in cards else None,
             )
         )
     texts = {slug: card.get("sections", []) for slug, card in cards.items()}
@@ -151,6 +156,8 @@ def stale(job: Job, about: dict) -> str:
 
     `about` is the report's entry in the manifest.
     """
+    if job.error:
+        return job.error
     now = freshness.components(job.notebook, job.resolved, before=about.get("components"))
     changed = freshness.why_stale(about.get("components"), now)
     if changed:
@@ -166,7 +173,7 @@ def _sources(jobs: list[Job], where: Places) -> str:
         for path in sorted(Path(__file__).parent.rglob("*"))
         if path.is_file()
     ]
-    made_from += [(job.slug, job.title, job.sources) for job in jobs]  # fresh or stale
+    made_from += [(job.slug, job.title, job.sources, job.error) for job in jobs]  # fresh or stale
     sources = [where.pages / "manifest.json", paths.CLAIMS]
     sources += [path for home in (where.results, where.cards) for path in sorted(home.glob("*.json"))]
     made_from += [(path.name, freshness.digest(path.read_bytes())) for path in sources if path.exists()]

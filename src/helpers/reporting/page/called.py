@@ -1,12 +1,14 @@
 """Which helpers a notebook calls by name: where each stands and its source, found without running anything."""
 
 import ast
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from helpers.reporting.run import code as python
 from helpers.runtime import sources
 
 
@@ -31,12 +33,12 @@ def helpers(notebook: Mapping) -> list[Helper]:
     Counted is `module.name` of an imported helper module and a name imported from one; not what those call in turn,
     nor constants.
     """
-    cells = [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    code = "\n".join("".join(source) for source in cells)
-    try:
-        tree = ast.parse(code)
-    except SyntaxError:  # a magic or a shell command: a page is made all the same
-        return []
+    cells = []
+    for cell in notebook["cells"]:
+        # A page is made all the same of a cell that is no Python.
+        with contextlib.suppress(SyntaxError):
+            cells += [python.of_cell("".join(cell["source"]))] if cell["cell_type"] == "code" else []
+    tree = ast.parse("\n".join(cells))
     modules, direct = _imported(tree)
     found = {}
     for node in sorted(ast.walk(tree), key=lambda node: (getattr(node, "lineno", 0), getattr(node, "col_offset", 0))):

@@ -57,6 +57,13 @@ def sections(notebook: Mapping[str, Any]) -> list[list[str]]:
     return [part for part in found if part[1] or part[2]]
 
 
+def first_sentence(about: Mapping[str, Any]) -> str:
+    """Return the first sentence of a card's text, at most 240 characters of it; nothing where it has none."""
+    text = next((part[2] for part in about.get("sections") or [] if part[2]), "")
+    sentence = re.split(r"(?<=[.!?])\s+(?=[^a-z])", text, maxsplit=1)[0]
+    return sentence if len(sentence) <= 240 else sentence[:239].rstrip() + "…"
+
+
 def key_figure(notebook: Mapping[str, Any]) -> tuple[str, Any, str, bool] | None:
     """Return (MIME type, content, description, whether it is dark ink on nothing) of the figure that stands outside.
 

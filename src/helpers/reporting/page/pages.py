@@ -22,8 +22,6 @@ def render(job: Job, where: Places, say: Callable[[str], None] = lambda words: N
     page = renderer.render_page(
         notebook,
         slug=job.slug,
-        previous=job.previous,
-        next=job.next,
         commit={key: executed.metadata["digits"][key] for key in ("commit", "dirty")},
         say=say,
     )
@@ -32,7 +30,26 @@ def render(job: Job, where: Places, say: Callable[[str], None] = lambda words: N
     write_atomically(where.pages / f"{job.slug}.html", page)
     card.write(where.cards, job.slug, notebook)
     made = {"page": job.page, "html": freshness.digest(page), "reading_minutes": renderer.reading_minutes(executed)}
-    note(job.slug, where, noted(job.slug, where) | made)
+    note(job.slug, where, noted(job.slug, where) | made | {"title": job.title})
+
+
+def join(jobs: list[Job], where: Places) -> None:
+    """Bring the links to the neighbours up to date on every page that is as it was rendered; no report is run for it.
+
+    Neighbours are reports that have a page, so that no link leads nowhere.
+    """
+    there = [job for job in jobs if (where.pages / f"{job.slug}.html").exists()]
+    for place, job in enumerate(there):
+        path = where.pages / f"{job.slug}.html"
+        about, page = noted(job.slug, where), path.read_text(encoding="utf-8")
+        if about.get("html") != freshness.digest(page):
+            continue
+        before = there[place - 1] if place else None
+        after = there[place + 1] if place + 1 < len(there) else None
+        joined = renderer.with_neighbours(page, *((one.slug, one.title) if one else None for one in (before, after)))
+        if joined != page:
+            write_atomically(path, joined)
+            note(job.slug, where, about | {"html": freshness.digest(joined)})
 
 
 def of_file(path: Path, *, say: Callable[[str], None] = lambda words: None) -> Path:

@@ -6,6 +6,7 @@ makes the same page of a notebook that was executed by hand, as does `python -m 
 """
 
 import copy
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ SECONDS_A_FIGURE = 12
 BUDGET = 1_400_000  # bytes; with what `extras` adds a page has at most 1.5 MB, without the shared assets
 # Ids that the page itself uses; a heading of the same name gets a number.
 RESERVED = {"content", "contents", "about", "top"}
+_TO_NEIGHBOUR = re.compile(r'<a (?:[^>]* )?(?:rel="(?:prev|next)"|class="(?:back|forth)")[^>]*>.*?</a>\s*', re.DOTALL)
 _STATES = "application/vnd.jupyter.widget-state+json"
 
 
@@ -228,6 +230,20 @@ def render_page(
         "say": say,
     }
     return ReportExporter().from_notebook_node(nbformat.from_dict(notebook), resources)[0]
+
+
+def with_neighbours(page: str, previous: tuple[str, str] | None, next: tuple[str, str] | None) -> str:
+    """Return a rendered page with links to these neighbours, each (slug, title), in place of those that it has."""
+    made = site.environment().get_template("neighbours.html.j2").module
+    head, opening, rest = page.partition('<nav aria-label="Series">')
+    bar, closing, rest = rest.partition("</nav>")
+    body, onward, foot = rest.rpartition('<nav class="onward" aria-label="Neighbouring reports">')
+    if not (opening and closing and onward):
+        return page
+    bar = _TO_NEIGHBOUR.sub("", bar) + str(made.above(previous, next))
+    links, end, foot = foot.partition("</nav>")
+    links = "\n" + str(made.below(previous, next)) + _TO_NEIGHBOUR.sub("", links).removeprefix("\n")
+    return head + opening + bar + closing + body + onward + links + end + foot
 
 
 def render_failure(

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import queue
 import re
@@ -17,14 +18,11 @@ from types import MappingProxyType
 
 import psutil
 
+from helpers.reporting.run import environment as environments
 from helpers.runtime import paths
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-KERNEL_ENVIRONMENT = {
-    "TF_CPP_MIN_LOG_LEVEL": "2",
-    "PYTHONHASHSEED": "0",
-    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-}
+MARK = "DIGITS_OPENED"  # in the environment of all that an execution starts: a path that no other execution has
 
 
 def pinned(threads: int | str) -> dict[str, str]:
@@ -45,7 +43,8 @@ class Limits:
 class Outcome:
     """How an execution ended: `error` is None when every cell ran; `cell` is the failing cell's number, from 1.
 
-    opened: files below the root that the kernel read or looked for and did not write, as paths from the root.
+    opened: files below the root that the kernel read or looked for and did not write, as paths from the root; wrote:
+    those that it wrote.
     """
 
     seconds: float
@@ -53,6 +52,7 @@ class Outcome:
     cell: int | None = None
     log: tuple[str, ...] = ()
     opened: tuple[str, ...] = ()
+    wrote: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,22 +77,24 @@ def run(
 ) -> Outcome:
     """Execute a notebook file into `output`, its results into the directory `results`.
 
-    `environment` is added to this process's own. What `progress` raises ends the execution and is passed on.
+    `environment` is added to what `environment.for_kernel` says. What `progress` raises ends the execution and is
+    passed on.
 
-    The kernel dies with this call, however the call ends: an error, a limit, Ctrl-C. `output` is a scratch
-    path: on failure it holds the notebook as far as it came, if anything came.
+    The kernel and all that it started die with this call, however the call ends: an error, a limit, Ctrl-C. `output` is
+    a scratch path: on failure it holds the notebook as far as it came, if anything came.
     """
     job = {
         "source": str(source),
         "output": str(output),
         "parameters": parameters,
         "cwd": str(paths.ROOT),
-        "cell_timeout": int(limits.cell_seconds),
+        # Whole seconds, and none would be no limit at all; more than 24 days are more than a poll can wait.
+        "cell_timeout": min(max(1, math.ceil(limits.cell_seconds)), 2_000_000),
     }
     started = time.monotonic()
     notes = output.with_suffix(".opened")
     places = {"DIGITS_RESULTS_DIR": str(results), "DIGITS_ROOT": str(paths.ROOT)}
-    places |= {"DIGITS_OPENED": str(notes), "PYTHONSTARTUP": str(Path(__file__).with_name("watch.py"))}
+    places |= {MARK: str(notes), "PYTHONSTARTUP": str(Path(__file__).with_name("watch.py"))}
     # A session of its own: Ctrl-C reaches this process alone, which then ends the children in order.
     worker = subprocess.Popen(
         [sys.executable, "-m", "helpers.reporting.run.worker"],
@@ -100,7 +102,7 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | KERNEL_ENVIRONMENT | environment | places,
+        env=environments.for_kernel(output.with_suffix(".home")) | dict(environment) | places,
         start_new_session=True,
     )
     events: queue.Queue[dict] = queue.Queue()
@@ -155,14 +157,29 @@ def run(
     finally:
         _memory(worker.pid, known)
         _end(worker, known)
-    return Outcome(time.monotonic() - started, error, failed_cell, tuple(log), _opened(notes))
+        end_marked(str(notes))
+    return Outcome(time.monotonic() - started, error, failed_cell, tuple(log), *_noted(notes))
 
 
-def _opened(notes: Path) -> tuple[str, ...]:
-    """Return what `watch` noted: files that were read and never written."""
+def _noted(notes: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what `watch` noted: files that were read and never written, and those that were written."""
     lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
     read, written = ({line[2:] for line in lines if line.startswith(kind)} for kind in "rw")
-    return tuple(sorted(read - written))
+    return tuple(sorted(read - written)), tuple(sorted(written))
+
+
+def end_marked(mark: str) -> None:
+    """End every other process that an execution started: also those that cut their ties, as by forking twice."""
+    for _ in range(10):  # one may start another meanwhile
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):  # those of others cannot be looked into
+                if process.pid != os.getpid() and process.environ().get(MARK) == mark:
+                    process.kill()
+                    found.append(process)
+        if not found:
+            return
+        psutil.wait_procs(found, timeout=1)
 
 
 def _explain(event: dict, cell: int) -> str:

@@ -3,7 +3,7 @@
 A notebook's **execution fingerprint** covers what can change its numbers: its code cells, its resolved
 parameters, what the helper modules do that it imports (transitively), the data, the files below the project that its
 kernel opened, other notebooks' results it loads, and the lock. Its **page fingerprint** covers what can change the page
-without running anything: prose, template, the renderer, its neighbours' titles, helper source that a page shows.
+without running anything: prose, template, the renderer, helper source that a page shows.
 """
 
 import ast
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 
+from helpers.reporting.run import code as python
 from helpers.runtime import paths, sources
 from helpers.runtime.sources import digest, file_digest
 
@@ -38,13 +39,17 @@ def components(
 
     `parameters` are the resolved ones (defaults and overrides). Files and folders that a string parameter
     names, relative to the root, are part of the data. before: the components of its last execution, which say what its
-    kernel opened; these files are looked at again.
+    kernel opened; these files are looked at again. Raises ValueError for code that is no
+    Python, naming the cell or the helper.
     """
     cells = [c.source for c in notebook.cells if c.cell_type == "code"]
-    code = "\n".join(cells)
+    code = python.of_notebook(notebook)
     found = {f"code cell {i + 1}": digest(source) for i, source in enumerate(cells)}
     found |= of_parameters(parameters)
-    reached = {path.relative_to(sources.PACKAGE).as_posix(): path for path in sources.closure(code)}
+    try:
+        reached = {path.relative_to(sources.PACKAGE).as_posix(): path for path in sources.closure(code)}
+    except SyntaxError:
+        raise ValueError(_half_typed()) from None
     found |= {f"helper {name}": sources.module_digest(path) for name, path in reached.items()}
     found |= shown_source(code)
     data = [*paths.MNIST.glob("*"), paths.CLAIMS]
@@ -55,10 +60,20 @@ def components(
             found[f"data {path.relative_to(paths.DATA).as_posix()}"] = file_digest(path)
     for slug in loaded_results(code):
         path = paths.RESULTS / f"{slug}.json"
-        found[f"results of {slug}"] = _result_digest(path) if path.exists() else "absent"
+        found[f"results of {slug}"] = result_digest(path) if path.exists() else "absent"
     found |= recorded_runs(code)
     found["requirements.lock"] = file_digest(paths.ROOT / "requirements.lock")
     return found | opened(name.removeprefix(OPENED) for name in before or {} if name.startswith(OPENED))
+
+
+def _half_typed() -> str:
+    """Return which helper module is no Python, and where."""
+    for path in sorted(sources.PACKAGE.rglob("*.py")):
+        try:
+            ast.parse(path.read_text(encoding="utf-8"))
+        except SyntaxError as error:
+            return f"it imports {path.relative_to(sources.PACKAGE.parents[1])}, line {error.lineno}: {error.msg}"
+    return "it imports a helper that could not be read"
 
 
 def opened(names: Iterable[str]) -> dict[str, str]:
@@ -137,11 +152,11 @@ def recorded_runs(code: str) -> dict[str, str]:
     }
 
 
-def page_digest(notebook: nbformat.NotebookNode, neighbours: tuple) -> str:
-    """Return the digest of what shapes a page besides its numbers: sources, renderer, neighbours' titles."""
-    content = [f"{c.cell_type}\n{c.source}" for c in notebook.cells] + [repr(neighbours), renderer_digest()]
+def page_digest(notebook: nbformat.NotebookNode) -> str:
+    """Return the digest of what shapes a page besides its numbers: sources and renderer."""
+    content = [f"{c.cell_type}\n{c.source}" for c in notebook.cells] + [renderer_digest()]
     content += [f"{i}: {sorted(c.metadata.get('tags', []))}" for i, c in enumerate(notebook.cells)]
-    code = "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
+    code = python.of_notebook(notebook)
     content += [file_digest(path) for path in sorted(sources.imported(code))]  # the page may show what it calls
     return digest("\0".join(content))
 
@@ -172,8 +187,8 @@ def read_state(path: Path) -> dict | None:
     return content if isinstance(content, dict) else None
 
 
-def _result_digest(path: Path) -> str:
-    """Digest what a result says, not when or how fast: seconds differ between runs, findings need not."""
+def result_digest(path: Path) -> str:
+    """Digest what a result says, not when or how fast, as seconds differ between runs; "damaged" if it says nothing."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
         told = [{name: value for name, value in row.items() if name != "seconds"} for row in rows]

@@ -5,11 +5,15 @@ papermill only warns about an unknown name and injects names as code, so both ar
 
 import ast
 import math
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 import yaml
+
+from helpers.reporting.run import code as python
+from helpers.reporting.run import strict_yaml
 
 
 @dataclass(frozen=True)
@@ -26,33 +30,66 @@ CONTAINERS = {"list": list, "tuple": (list, tuple), "dict": dict}
 
 
 def declared(notebook: nbformat.NotebookNode) -> dict[str, Parameter]:
-    """Return the parameters a notebook declares, by name, in order.
+    """Return the parameters a notebook declares, by name, in order: none where no cell is tagged `parameters`.
 
-    Raises ValueError when there is not exactly one cell tagged `parameters`, or when a line of it is not
-    `name: type = literal`.
+    A parameter is a line `name: type = literal`; without a type it is of its default's. Raises ValueError, "cell 2,
+    line 3: ...", for two tagged cells, a type that is not known and a default of another type.
     """
-    cells = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
-    if len(cells) != 1:
-        raise ValueError(f"a notebook needs exactly one cell tagged 'parameters', found {len(cells)}")
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    tagged = [number for number, c in enumerate(cells, start=1) if "parameters" in c.metadata.get("tags", [])]
+    if len(tagged) > 1:
+        raise ValueError(f"cell {tagged[1]}, line 1: tagged 'parameters', and so is cell {tagged[0]}; one may be")
     found = {}
-    for node in ast.parse(cells[0].source).body:
-        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name) or node.value is None:
-            raise ValueError(
-                f"parameters cell, line {node.lineno}: {ast.unparse(node)!r} is not `name: type = literal`"
-            )
-        try:
-            default = ast.literal_eval(node.value)
-        except ValueError:
-            raise ValueError(
-                f"parameters cell, line {node.lineno}: the default of {node.target.id!r} is not a literal"
-            ) from None
-        parameter = Parameter(node.target.id, ast.unparse(node.annotation), default)
-        if not _matches(default, node.annotation):
-            raise ValueError(
-                f"parameters cell: {parameter.name} = {default!r} is not of its type {parameter.annotation}"
-            )
-        found[parameter.name] = parameter
+    for number in tagged:
+        source = cells[number - 1].source
+        for node in ast.parse(python.of_cell(source)).body:
+            try:
+                parameter = _parameter(node)
+            except ValueError as error:
+                raise ValueError(f"cell {number}, line {node.lineno}: {error}") from None
+            if parameter:
+                found[parameter.name] = parameter
     return found
+
+
+def _parameter(node: ast.stmt) -> Parameter | None:
+    """Return what a line of a parameters cell declares; None for one that computes, which nobody can override."""
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    if not isinstance(node, ast.Assign | ast.AnnAssign) or len(targets) != 1 or not isinstance(targets[0], ast.Name):
+        return None
+    try:
+        default = ast.literal_eval(node.value)
+    except (ValueError, TypeError):
+        return None
+    name, annotation = targets[0].id, getattr(node, "annotation", None)
+    if annotation is None:
+        return Parameter(name, _type_of(default), default)
+    written = ast.unparse(annotation)
+    if unknown := _unknown(annotation):
+        known = ", ".join([*SCALARS, *(f"{outer}[...]" for outer in CONTAINERS)])
+        raise ValueError(f"{name}: got the type {unknown}; {known} and | are allowed")
+    if not _matches(default, annotation):
+        raise ValueError(f"{name} = {default!r} is not of its type {written}")
+    return Parameter(name, written, default)
+
+
+def _type_of(default: object) -> str:
+    """Return the type that a default without one speaks for: a float may be given as an int, None as anything."""
+    if default is None:
+        return " | ".join([*SCALARS, *CONTAINERS])
+    name = type(default).__name__
+    return name if name in SCALARS or name in CONTAINERS else " | ".join([*SCALARS, *CONTAINERS])
+
+
+def _unknown(annotation: ast.expr) -> str:
+    """Return the first part of an annotation that names no known type; nothing where all do."""
+    if isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
+        return _unknown(annotation.left) or _unknown(annotation.right)
+    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) in CONTAINERS:
+        inner = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
+        return next(filter(None, (_unknown(one) for one in inner if ast.unparse(one) != "...")), "")
+    written = ast.unparse(annotation)
+    return "" if written in SCALARS or written in CONTAINERS else written
 
 
 def validate(overrides: dict, parameters: dict[str, Parameter], *, source: str) -> dict:
@@ -63,7 +100,7 @@ def validate(overrides: dict, parameters: dict[str, Parameter], *, source: str) 
     """
     for name, value in overrides.items():
         if name not in parameters:
-            known = ", ".join(parameters)
+            known = ", ".join(parameters) or "none"
             raise ValueError(f"{source}: unknown parameter {name!r}; the notebook has: {known}")
         annotation = parameters[name].annotation
         if not _matches(value, ast.parse(annotation, mode="eval").body):
@@ -71,16 +108,34 @@ def validate(overrides: dict, parameters: dict[str, Parameter], *, source: str) 
     return overrides
 
 
+def given(text: str, parameter: Parameter) -> object:
+    """Return what a person typed for a parameter: read as YAML, or as it stands where only text is of its type."""
+    annotation = ast.parse(parameter.annotation, mode="eval").body
+    try:
+        value = strict_yaml.load(text)
+    except ValueError:
+        value = text
+    return text if not _matches(value, annotation) and _matches(text, annotation) else value
+
+
+def as_option(overrides: dict) -> str:
+    """Return overrides as papermill's option that takes them with their types, ready for a shell; nothing for none."""
+    if not overrides:
+        return ""
+    text = yaml.safe_dump(overrides, default_flow_style=True, sort_keys=False, width=math.inf, allow_unicode=True)
+    return f" -y {shlex.quote(text.strip())}"
+
+
 def read_overrides(path: Path) -> dict:
     """Read a flat YAML file of parameter overrides; a missing or empty file is no overrides.
 
-    Raises ValueError naming the file when it is not YAML or not a mapping of names to values.
+    Raises ValueError naming the file when it is not YAML (see `strict_yaml`), or not a mapping of names to values.
     """
     if not path.exists():
         return {}
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = strict_yaml.load(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # UnicodeDecodeError is one
         raise ValueError(f"{path.name}: not valid YAML: {error}") from None
     if content is None:
         return {}

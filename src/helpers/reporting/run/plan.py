@@ -1,8 +1,9 @@
 """Work out what a build would do: every notebook of a profile, its parameters, and why it is stale."""
 
 import json
+import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nbformat
@@ -13,6 +14,7 @@ from helpers.runtime.files import write_atomically
 
 _MANIFEST = threading.Lock()  # notebooks are executed side by side
 PROFILES = ("standard", "smoke", "full")
+_REPORT = re.compile(r"[0-9]{2}_[A-Za-z0-9_]+")
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Job:
-    """One notebook of one profile, with all that decides whether it is fresh."""
+    """One notebook of one profile, with all that decides whether it is fresh; error: why it cannot be run at all."""
 
     slug: str
     title: str
@@ -43,8 +45,7 @@ class Job:
     resolved: dict
     components: dict[str, str]
     page: str  # digest of what shapes the page besides the numbers
-    previous: tuple[str, str] | None
-    next: tuple[str, str] | None
+    error: str = ""
     recorded: str = ""  # the name it records results under, where that is not its slug
 
     @property
@@ -63,49 +64,65 @@ def places(profile: str) -> Places:
     return Places(pages, found, home / "executed", home / "failed", home / "state", home / "logs")
 
 
-def plan(profile: str) -> list[Job]:
-    """Read and check every notebook and override file of a profile, before anything runs.
+def reports(folder: Path | None = None) -> list[Path]:
+    """Return the notebooks that are reports, by their names: two digits, _, then letters, digits and _."""
+    return [path for path in _notebooks(folder) if _REPORT.fullmatch(path.stem)]
 
-    Raises ValueError naming the file when a notebook cannot be read, or a parameter is unknown or of the wrong
-    type, or an override file has no notebook.
+
+def plan(profile: str) -> list[Job]:
+    """Read and check every report of a profile; one that cannot be run comes with an error and stops no other.
+
+    Raises ValueError when there is no report at all.
     """
     if profile not in PROFILES:
         raise ValueError(f"profile must be one of {', '.join(PROFILES)}, got {profile!r}")
-    files = sorted(paths.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
-    slugs = [path.stem for path in files]
-    for path in sorted((paths.PROFILES / profile).glob("*.yaml")):
-        if path.stem not in slugs:
-            raise ValueError(f"profiles/{profile}/{path.name} overrides no notebook; there are: {', '.join(slugs)}")
-    notebooks = []
-    for path in files:
-        try:
-            notebooks.append(nbformat.read(path, as_version=4))
-        except (nbformat.reader.NotJSONError, nbformat.ValidationError, OSError) as error:
-            raise ValueError(f"notebooks/{path.name} cannot be read: {str(error)[:200]}") from None
-    titles = [(slug, _title(notebook)) for slug, notebook in zip(slugs, notebooks, strict=True)]
-    jobs = []
-    for i, (slug, notebook) in enumerate(zip(slugs, notebooks, strict=True)):
-        before = titles[i - 1] if i else None
-        after = titles[i + 1] if i + 1 < len(titles) else None
-        jobs.append(_job(profile, slug, notebook, (titles[i][1], before, after)))
+    jobs = [_job(profile, path) for path in reports()]
+    if not jobs:
+        raise ValueError("notebooks/: got no report; at least one is needed, such as 11_mine.ipynb (make new)")
     return jobs
+
+
+def choose(jobs: list[Job], wanted: str) -> list[Job]:
+    """Return the jobs that a person means by a number, a name or a file. Raises ValueError when there is none."""
+    name = wanted.removeprefix("notebooks/").removesuffix(".ipynb")
+    chosen = [job for job in jobs if job.slug == name or job.slug.split("_")[0] == name.zfill(2)]
+    if not chosen:
+        raise ValueError(f"no notebook {wanted!r}; there are: {', '.join(job.slug for job in jobs)}")
+    return chosen
+
+
+def skipped(profile: str) -> list[str]:
+    """Return in words which files are passed over: notebooks that are no report, profiles of none."""
+    found = [
+        f"notebooks/{path.name} is skipped: a report is named by two digits, _, then letters, digits and _"
+        for path in _notebooks()
+        if not _REPORT.fullmatch(path.stem)
+    ]
+    slugs = [path.stem for path in reports()]
+    files = [path for path in sorted((paths.PROFILES / profile).glob("*.yaml")) if path.stem not in slugs]
+    return found + [f"profiles/{profile}/{path.name} is skipped: no report has this name" for path in files]
+
+
+def _notebooks(folder: Path | None = None) -> list[Path]:
+    return sorted(path for path in (folder or paths.NOTEBOOKS).glob("*.ipynb") if not path.name.startswith("."))
 
 
 def noted(slug: str, where: Places) -> dict:
     """Return what the manifest there says of a report: what it was executed and rendered from; {} for nothing.
 
-    components, executed_at, seconds, executed (the digest of the executed notebook); once rendered: page, html (the
-    digest of the page), reading_minutes.
+    components, executed_at, seconds, executed (the digest of the executed notebook), results (that of its results, ""
+    for none); once rendered: title, page, html (the digest of the page), reading_minutes.
     """
     found = (freshness.read_state(where.pages / "manifest.json") or {}).get(slug)
     return found if isinstance(found, dict) else {}
 
 
-def note(slug: str, where: Places, about: dict) -> None:
-    """Write what is known of a report into the manifest, in place of what it said."""
+def note(slug: str, where: Places, about: dict | None) -> None:
+    """Write what is known of a report into the manifest, in place of what it said; None takes its entry away."""
     path = where.pages / "manifest.json"
     with _MANIFEST:
         whole = (freshness.read_state(path) or {}) | {slug: about}
+        whole = {name: entry for name, entry in whole.items() if entry is not None}
         write_atomically(path, json.dumps(whole, indent=1, sort_keys=True) + "\n")
 
 
@@ -113,16 +130,22 @@ def reasons(job: Job, where: Places) -> list[str]:
     """Return why a job must be executed again, in words; empty when it need not."""
     about = noted(job.slug, where)
     found = freshness.why_stale(about.get("components"), job.components)
-    executed, recorded = where.executed / f"{job.slug}.ipynb", where.results / f"{job.slug}.json"
+    executed = where.executed / f"{job.slug}.ipynb"
     if not found and not executed.exists():
         found.append(f"never executed here: {executed.relative_to(paths.ROOT)} is missing")
-    if not found and not recorded.exists():
-        found.append(f"{recorded.relative_to(paths.ROOT)} is missing")
     if not found and about.get("executed") != freshness.digest(executed.read_bytes()):
         found.append(f"{executed.relative_to(paths.ROOT)} is not what was written")
-    if not found and freshness.read_state(recorded) is None:
-        found.append(f"{recorded.relative_to(paths.ROOT)} is damaged")
-    return found
+    return found or _wrong_results(where.results / f"{job.slug}.json", about.get("results"))
+
+
+def _wrong_results(path: Path, noted: str | None) -> list[str]:
+    """Return what is wrong with recorded results, whose digest was noted ("": it recorded none; None: not noted)."""
+    name = path.relative_to(paths.ROOT)
+    if not path.exists():
+        return [f"{name} is missing"] if noted != "" else []
+    if noted is None:
+        return [f"{name} is damaged"] if freshness.result_digest(path) == "damaged" else []
+    return [f"{name} is not what was written"] if freshness.file_digest(path) != noted else []
 
 
 def render_reasons(job: Job, where: Places) -> list[str]:
@@ -142,29 +165,42 @@ def render_reasons(job: Job, where: Places) -> list[str]:
     return []
 
 
-def _job(profile: str, slug: str, notebook: nbformat.NotebookNode, titles: tuple) -> Job:
-    title, before, after = titles
-    source = f"profiles/{profile}/{slug}.yaml"
+def _job(profile: str, path: Path) -> Job:
+    about = noted(path.stem, places(profile))
+    job = Job(path.stem, about.get("title") or path.stem, nbformat.v4.new_notebook(), {}, {}, {}, "")
+    where = f"notebooks/{path.name}"
     try:
+        notebook = nbformat.read(path, as_version=4)
+        job = replace(job, title=_title(notebook), notebook=notebook)
         declared = parameters.declared(notebook)
+        overrides = _overrides(profile, path.stem, declared)
+        resolved = {name: parameter.default for name, parameter in declared.items()} | overrides
+        return replace(
+            job,
+            overrides=overrides,
+            resolved=resolved,
+            components=freshness.components(notebook, resolved, before=about.get("components")),
+            page=freshness.page_digest(notebook),
+        )
+    except Exception as error:  # whatever a file can hold: it must not keep the others from being built
+        text = " ".join(str(error).split()) or type(error).__name__
+        if not text.startswith("profiles/"):
+            text = where + (", " if text.startswith("cell ") else ": ") + text
+        return replace(job, error=text[:300])
+
+
+def _overrides(profile: str, slug: str, declared: dict[str, parameters.Parameter]) -> dict:
+    """Return a profile's parameters for a notebook. It may have none but its own name, which needs no file."""
+    source = f"profiles/{profile}/{slug}.yaml"
+    own = {"profile": profile} if "profile" in declared and profile != declared["profile"].default else {}
+    try:
+        overrides = own | parameters.read_overrides(paths.PROFILES / profile / f"{slug}.yaml")
     except ValueError as error:
-        raise ValueError(f"notebooks/{slug}.ipynb: {error}") from None
-    overrides = parameters.read_overrides(paths.PROFILES / profile / f"{slug}.yaml")
+        raise ValueError(f"profiles/{profile}/{error}") from None
     parameters.validate(overrides, declared, source=source)
-    resolved = {name: parameter.default for name, parameter in declared.items()} | overrides
-    if resolved.get("profile") != profile:
-        raise ValueError(f"{source}: must set `profile: {profile}`, so that results say which profile they are of")
-    return Job(
-        slug=slug,
-        title=title,
-        notebook=notebook,
-        overrides=overrides,
-        resolved=resolved,
-        components=freshness.components(notebook, resolved, before=noted(slug, places(profile)).get("components")),
-        page=freshness.page_digest(notebook, titles),
-        previous=before,
-        next=after,
-    )
+    if overrides.get("profile", profile) != profile:
+        raise ValueError(f"{source}: profile: got {overrides['profile']!r}; {profile!r} is allowed")
+    return overrides
 
 
 def _title(notebook: nbformat.NotebookNode) -> str:
@@ -172,4 +208,4 @@ def _title(notebook: nbformat.NotebookNode) -> str:
         for line in cell.source.splitlines():
             if cell.cell_type == "markdown" and line.startswith("# "):
                 return line[2:].strip()
-    raise ValueError("a notebook needs a title: a markdown line that starts with '# '")
+    raise ValueError("got no title; a text cell that begins with '# ' is needed")

@@ -20,6 +20,8 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
+from helpers.reporting.run.execute import MARK, end_marked
+
 OUTPUT_LIMIT = 4_000_000  # characters of text one notebook may print; a page is at most 1.5 MB
 
 
@@ -115,6 +117,8 @@ def _end_with_parent() -> None:
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
             process.kill()
+    if mark := os.environ.get(MARK):
+        end_marked(mark)
     os._exit(1)
 
 
