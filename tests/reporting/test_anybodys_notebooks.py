@@ -232,7 +232,7 @@ def test_a_title_is_all_that_a_notebook_needs(series):
             r'href="02_two.html">Mine</a></h3>\s*<p class="answer">This e.g. it says, at 3.5 per cent.</p>', index
         )
         assert ">up to date<" in index
-    assert series.ran == [{}, {}, {"profile": "smoke"}, {}], "no profile file, and no parameters"
+    assert sorted(map(str, series.ran)) == ["{'profile': 'smoke'}", "{}", "{}", "{}"], "no file, and no parameters"
     assert "2 already fresh" in series("build")[1]
 
 
@@ -354,7 +354,7 @@ def test_results_that_say_nothing_are_made_again_and_stop_no_other(series, text,
         for entry in known.values():
             del entry["results"]
         manifest.write_text(json.dumps(known))
-    wrong = "is not what was written" if noted else "is damaged"
+    wrong = "is not what was written" if "rows" in text else "is damaged"
     assert f"stale: reports/results/01_one.json {wrong}" in series("status")[1]
     assert series("build", "--notebook", "02")[0] == 0
     assert "out of date: " in series.page("index")
@@ -374,7 +374,7 @@ def test_results_that_another_has_replaced_are_noticed(series):
     series.write("01_one")  # and records nothing any more
     assert series("build")[0] == 0
     assert "fresh" in series("status")[1]
-    path.write_text("{}")
+    path.write_text('{"rows": []}')
     assert "01_one.json is not what was written" in series("status")[1]
 
 

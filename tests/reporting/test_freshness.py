@@ -53,10 +53,10 @@ def test_an_edited_helper_concerns_only_its_users(package):
 
 def test_comments_and_docstrings_of_helpers_change_no_numbers_but_the_page_that_may_show_them(package):
     uses = notebook("from helpers import c")
-    before = freshness.components(uses, {}), freshness.page_digest(uses, ())
+    before = freshness.components(uses, {}), freshness.page_digest(uses)
     (package / "c.py").write_text('"""What it is."""\nx = 1  # one\n')
     assert freshness.components(uses, {}) == before[0]
-    assert freshness.page_digest(uses, ()) != before[1]
+    assert freshness.page_digest(uses) != before[1]
 
 
 @pytest.mark.parametrize("call", ["style.show_source(a.f)", "show_source(f)"])

@@ -41,7 +41,7 @@ _OURS = {
 
 
 def for_kernel(home: Path) -> dict[str, str]:
-    """Return the environment of a kernel, from this process's own. home: a directory of its own, empty."""
+    """Return the environment of a kernel, from this process's own. home: an empty directory of its own."""
     kept = {name: value for name, value in os.environ.items() if name in _PLACES or not name.startswith(_PERSONAL)}
     own = {"IPYTHONDIR": str(home / "ipython"), "KERAS_HOME": str(home / "keras")}
     return kept | _OURS | plain_matplotlib() | own

@@ -92,7 +92,8 @@ def run(
         "cell_timeout": min(max(1, math.ceil(limits.cell_seconds)), 2_000_000),
     }
     started = time.monotonic()
-    notes = output.with_suffix(".opened")
+    notes, home = output.with_suffix(".opened"), output.with_suffix(".home")
+    home.mkdir(parents=True, exist_ok=True)
     places = {"DIGITS_RESULTS_DIR": str(results), "DIGITS_ROOT": str(paths.ROOT)}
     places |= {MARK: str(notes), "PYTHONSTARTUP": str(Path(__file__).with_name("watch.py"))}
     # A session of its own: Ctrl-C reaches this process alone, which then ends the children in order.
@@ -102,7 +103,7 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environments.for_kernel(output.with_suffix(".home")) | dict(environment) | places,
+        env=environments.for_kernel(home) | dict(environment) | places,
         start_new_session=True,
     )
     events: queue.Queue[dict] = queue.Queue()
@@ -156,8 +157,7 @@ def run(
             error = f"the process running the notebook ended with status {worker.returncode}"
     finally:
         _memory(worker.pid, known)
-        _end(worker, known)
-        end_marked(str(notes))
+        _end(worker, known, str(notes), threads)
     return Outcome(time.monotonic() - started, error, failed_cell, tuple(log), *_noted(notes))
 
 
@@ -215,7 +215,9 @@ def _memory(pid: int, known: dict[int, psutil.Process]) -> int:
     return total
 
 
-def _end(worker: subprocess.Popen, known: dict[int, psutil.Process]) -> None:
+def _end(
+    worker: subprocess.Popen, known: dict[int, psutil.Process], mark: str, threads: list[threading.Thread]
+) -> None:
     """End the worker and everything it started; a kernel would otherwise outlive it for seconds."""
     for process in known.values():
         with contextlib.suppress(psutil.Error):
@@ -224,6 +226,11 @@ def _end(worker: subprocess.Popen, known: dict[int, psutil.Process]) -> None:
     with contextlib.suppress(OSError):
         worker.kill()
     worker.wait()
-    for stream in (worker.stdin, worker.stdout, worker.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.close()
+    end_marked(mark)
+    for stream, thread in zip((worker.stdin, worker.stdout, worker.stderr), (None, *threads), strict=True):
+        if thread and thread.ident:
+            thread.join(timeout=5)
+        # Closing waits for whoever reads; somebody who hides from us may hold the other end for ever.
+        if not (thread and thread.is_alive()):
+            with contextlib.suppress(OSError, ValueError):
+                stream.close()

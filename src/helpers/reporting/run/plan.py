@@ -143,9 +143,9 @@ def _wrong_results(path: Path, noted: str | None) -> list[str]:
     name = path.relative_to(paths.ROOT)
     if not path.exists():
         return [f"{name} is missing"] if noted != "" else []
-    if noted is None:
-        return [f"{name} is damaged"] if freshness.result_digest(path) == "damaged" else []
-    return [f"{name} is not what was written"] if freshness.file_digest(path) != noted else []
+    if freshness.result_digest(path) == "damaged":
+        return [f"{name} is damaged"]
+    return [f"{name} is not what was written"] if noted not in (None, freshness.file_digest(path)) else []
 
 
 def render_reasons(job: Job, where: Places) -> list[str]:
