@@ -30,7 +30,7 @@ def test_what_is_shipped_can_be_loaded_and_read_with(made):
     assert shipped.load_card(place) == card
     assert network.threshold == card["threshold"]
     sheet = ship.mnist_test(split)
-    right = network(sheet.images).argmax(axis=1) == sheet.labels
+    right = network(sheet.made.images).argmax(axis=1) == sheet.labels
     # Another predictor, made of the file: a near tie among the 60 may turn.
     assert card["measured_once_at_the_end"]["MNIST test"]["right"] == pytest.approx(right.sum(), abs=1)
     assert right.mean() > 0.5
@@ -53,11 +53,13 @@ def test_temperature_and_threshold_come_from_the_held_out_images(made):
     network = shipped.load(place)
     sheets = ship.held_out_sheets(split, n=12)
     labels = np.concatenate([sheet.labels for sheet in sheets])
-    logits = network.model(np.concatenate([sheet.images for sheet in sheets]))
+    logits = network.model(np.concatenate([sheet.made.images for sheet in sheets]))
     assert calibration.fit_temperature(logits, labels) == pytest.approx(card["temperature"], rel=1e-3)
-    sure = calibration.softmax(logits, temperature=card["temperature"]).max(axis=1)
+    digits, sure = (
+        np.concatenate(part) for part in zip(*(ship.answers(sheet, network) for sheet in sheets), strict=True)
+    )
     accepted = sure >= card["threshold"]
-    assert np.mean(logits[accepted].argmax(axis=1) != labels[accepted]) <= ship.WRONG_SHARE or not accepted.any()
+    assert np.mean((digits != labels)[accepted]) <= ship.WRONG_SHARE or not accepted.any()
     assert card["held_out"]["sent_to_human"] == pytest.approx((~accepted).sum(), abs=1)
 
 
@@ -69,12 +71,23 @@ def test_the_card_says_what_happens_to_each_condition_and_to_one_the_threshold_w
     assert sum(told["sent_to_human"] for told in held["by_condition"].values()) == held["sent_to_human"]
     assert sum(told["wrong_among_accepted"] for told in held["by_condition"].values()) == held["wrong_among_accepted"]
     last = held["threshold_from_the_other_conditions"][ship.WRITTEN]
-    labels, sure = calibration.top(network(sheets[-1].images))
+    digits, sure = ship.answers(sheets[-1], network)
     accepted = sure >= last["threshold"]
     assert last["accepted"] == pytest.approx(accepted.sum(), abs=1)
-    assert last["wrong"] == pytest.approx((labels != sheets[-1].labels)[accepted].sum(), abs=1)
-    others = np.concatenate([calibration.top(network(sheet.images))[1] for sheet in sheets[:-1]])
+    assert last["wrong"] == pytest.approx((digits != sheets[-1].labels)[accepted].sum(), abs=1)
+    others = np.concatenate([ship.answers(sheet, network)[1] for sheet in sheets[:-1]])
     assert (others >= last["threshold"] - 1e-6).any() or last["threshold"] == 1
+
+
+def test_what_a_human_looks_at_whatever_the_network_says_counts_as_not_sure(made):
+    network = shipped.load(made[0])
+    images = load.load_mnist().train.images
+    two = np.hstack([images[1], images[3]]).astype(np.float32)
+    sheet = ship.Sheet("odd", ship._made([two, np.zeros((40, 40)), images[1].astype(np.float32)]), np.array([0, 1, 0]))
+    digits, sure = ship.answers(sheet, network)
+    assert sheet.made.doubts[0]
+    assert sure[0] == 0 < sure[2]
+    assert (digits[1], sure[1]) == (ship.NO_LABEL, 0)
 
 
 def test_every_condition_holds_the_same_digits(made):

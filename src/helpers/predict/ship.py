@@ -10,20 +10,18 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from helpers.data import load
 from helpers.evaluation import calibration, metrics, selective
-from helpers.evaluation.predictor import Predictor
+from helpers.evaluation.predictor import NO_LABEL, Predictor
 from helpers.models import architectures
 from helpers.models.handwriting import Hand
-from helpers.predict import conditions, practice, preparing, shipped, unseen
-from helpers.predict.decoding import Unreadable
+from helpers.predict import conditions, pipeline, practice, shipped, sources, unseen
 from helpers.runtime import run_store
 from helpers.training import fit, outcomes, recipes, specs
 
@@ -52,48 +50,65 @@ CANDIDATES = {
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """Prepared images (n, 28, 28) of one kind with their labels."""
+    """Pictures of one kind as the pipeline prepared them, and their labels."""
 
     name: str
-    images: np.ndarray
+    made: pipeline.Made
     labels: np.ndarray
 
 
 def held_out_sheets(split, *, n: int) -> list[Sheet]:
     """Return `n` held-out images under every condition, the same ones each time, and `n` written strokes."""
-    sheets = [
-        Sheet(name, conditions.prepared(split.x_val[:n], name, seed=i * n), split.y_val[:n])
-        for i, name in enumerate(conditions.CONDITIONS)
-    ]
+    digits = split.x_val[:n]
+    sheets = []
+    for i, name in enumerate(conditions.CONDITIONS):
+        pictures = (conditions.picture(image, name, seed=i * n + j) for j, image in enumerate(digits))
+        sheets.append(Sheet(name, _made(pictures), split.y_val[:n]))
     pictures, labels = unseen.written(n, seed=len(sheets) * n)
-    return [*sheets, Sheet(WRITTEN, _prepared(pictures), labels)]
+    return [*sheets, Sheet(WRITTEN, _made(pictures), labels)]
 
 
-def _prepared(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Bring pictures into MNIST's form; one that cannot be read stays empty."""
-    made = np.zeros((len(pictures), preparing.SIDE, preparing.SIDE), np.uint8)
-    for i, picture in enumerate(pictures):
-        with suppress(Unreadable):
-            made[i] = preparing.prepare(picture).image
-    return made
+def no_digits(n: int) -> Sheet:
+    """Return `n` sheets with something on them that is no digit, labelled NO_LABEL: every answer is wrong."""
+    return Sheet("no digits", _made(unseen.no_digits(n, seed=0)), np.full(n, NO_LABEL))
 
 
 def small_digits() -> Sheet:
     """Return scikit-learn's digits, prepared."""
     small = load.load_digits_8x8()
-    pictures = [image.astype(np.float32) * (255 / 16) for image in small.images]
-    return Sheet("scikit-learn digits, 8 x 8", _prepared(pictures), small.labels)
+    return Sheet("scikit-learn digits, 8 x 8", _made(small.images * np.float32(255 / 16)), small.labels)
 
 
 def mnist_test(split) -> Sheet:
     """Return MNIST's test images, prepared as any other image."""
-    return Sheet("MNIST test", _prepared([image.astype(np.float32) for image in split.x_test]), split.y_test)
+    return Sheet("MNIST test", _made(split.x_test.astype(np.float32)), split.y_test)
+
+
+def _made(pictures: Iterable[np.ndarray]) -> pipeline.Made:
+    pictures = list(pictures)
+    return pipeline.make(sources.Work([""] * len(pictures), images=pictures), "auto")
+
+
+def answers(sheet: Sheet, network: Predictor) -> tuple[np.ndarray, np.ndarray]:
+    """Return digits int64 (n,), NO_LABEL where there is none, and how sure they are, float64 (n,).
+
+    As the command answers; where preparing found something odd, so that a human looks in any case, it counts as 0.
+    """
+    work = sources.Work([""] * len(sheet.labels), images=list(sheet.made.images))
+    found = list(pipeline.answer(work, sheet.made, network, threshold=0.0))
+    digits = [NO_LABEL if one.digit is None else one.digit for one in found]
+    return np.array(digits), np.array([0.0 if one.human else one.confidence for one in found])
 
 
 def measured(sheet: Sheet, network: Predictor) -> dict:
     """Return what a network makes of a sheet, as JSON values."""
-    labels, sure = calibration.top(network(sheet.images))
-    count = selective.tally(sure, labels == sheet.labels, threshold=network.threshold)
+    labels, sure = answers(sheet, network)
+    return told(labels == sheet.labels, sure, network.threshold)
+
+
+def told(right: np.ndarray, sure: np.ndarray, threshold: float) -> dict:
+    """Return how many answers are right, how many a human gets, and how many of the rest are wrong, as JSON values."""
+    count = selective.tally(sure, right, threshold=threshold)
     interval = metrics.wilson(count["right"], count["n"])
     return {
         "n": count["n"],
@@ -121,47 +136,74 @@ def plain_model(run: fit.Run):
     return model
 
 
-def compare(sheets: Sequence[Sheet], logits: Sequence[np.ndarray], strangers: np.ndarray) -> dict:
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A trained candidate on what is held out: right bool (n,) and sure (n,) for each sheet, sure of no digits."""
+
+    run: fit.Run
+    network: Predictor
+    temperature: float
+    right: list[np.ndarray]
+    sure: list[np.ndarray]
+    strangers: np.ndarray
+    before: float  # calibration error at temperature 1
+
+
+def attempt(spec, sheets: Sequence[Sheet], strangers: Sheet) -> Trial:
+    """Train a candidate, find its temperature on the held-out sheets, and let it answer them."""
+    run = fit.run(spec)
+    logits_of = outcomes.make_predictor(plain_model(run))
+    logits = np.concatenate([logits_of(sheet.made.images) for sheet in sheets])
+    labels = np.concatenate([sheet.labels for sheet in sheets])
+    temperature = calibration.fit_temperature(logits, labels)
+    at_first, sure_at_first = calibration.top(calibration.softmax(logits))
+    network = Predictor("resnet", lambda images: calibration.softmax(logits_of(images), temperature=temperature), 0.0)
+    found = [answers(sheet, network) for sheet in sheets]
+    return Trial(
+        run,
+        network,
+        temperature,
+        [digits == sheet.labels for (digits, _), sheet in zip(found, sheets, strict=True)],
+        [sure for _, sure in found],
+        answers(strangers, network)[1],
+        calibration.expected_calibration_error(sure_at_first, at_first == labels),
+    )
+
+
+def compared(trial: Trial, names: Sequence[str]) -> dict:
     """Return how a candidate does on the held-out sheets, as JSON values.
 
-    strangers: its logits on images of no digit. augrc: of all sheets together at the best temperature, once without and
-    once with the strangers, every answer to which is wrong. mean_without: the mean without the small digits' format.
+    mean_without: the mean without the small digits' format. augrc: of all sheets together, once with the no digits,
+    every answer to which is wrong.
     """
-    shares = {
-        sheet.name: float(np.mean(scores.argmax(axis=1) == sheet.labels))
-        for sheet, scores in zip(sheets, logits, strict=True)
-    }
-    labels, together = np.concatenate([sheet.labels for sheet in sheets]), np.concatenate(logits)
-    temperature = calibration.fit_temperature(together, labels)
-    right = together.argmax(axis=1) == labels
-    sure, odd = (calibration.top(calibration.softmax(z, temperature=temperature))[1] for z in (together, strangers))
-    wrong = np.zeros(len(odd), bool)
+    shares = {name: float(right.mean()) for name, right in zip(names, trial.right, strict=True)}
+    sure, right = np.concatenate(trial.sure), np.concatenate(trial.right)
+    wrong = np.zeros(len(trial.strangers), bool)
     return {
         "mean": float(np.mean(list(shares.values()))),
         "mean_without": float(np.mean([share for name, share in shares.items() if name != FORMAT])),
         "augrc": selective.augrc(sure, right),
-        "augrc_with_no_digits": selective.augrc(np.append(sure, odd), np.append(right, wrong)),
+        "augrc_with_no_digits": selective.augrc(np.append(sure, trial.strangers), np.append(right, wrong)),
         **shares,
     }
 
 
-def left_out(sheets: Sequence[Sheet], sure: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> dict:
+def left_out(trial: Trial, names: Sequence[str]) -> dict:
     """Return for each sheet what the threshold does to it that the other sheets ask for, as JSON values.
 
-    sure, right: confidence and outcome of each sheet's answers. This is what a threshold does to a kind of image that
-    it was not chosen on.
+    This is what a threshold does to a kind of image that it was not chosen on.
     """
-    told = {}
-    for i, sheet in enumerate(sheets):
-        others = [j for j in range(len(sheets)) if j != i]
-        threshold = selective.threshold_for(
-            np.concatenate([sure[j] for j in others]),
-            np.concatenate([right[j] for j in others]),
-            wrong_share=WRONG_SHARE,
-        )
-        count = selective.tally(sure[i], right[i], threshold=threshold)
-        told[sheet.name] = {"threshold": threshold, "accepted": count["accepted"], "wrong": count["accepted_wrong"]}
-    return told
+    outcome = {}
+    for i, name in enumerate(names):
+        others = [j for j in range(len(names)) if j != i]
+        threshold = _threshold([trial.sure[j] for j in others], [trial.right[j] for j in others])
+        count = selective.tally(trial.sure[i], trial.right[i], threshold=threshold)
+        outcome[name] = {"threshold": threshold, "accepted": count["accepted"], "wrong": count["accepted_wrong"]}
+    return outcome
+
+
+def _threshold(sure: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> float:
+    return selective.threshold_for(np.concatenate(sure), np.concatenate(right), wrong_share=WRONG_SHARE)
 
 
 def ship(directory: Path, *, n: int = HELD_OUT, candidates=tuple(CANDIDATES), split=None, **changes) -> dict:
@@ -170,36 +212,24 @@ def ship(directory: Path, *, n: int = HELD_OUT, candidates=tuple(CANDIDATES), sp
     n: held-out images per condition.
     """
     split = split or load.make_split("standard", n_validation=HELD_OUT)
-    sheets = held_out_sheets(split, n=n)
-    strangers = _prepared(unseen.no_digits(n // 5, seed=0))
-    labels = np.concatenate([sheet.labels for sheet in sheets])
-    trained, compared = {}, {}
+    sheets, strangers = held_out_sheets(split, n=n), no_digits(max(1, n // 2))
+    names, trials, table = [sheet.name for sheet in sheets], {}, {}
     for name in candidates:
-        run = fit.run(candidate_spec(name, split, **changes))
-        predictor = outcomes.make_predictor(plain_model(run))
-        logits = [predictor(sheet.images) for sheet in sheets]
-        odd = predictor(strangers)
-        trained[name] = (run, predictor, logits, odd)
-        compared[name] = compare(sheets, logits, odd)
-        print(f"{name}: {compared[name]['mean']:.2%} on held-out images; {run.provenance}", file=sys.stderr)
-    best = max(compared, key=lambda name: compared[name]["mean"])
-    run, predictor, parts, odd = trained[best]
-    logits = np.concatenate(parts)
-    temperature = calibration.fit_temperature(logits, labels)
-    right = logits.argmax(axis=1) == labels
-    before, sure = (calibration.softmax(logits, temperature=t).max(axis=1) for t in (1, temperature))
-    threshold = selective.threshold_for(sure, right, wrong_share=WRONG_SHARE)
-    network = Predictor(
-        "resnet", lambda images: calibration.softmax(predictor(images), temperature=temperature), 0.0, threshold
-    )
-    size = architectures.size(run.load())
-    ends = np.cumsum([len(sheet.labels) for sheet in sheets])[:-1]
-    odd_sure = calibration.softmax(odd, temperature=temperature).max(axis=1)
+        trials[name] = attempt(candidate_spec(name, split, **changes), sheets, strangers)
+        table[name] = compared(trials[name], names)
+        print(f"{name}: {table[name]['mean']:.2%} on held-out images; {trials[name].run.provenance}", file=sys.stderr)
+    best = max(table, key=lambda name: table[name]["mean"])
+    trial = trials[best]
+    threshold = _threshold(trial.sure, trial.right)
+    network = replace(trial.network, threshold=threshold)
+    run, size = trial.run, architectures.size(trial.run.load())
+    sure, right = np.concatenate(trial.sure), np.concatenate(trial.right)
+    by_condition = {name: told(*pair, threshold) for name, *pair in zip(names, trial.right, trial.sure, strict=True)}
     last = {sheet.name: measured(sheet, network) for sheet in (mnist_test(split), small_digits())}
     card = {
         "weights": shipped.WEIGHTS,
         "sha256": _write_weights(run, directory),
-        "temperature": temperature,
+        "temperature": trial.temperature,
         "threshold": threshold,
         "threshold_rule": f"at most {WRONG_SHARE:.1%} wrong among the accepted held-out images of all conditions",
         "parameters": size.parameters,
@@ -207,16 +237,16 @@ def ship(directory: Path, *, n: int = HELD_OUT, candidates=tuple(CANDIDATES), sp
         "held_out": {
             "images": len(split.x_val),
             "per_condition": n,
-            "accuracy_by_candidate": compared,
+            "accuracy_by_candidate": table,
             "chosen": best,
             "practice": dict(CANDIDATES[best].practice),
-            "calibration_error_before": calibration.expected_calibration_error(before, right),
-            "calibration_error_after": calibration.expected_calibration_error(sure, right),
+            "calibration_error_before": trial.before,
+            "calibration_error_after": calibration.expected_calibration_error(sure[sure > 0], right[sure > 0]),
             "sent_to_human": int((sure < threshold).sum()),
             "wrong_among_accepted": int(((sure >= threshold) & ~right).sum()),
-            "by_condition": {sheet.name: measured(sheet, network) for sheet in sheets},
-            "threshold_from_the_other_conditions": left_out(sheets, np.split(sure, ends), np.split(right, ends)),
-            "no_digits": {"n": len(odd), "accepted": int((odd_sure >= threshold).sum())},
+            "by_condition": by_condition,
+            "threshold_from_the_other_conditions": left_out(trial, names),
+            "no_digits": {"n": len(trial.strangers), "accepted": int((trial.strangers >= threshold).sum())},
         },
         "measured_once_at_the_end": last,
         "run": {"key": run.key, "seconds": run.seconds, "hardware": run.hardware, "spec": specs.identity(run.spec)},
