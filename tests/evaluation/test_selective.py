@@ -94,6 +94,15 @@ def test_the_choice_is_the_cheapest_and_asks_least(answers):
     assert same["sent"] == 0
 
 
+def test_of_equally_cheap_choices_the_one_that_asks_least_is_taken():
+    """Asking costs just what a mistake costs, so whom to ask of the two mistakes makes no difference."""
+    confidence, correct = np.array([0.9, 0.8, 0.7, 0.6, 0.6]), np.array([True, True, True, False, False])
+    table = selective.costs(confidence, correct, prices=Prices(2.0, 2.0, digits=1))
+    assert table["cost"].tolist() == pytest.approx([800, 800, 1200, 1600])
+    assert table["threshold"].tolist() == [0.6, 0.7, 0.8, 0.9]
+    assert selective.cheapest(table)["threshold"] == 0.6
+
+
 def test_chows_rule_is_the_cheapest_threshold_of_a_calibrated_reader():
     rng = np.random.default_rng(2)
     confidence = np.round(rng.uniform(0.5, 1, 400_000), 3)
