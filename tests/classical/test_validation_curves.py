@@ -1,6 +1,7 @@
 """Sweeps against scikit-learn refitted for every setting, and the exact search against integer arithmetic."""
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -211,6 +212,19 @@ def test_pruned_trees_equal_refitted_ones(small):
         refit = DecisionTreeClassifier(random_state=0, ccp_alpha=alpha).fit(x_train, y_train)
         assert np.array_equal(ours, refit.predict(x)), alpha
         assert refit.get_n_leaves() == pruning.n_leaves[pruning.alphas <= alpha][-1]
+
+
+def test_a_tree_pruned_at_its_very_alpha_has_as_many_leaves_as_the_path_says(small):
+    """What collapses at an alpha is gone at it, and not only above: counted by the nodes where training rows end."""
+    x_train, y_train, *_ = small
+    full = trees.plain(DecisionTreeClassifier(random_state=0).fit(x_train, y_train))
+    pruning, x = trees.prune(full), np.asarray(x_train).reshape(len(x_train), -1).astype(np.float32)
+    # Each node answers with its own number, so that the answers tell the leaves apart.
+    numbered = replace(
+        full, value=np.eye(len(full.left))[:, None, :], classes=np.arange(len(full.left)), importances=None
+    )
+    answers = trees.predict_at_alphas(numbered, x, alphas=pruning.alphas, pruning=pruning)
+    assert [len(np.unique(row)) for row in answers] == pruning.n_leaves.tolist()
 
 
 def test_one_standard_error_takes_the_simplest_within_reach():

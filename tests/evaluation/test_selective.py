@@ -214,6 +214,16 @@ def test_the_spread_between_calibration_sets_is_that_of_theory():
     assert conformal.promised(50, miss_rate=0.01) == (1.0, 1.0)
 
 
+@pytest.mark.parametrize(("n", "miss_rate"), [(99, 0.1), (19, 0.1), (200, 0.1), (500, 0.01)])
+def test_the_promised_limits_are_those_of_an_order_statistic_of_uniform_scores(n, miss_rate):
+    """Coverage is where the limit lies among uniform scores: the ceil((n + 1) (1 - miss_rate))-th smallest of n."""
+    rank = int(np.ceil(round((n + 1) * (1 - miss_rate), 9)))
+    draws = np.sort(np.random.default_rng(0).random((20_000, n)), axis=1)[:, rank - 1]
+    low, high = conformal.promised(n, miss_rate=miss_rate)
+    shares = np.mean(draws < low), np.mean(draws > high)
+    assert shares == pytest.approx((0.025, 0.025), abs=0.005)
+
+
 def test_limits_per_class_protect_the_hard_class():
     p, y = world(20_000, 0)
     fit = {"calibration": (p[:10_000], y[:10_000]), "test": (p[10_000:], y[10_000:])}

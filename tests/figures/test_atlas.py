@@ -152,6 +152,18 @@ def test_hostile_words_in_an_atlas_stay_words(made):
     assert all(image["src"].startswith("data:image/png;base64,") for image in reader.of("img"))
 
 
+@pytest.mark.parametrize(
+    ("answers", "others"), [([], ""), ([3], "none"), ([5], "all"), ([3, 3], "none"), ([5, 3], "some"), ([5, 7], "all")]
+)
+def test_a_card_says_how_many_of_the_others_misread_it(made, answers, others):
+    card = made[0] | {"label": 3, "answers": [[f"reader {i}", answer] for i, answer in enumerate(answers)]}
+    page = markup.to_html({"alt": "a", "cards": [card]})
+    assert re.findall(r'data-others="(\w*)"', page) == [others]
+    assert page.count('<b class="off">') == sum(answer != 3 for answer in answers)
+    choices = re.findall(r'data-filter="others">(.*?)</select>', page)
+    assert [re.findall(r'value="(\w+)"', one) for one in choices] == ([["none", "some", "all"]] if answers else [])
+
+
 def test_every_confidence_falls_under_one_filter_and_that_one_says_so(made):
     """The script shows a card where low <= sure < high, on the four decimals that the card bears."""
     page = markup.to_html({"alt": "a", "cards": made[:1]})

@@ -210,12 +210,19 @@ def test_ten_digits_ten_colours():
     assert len(set(style.DIGIT_COLOURS)) == 10
 
 
-def test_importing_the_style_is_quick_and_sets_the_renderer():
+def test_importing_the_style_loads_what_draws_and_nothing_that_computes_and_sets_the_renderer():
+    """Every notebook begins with it; each of these would cost it a second or more."""
     code = (
-        "import sys, helpers.figures.style; assert 'nbformat' not in sys.modules; "
-        "import plotly.io as pio; assert pio.renderers.default == 'plotly_mimetype', pio.renderers.default"
+        "import json, sys, helpers.figures.style; print(json.dumps(sorted(sys.modules))); "
+        "import plotly.io; print(plotly.io.renderers.default)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    modules, renderer = done.stdout.splitlines()
+    loaded = {name.split(".")[0] for name in json.loads(modules)}
+    assert {"matplotlib", "plotly"} <= loaded
+    slow = {"nbconvert", "nbformat", "papermill", "scipy", "seaborn", "sklearn", "statsmodels", "tensorflow", "keras"}
+    assert not loaded & slow
+    assert renderer == "plotly_mimetype"
 
 
 def test_the_source_shown_is_the_source_itself(shown):

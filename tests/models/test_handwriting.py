@@ -106,6 +106,28 @@ def test_stretching_makes_wider_and_flatter_about_the_centre():
     np.testing.assert_allclose(centre, 13.5, atol=1e-4)
 
 
+class Furthest:
+    """A generator that draws every amount at its upper bound."""
+
+    def uniform(self, low, high, size):
+        return np.full(size, float(high))
+
+    def integers(self, low, high, size):
+        return np.zeros(size, int)
+
+
+def test_a_positive_stretch_makes_wider():
+    """A round blot comes out exp(0.4) times as wide as high, and as large as before."""
+    down, right = np.mgrid[:28, :28] - 13.5
+    blot = np.exp(-(right**2 + down**2) / 8).astype(np.float32)
+    hand = replace(STILL, stretch=0.4)
+    rows = hand.draw(1, size=SIZE, rng=Furthest())
+    made = np.asarray(hand.apply(blot[None, ..., None], rows))[0, ..., 0]
+    wide, high = (np.sqrt((made * axis**2).sum() / made.sum()) for axis in (right, down))
+    assert wide / high == pytest.approx(np.exp(0.4), rel=0.03)
+    assert wide * high == pytest.approx(4, rel=0.05)
+
+
 def test_shares_and_determinism():
     draw = [Hand().draw(4000, size=SIZE, rng=np.random.default_rng(s)) for s in (1, 1, 2)]
     assert np.array_equal(draw[0], draw[1])

@@ -42,6 +42,15 @@ def test_helpers_are_found_transitively_and_only_those_used(package, code):
     assert "c.py" not in found
 
 
+def test_what_only_type_checkers_import_is_not_reached(package):
+    """Of `if TYPE_CHECKING: ... else: ...` the second part is what runs."""
+    (package / "a.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from helpers import c\nelse:\n    import helpers.b\n"
+    )
+    found = {path.relative_to(package).as_posix() for path in sources.closure("from helpers import a")}
+    assert found == {"__init__.py", "a.py", "b.py", "d/__init__.py", "d/e.py"}
+
+
 def test_an_edited_helper_concerns_only_its_users(package):
     uses_a, uses_c = notebook("from helpers import a"), notebook("from helpers import c")
     before = [freshness.components(n, {}) for n in (uses_a, uses_c)]

@@ -266,6 +266,13 @@ def test_not_comparable_says_why(row, claim_id, reason):
     assert one.low is None
 
 
+def test_thirty_images_are_just_enough_for_a_verdict():
+    claim = results.claims().loc["hwd-svm-70-30"]
+    few, enough = (results.verdict(Row("s", "s", "accuracy", (n - 1) / n, n), claim) for n in (29, 30))
+    assert (few.verdict, enough.verdict) == ("not comparable", "reproduced")
+    assert enough.difference == pytest.approx(29 / 30 - 0.97)
+
+
 def test_against_claims_shows_both_numbers_and_leaves_out_rows_without_a_claim():
     frame = results.against_claims([ROW, Row("x", "s", "accuracy", 0.5, 100)])
     claim = "SVC on sklearn digits, 70/30 split (1257 train / 540 test)"
@@ -308,7 +315,8 @@ def test_misread_images_come_back_as_they_were():
     assert rows.read_rightly(results.accuracy_row("b", labels, labels, split="s"))[0] == digest
     assert rows.read_rightly(results.accuracy_row("c", labels[::-1], labels[::-1], split="s"))[0] != digest
     assert rows.read_rightly(results.accuracy_row("d", np.zeros(1500, int), np.ones(1500), split="s")) is None
-    assert len(results.accuracy_row("e", np.zeros(999, int), np.ones(999), split="s").misread.split()) == 1000
+    for n, told in ((999, 1 + 999), (1000, 1 + 1000), (1001, 0)):  # the digest, and a position for each
+        assert len(results.accuracy_row("e", np.zeros(n, int), np.ones(n), split="s").misread.split()) == told
 
 
 @pytest.mark.parametrize(

@@ -479,6 +479,14 @@ def test_weight_decay_is_the_gradient_of_half_the_squared_norm(split, tmp_path):
     np.testing.assert_allclose(a - b, 0.05 * 0.5 * before, atol=1e-6)
 
 
+def test_weight_decay_pulls_at_the_weights_that_are_named():
+    """The shallow network: kernel and bias of a convolution, of a hidden dense layer, of the output."""
+    model = architectures.build("nf264_shallow", precision="float32")
+    assert step.decayed(model, "conv") == [True, False, False, False, False, False]
+    assert step.decayed(model, "kernels") == [True, False, True, False, True, False]
+    assert step.decayed(model, "all") == [True] * 6
+
+
 def test_one_step_of_softmax_regression_by_hand(split, tmp_path):
     spec = small(split, epochs=1, steps_per_epoch=1, momentum=0.0, label_smoothing=0.1)
     rows, _ = fit._draw(spec, 0)
