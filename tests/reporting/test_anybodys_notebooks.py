@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 
 import nbformat
 import pytest
@@ -16,6 +17,7 @@ from helpers.reporting.page import called
 from helpers.reporting.run import code, execute, freshness, plan
 from helpers.runtime import paths
 
+PROJECT = paths.ROOT  # before a test moves it
 PARAMETERS = 'seed: int = 0\nprofile: str = "standard"'
 RECORD = "# record {}"  # a line that the kernel of these tests knows
 
@@ -455,3 +457,23 @@ def test_a_run_by_hand_leaves_notebook_and_page_and_no_report(series, monkeypatc
     status, said = series("run", "01")
     assert status == 1
     assert "01_one: FAILED" in said
+
+
+def test_make_hands_on_every_variable_of_its_command_line_that_is_no_option(tmp_path):
+    """The real recipe, with a program in place of Python that prints what it is given."""
+    text = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    text = re.sub(r"^BIN := .*$", "BIN := bin", text, flags=re.M).replace("run: $(STAMP) ", "run: ")
+    (tmp_path / "Makefile").write_text(text)
+    (tmp_path / "requirements.lock").write_text("")
+    program = tmp_path / "bin" / "python"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    program.chmod(0o755)
+    given = {"seed": "7", "penalties": "[1, 10]", "name": """it's "mine"; `x`""", "sed": "", "NOTBOOK": "2"}
+    options = ["NOTEBOOK=02", "OUT=my out.ipynb", "TIMEOUT=60", "PROFILE=smoke", "JOBS=2"]
+    asked = ["make", "-s", "run", *options, *(f"{name}={value}" for name, value in given.items())]
+    done = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    before, after = done.stdout.split("--\n02\n")
+    expected = ["-m", "helpers.reporting", "run", "--profile", "smoke", "--out", "my out.ipynb", "--timeout", "60"]
+    assert before.splitlines() == expected, done.stderr
+    assert sorted(after.splitlines()) == sorted(f"{name}={value}" for name, value in given.items())

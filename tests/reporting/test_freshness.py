@@ -199,6 +199,12 @@ def test_a_report_says_of_which_commit_it_is_and_whether_the_code_was_another(gi
     assert provenance.commit() == {"commit": git("rev-parse", "HEAD")[:12], "dirty": dirty}
 
 
+def test_a_persons_own_setting_of_git_hides_no_new_file(git, tmp_path):
+    git("config", "status.showUntrackedFiles", "no")
+    (tmp_path / "new.py").write_text("2")
+    assert provenance.commit()["dirty"] is True
+
+
 def test_outside_of_a_repository_no_commit_is_known(tmp_path, monkeypatch):
     monkeypatch.setattr(provenance.paths, "ROOT", tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))

@@ -27,7 +27,8 @@ LIBRARIES += ("plotly", "seaborn", "matplotlib", "papermill", "nbconvert")
 def commit() -> dict:
     """Return {"commit": short hash or "unknown", "dirty": bool}; reports/ itself does not make a tree dirty."""
     head = _git("rev-parse", "--short=12", "HEAD")
-    changed = _git("status", "--porcelain", "--", ".", ":(exclude)reports")
+    # A person's own setting may be to look at no new files.
+    changed = _git("status", "--porcelain", "--untracked-files=normal", "--", ".", ":(exclude)reports")
     return {"commit": head or "unknown", "dirty": bool(changed)}
 
 
