@@ -4,11 +4,13 @@ A line is thin and straight, leans by at most an eighth of the side, and spans t
 most of it and come in pairs. Where a stroke crosses a line, ink goes on above or below it: it stays there.
 """
 
+import functools
+
 import numpy as np
 
 LEAN = 8  # a line rises by at most one part in so many
 SPANS = 0.9  # share of the sheet that a single line covers
-FRAME = 0.7  # share that each of two lines covers that lie half a sheet apart
+FRAME = 0.72  # share that each of two lines covers that lie half a sheet apart
 THIN = 0.045  # of the sheet across the line, the most that a line is thick; three pixels are always allowed
 LEAST_SIDE = 20  # pixels: in smaller images a line cannot be told from a stroke
 _NEAR = 3  # pixels between two lines: less is one line
@@ -87,6 +89,18 @@ def _steps(rise: int, width: int) -> np.ndarray:
     return np.floor(rise * np.arange(width) / (width - 1) + 0.5).astype(np.int64)
 
 
+@functools.lru_cache(64)
+def _pieces(width: int) -> list[tuple[int, int, int, int]]:
+    """Return (rise, rows down, first column, last but one) of the level pieces that leaning lines consist of."""
+    reach = width // LEAN
+    found = []
+    for rise in range(-reach, reach + 1):
+        steps = _steps(rise, width)
+        starts = [0, *(np.flatnonzero(np.diff(steps)) + 1)]
+        found += [(rise, int(steps[a]), int(a), int(b)) for a, b in zip(starts, [*starts[1:], width], strict=True)]
+    return found
+
+
 def _straight(visible: np.ndarray) -> list[tuple[int, int, int]]:
     """Return (row at the left, rise, columns covered) of straight lines across, those that cover most first.
 
@@ -94,20 +108,16 @@ def _straight(visible: np.ndarray) -> list[tuple[int, int, int]]:
     """
     height, width = visible.shape
     reach = width // LEAN
-    padded = np.zeros((height + 2 * reach + 2, width), bool)
-    padded[reach + 1 : -reach - 1] = visible
-    padded[:-1] |= padded[1:].copy()
-    padded[1:] |= np.pad(visible, ((reach + 1, reach + 1), (0, 0)))[:-1]
-    padded = padded[1:-1]
-    sums = np.zeros((len(padded), width + 1), np.int64)
-    np.cumsum(padded, axis=1, out=sums[:, 1:])
-    counts = np.zeros((2 * reach + 1, height), np.int64)
-    for rise in range(-reach, reach + 1):
-        steps = _steps(rise, width)
-        starts = np.flatnonzero(np.diff(steps, prepend=steps[0] - 1))
-        for start, stop in zip(starts, [*starts[1:], width], strict=True):
-            rows = slice(reach + steps[start], reach + steps[start] + height)
-            counts[rise + reach] += sums[rows, stop] - sums[rows, start]
+    near = np.zeros((width, height + 2 * reach), bool)
+    near[:, reach : reach + height] = visible.T
+    near[:, reach - 1 : reach + height - 1] |= visible.T
+    near[:, reach + 1 : reach + height + 1] |= visible.T
+    sums = np.zeros((width + 1, near.shape[1]), np.int32)
+    np.cumsum(near, axis=0, out=sums[1:])
+    counts = np.zeros((2 * reach + 1, height), np.int32)
+    for rise, down, start, stop in _pieces(width):
+        rows = slice(reach + down, reach + down + height)
+        counts[rise + reach] += sums[stop, rows] - sums[start, rows]
     found = []
     rises, rows = np.indices(counts.shape)
     rises -= reach

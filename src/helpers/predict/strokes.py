@@ -11,6 +11,7 @@ from helpers.predict.lines import without_lines
 VISIBLE = 0.12  # share of full ink from which a pixel belongs to the digit; MNIST's outermost pixels have it
 SPECK = 0.02  # share of all ink below which a separate spot is dirt
 SIZEABLE = 0.3  # of the shorter side: a spot that large, free of the border, is the digit, and none on the border is
+TINY = 0.12  # of the shorter side: the smallest digit, where something else lies along the border or was a line
 FAR = 0.3  # of the digit's longer side: what lies further away belongs to something else
 ALIKE = 0.5  # of the digit's height: a second spot that tall may be a second digit
 WIDE = 2.0  # width over height of two digits that touch
@@ -38,14 +39,13 @@ def find(strength: np.ndarray, mine: np.ndarray | None = None) -> Strokes:
 
     mine: bool (h, w), pixels that may belong to the digit; all, where not given.
     """
-    visible = strength >= VISIBLE
-    cleared = without_lines(strength, visible)
+    given = strength
+    cleared = without_lines(strength, strength >= VISIBLE)
     if cleared is not strength and _free(cleared):
         strength = cleared
     if mine is not None:
         strength = np.where(mine, strength, 0)
-    visible = strength >= VISIBLE
-    spots, n = ndimage.label(visible, structure=_AROUND)
+    spots, n = ndimage.label(strength >= VISIBLE, structure=_AROUND)
     mass = np.bincount(spots.ravel(), weights=strength.ravel(), minlength=n + 1)[1:]
     boxes = ndimage.find_objects(spots)
     keep = mass >= SPECK * mass.sum()
@@ -71,14 +71,13 @@ def find(strength: np.ndarray, mine: np.ndarray | None = None) -> Strokes:
             doubt = TWO
         keep &= (gap <= np.minimum(FAR * longer[main], longer)) | beside | under
     if not keep.all():
-        kept = np.zeros(n + 1, bool)
-        kept[1:] = keep
-        mine = kept[spots]
-        strength = np.where(ndimage.binary_dilation(mine, structure=_AROUND), strength, 0)
-        full = levels.ranked(strength[mine], 0.9)
-        strength = np.clip(strength / np.float32(full), 0, 1)
+        own = np.concatenate([[False], keep])[spots]
+        strength = np.where(ndimage.binary_dilation(own, structure=_AROUND), strength, 0)
+    if strength is not given:  # what seemed full ink may be gone
+        full = levels.ranked(strength[strength >= VISIBLE], 0.9)
+        strength = np.clip(strength / np.float32(full), 0, 1).astype(np.float32)
     doubt = doubt or _shape(strength)
-    return Strokes(strength.astype(np.float32), doubt, _is_sheet(strength))
+    return Strokes(strength, doubt, _is_sheet(strength))
 
 
 def _free(strength: np.ndarray) -> bool:
@@ -88,33 +87,32 @@ def _free(strength: np.ndarray) -> bool:
     outside = np.unique(spots[_rim(spots.shape)])
     sides = [max(s.stop - s.start for s in box) for box in ndimage.find_objects(spots)]
     return any(
-        side >= 0.12 * min(strength.shape) and number not in outside for number, side in enumerate(sides, start=1)
+        side >= TINY * min(strength.shape) and number not in outside for number, side in enumerate(sides, start=1)
     )
 
 
 def _beyond(spots: np.ndarray, boxes: list, keep: np.ndarray, mass: np.ndarray) -> np.ndarray:
     """Say which spots come in from beyond the border: a table, the edge of a sheet, a part of another digit.
 
-    None does where no sizeable spot is free of the border, nor where short contacts on all four sides say that the
-    digit was cut out closely.
+    None does where no sizeable spot is free of the border. What touches it only here and there may be a digit's: it
+    stays close to the main spot, or where such contacts on all four sides say that the digit was cut out closely.
     """
     top, left, bottom, right = _edges(boxes)
     longer = np.maximum(bottom - top, right - left)
     contact = np.bincount(spots[_rim(spots.shape)], minlength=len(boxes) + 1)[1:]  # pixels on the border
     free = keep & (contact == 0)
     found = keep & (contact > 0)
-    if not found.any() or not (free & (longer >= SIZEABLE * min(spots.shape))).any():
+    largest = longer[free].max(initial=0)
+    if not found.any() or largest < TINY * min(spots.shape):
         return np.zeros(len(boxes), bool)
     long = contact >= 0.4 * longer
+    if largest < SIZEABLE * min(spots.shape):
+        return found & long
     short = found & ~long
     if short.any():
-        height, width = spots.shape
-        if (
-            not top[short].min()
-            and not left[short].min()
-            and bottom[short].max() == height
-            and right[short].max() == width
-        ):
+        first = (int(top[short].min()), int(left[short].min()))
+        last = (int(bottom[short].max()), int(right[short].max()))
+        if first == (0, 0) and last == spots.shape:
             return found & long
     main = int(np.argmax(np.where(free, mass, 0)))
     return found & (long | (np.maximum(*_gaps(boxes, main)) > 0.12 * longer[main]))

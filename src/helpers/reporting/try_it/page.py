@@ -20,8 +20,11 @@ SOURCES = Path(__file__).parent
 # In this order: each may use what those before it define.
 SCRIPTS = (
     "images.js",
+    "marks.js",
     "opening.js",
     "levels.js",
+    "lines.js",
+    "strokes.js",
     "preparing.js",
     "network.js",
     "model.js",
