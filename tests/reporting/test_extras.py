@@ -68,12 +68,13 @@ def test_calls_in_shown_code_lead_to_the_source_and_nothing_else_does():
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_call_that_is_linked_has_its_source_on_the_page(path):
     source = nbformat.read(path, as_version=4)
-    page = extras.add(render.render_page(source, slug=path.stem), source, path.stem)
+    where = f"notebooks/{path.stem}.ipynb"
+    page = extras.add(render.render_page(source, slug=path.stem), source, path.stem, download=where)
     links, anchors = (re.findall(rf'{what}="#?(source-[\w-]+)"', page) for what in ("href", "id"))
     assert len(set(links)) > 5
     assert set(links) <= set(anchors)
     assert len(anchors) == len(set(anchors))
-    assert f'href="notebooks/{path.stem}.ipynb" download' in page
+    assert f'href="{where}" download' in page
     assert 'class="term" href="glossary.html#' in page
     names = re.findall(r'href="glossary\.html#([\w-]+)"', page)
     assert len(names) == len(set(names)), "each term is linked once"
@@ -88,7 +89,7 @@ def test_a_listing_is_the_source_and_cannot_be_markup():
 def test_extras_escape_what_a_notebook_says_of_itself():
     hostile = specimen.notebook(hostile=True)
     before = render.render_page(hostile, slug="02_x")
-    page = extras.add(before, hostile, "02_x", download=False)
+    page = extras.add(before, hostile, "02_x")
     added = page[page.rindex("</article>") :]
     assert "<script" not in added.replace("</script", "")
     assert "notebooks/" not in added

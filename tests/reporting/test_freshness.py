@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from helpers.reporting.run import freshness, provenance
-from helpers.runtime import sources
+from helpers.runtime import paths, sources
 
 
 def notebook(*sources, prose="text"):
@@ -99,6 +99,38 @@ def test_prose_changes_the_page_and_not_the_numbers():
     one, two = notebook("x = 1", prose="old"), notebook("x = 1", prose="new")
     assert freshness.components(one, {}) == freshness.components(two, {})
     assert freshness.page_digest(one) != freshness.page_digest(two)
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "![a](pics/a%20b.png)",
+        "![a](<pics/a b.png>)",
+        '<img alt="a" src="pics/a%20b.png" width="20">',
+        "![a][one]\n\n[one]: pics/a%20b.png 'title'",
+        "![far](/etc/none.png) and ![a](./pics/a%20b.png) ![b](\0.png)",
+    ],
+)
+def test_a_picture_that_changes_changes_the_page(tmp_path, monkeypatch, prose):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path / "notebooks")
+    shown = paths.NOTEBOOKS / "pics" / "a b.png"
+    shown.parent.mkdir(parents=True)
+    one, seen = notebook("x = 1", prose=prose), set()
+    for content in (None, b"first", b"second"):
+        if content:
+            shown.write_bytes(content)
+        seen.add(freshness.page_digest(one))
+    assert len(seen) == 3
+    (shown.parent / "another.png").write_bytes(b"not shown")
+    assert freshness.page_digest(one) in seen
+
+
+def test_a_picture_outside_the_project_is_not_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "ROOT", tmp_path / "project")
+    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path / "project" / "notebooks")
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    assert freshness.pictures(notebook("1", prose="![s](../../secret.png)")) == ["../../secret.png absent"]
 
 
 def test_code_parameters_and_named_data_change_the_numbers(tmp_path, monkeypatch):

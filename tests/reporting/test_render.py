@@ -1,15 +1,18 @@
 """A page shows everything a notebook left behind, and nothing in it can run."""
 
 import base64
+import gzip
 import html.parser
 import json
 import re
 
 import nbformat
+import numpy as np
 import pytest
 import specimen
+from plotly.offline import get_plotlyjs_version
 
-from helpers.reporting.page import outputs, pictures, prose, render
+from helpers.reporting.page import outputs, pictures, plotly, prose, render, site
 
 VOID = {"meta", "link", "br", "hr", "img", "col", "input", "circle", "line"}
 VOID_IN_SVG = {"circle", "line"}
@@ -121,6 +124,96 @@ def test_a_page_keeps_to_its_budget_and_says_what_it_cut():
     assert "2,700 more outputs of this cell are left out" in page
     assert "02_specimen, cell 2: 2,700 more outputs of this cell are left out" in said
     assert any("shortened or left out" in words for words in said)
+
+
+LARGE = {
+    "text/markdown": "word **bold** $x_i$\n\n",
+    "text/latex": "$x$ ",
+    "text/html": "<p>x</p>",
+    "image/svg+xml": '<svg xmlns="http://www.w3.org/2000/svg"/>',
+    "image/png": "A",
+    "application/json": "y",
+    "application/vnd.plotly.v1+json": "y",
+}
+
+
+@pytest.mark.parametrize("mime", LARGE)
+def test_an_output_that_no_page_has_room_for_leaves_a_word_and_its_description(mime):
+    content: object = LARGE[mime] * (6_000_000 // len(LARGE[mime]))
+    if mime.endswith("json"):
+        content = {"data": [{"name": content}], "layout": {"meta": {"alt": "what it shows"}}}
+    output = nbformat.v4.new_output(
+        "display_data", data={mime: content, "text/plain": "in words"}, metadata={mime: {"alt": "what it shows"}}
+    )
+    said = []
+    page = page_of(nbformat.v4.new_notebook(cells=[specimen.timed("x", output)]), say=said.append)
+    assert said == ["02_specimen, cell 1: an output of 6.0 MB is left out"]
+    assert "An output of 6.0 MB is left out here" in page
+    described = mime.startswith("image/png") or "svg" in mime or "plotly" in mime
+    assert ("what it shows" if described else "in words") in page
+    assert len(page) < 10_000
+
+
+def test_a_very_long_error_is_cut():
+    output = nbformat.v4.new_output("error", ename="E", evalue="v" * 6_000_000, traceback=["t\n" * 3_000_000])
+    assert len(page_of(nbformat.v4.new_notebook(cells=[specimen.timed("x", output)]))) < 20_000
+
+
+def plotly_page(figure: dict) -> tuple[str, list[str]]:
+    said = []
+    cell = specimen.timed("x", nbformat.v4.new_output("display_data", data={plotly.MIME: figure}))
+    page = page_of(nbformat.v4.new_notebook(cells=[cell]), say=said.append)
+    return page, re.findall(r'<script src="assets/(plotly[^"]*)"', page)
+
+
+@pytest.mark.parametrize(
+    ("kind", "scripts"),
+    [
+        ("scatter", ["plotly.min.js"]),
+        ("scattergl", ["plotly.min.js"]),
+        ("surface", ["plotly.min.js"]),
+        ("splom", ["plotly-strict.min.js"]),
+        ("parcoords", ["plotly-strict.min.js"]),
+        ("choropleth", ["plotly-geo.min.js", "plotly.min.js"]),
+    ],
+)
+def test_a_page_has_the_scripts_that_its_charts_need(tmp_path, kind, scripts):
+    page, asked = plotly_page({"data": [{"type": kind, "y": [1, 2]}], "layout": {"geo": {"resolution": 50}}})
+    assert asked == scripts
+    site.write_assets(tmp_path, page)
+    assert set(asked) | {"plotly.min.js"} == {path.name for path in tmp_path.glob("plotly*")}
+    assert '"resolution":110' in page
+
+
+@pytest.mark.parametrize(("points", "kind"), [(20_000, "scatter"), (20_001, "scattergl")])
+def test_very_many_points_are_left_to_webgl(points, kind):
+    packed = base64.b64encode(np.zeros(points, np.float32).tobytes()).decode()
+    for y in ({"dtype": "f4", "bdata": packed}, [0] * points):
+        page, scripts = plotly_page({"data": [{"type": "scattergl", "y": y}]})
+        assert f'"type":"{kind}"' in page
+        assert scripts == ["plotly.min.js" if kind == "scatter" else "plotly-strict.min.js"]
+
+
+@pytest.mark.parametrize(
+    ("trace", "words"),
+    [
+        ({"type": "scattermap"}, "a map with tiles"),
+        ({"type": "choropleth", "geojson": "https://example.org/x"}, "a map of regions that are elsewhere"),
+    ],
+)
+def test_a_map_that_would_ask_somebody_is_told(trace, words):
+    page, scripts = plotly_page({"data": [trace], "layout": {"title": {"text": "Where"}}})
+    assert scripts == []
+    assert "Where" in page
+    assert words[1:] in page
+
+
+def test_the_packed_scripts_are_of_the_plotly_that_is_installed():
+    version = get_plotlyjs_version()
+    for packed in site.RARE:
+        head = gzip.decompress(packed.read_bytes())[:400].decode()
+        assert re.search(rf"plotly\.js\D*{re.escape(version)}\b", head), f"{packed.name}: see README.md, Licence"
+        assert "MIT license" in head
 
 
 def test_the_tree_is_well_formed(hostile):

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from markupsafe import Markup
 
-from helpers.reporting.page import site
+from helpers.reporting.page import plotly, site
 from helpers.reporting.readme import chromium
 from helpers.runtime import paths
 from helpers.runtime.files import write_atomically
@@ -52,7 +52,8 @@ def join(pages: list[Path], numbers: dict[str, int] | None = None) -> str:
         about = {"anchor": path.stem, "title": _text(title[1]) if title else path.stem}
         about |= {"number": numbers.get(path.stem, ""), "sections": sections, "article": Markup(article)}
         chapters.append(about)
-    return site.environment(HERE / "template").get_template("book.html.j2").render(chapters=chapters)
+    scripts = plotly.scripts("".join(each["article"] for each in chapters))
+    return site.environment(HERE / "template").get_template("book.html.j2").render(chapters=chapters, scripts=scripts)
 
 
 def numbers_in(pdf: bytes) -> dict[str, int]:

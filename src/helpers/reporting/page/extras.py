@@ -20,10 +20,10 @@ LARGEST = 400_000  # characters of one output in the notebook that can be downlo
 _MARKED = ((Keyword, "k"), (String, "s1"), (Comment, "c1"))  # of a listing: all else would double its size
 
 
-def add(page: str, notebook: Mapping[str, Any], slug: str, *, download: bool = True) -> str:
+def add(page: str, notebook: Mapping[str, Any], slug: str, *, download: str = "") -> str:
     """Return a rendered page with links to helpers and to the glossary in its article, and what comes after it.
 
-    download: whether `write` puts the notebook beside it.
+    download: where the notebook lies, as seen from the page.
     """
     before, opening, rest = page.partition("<article>")
     article, closing, after = rest.rpartition("</article>")
@@ -37,7 +37,6 @@ def add(page: str, notebook: Mapping[str, Any], slug: str, *, download: bool = T
         site.environment()
         .get_template("extras.html.j2")
         .render(
-            slug=slug,
             download=download,
             helpers=[(helper, listing(helper.source)) for helper in helpers],
             cite=citation(title, slug, about),

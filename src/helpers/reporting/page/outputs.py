@@ -18,6 +18,7 @@ WIDE = 560  # CSS pixels; the style sheet's .pan says the same
 FOLD_ABOVE = 24  # lines of printed text shown open
 KEEP_AT_ENDS = 15  # of a print that is too long for a page, the first and last lines that it keeps
 LONGEST = 400_000  # characters of text in one piece
+HUGE = 3_000_000  # characters of an output that no page has room for, so that it is not even looked at
 MOST = 300  # outputs of one cell
 _ANSI = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-?]*[ -/]*[@-ln-~]|\x1b[@-Z\\-_]")
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
@@ -54,7 +55,7 @@ def output_html(output: Mapping[str, Any], around: Around, *, brief: bool = Fals
     if kind == "stream":
         return stream_html(_joined(output.get("text")), str(output.get("name")), around, brief=brief)
     if kind == "error":
-        return error_html(output)
+        return error_html(output, around)
     data, metadata = output.get("data") or {}, output.get("metadata") or {}
     return _brief(data, metadata, around) if brief else bundle_html(data, metadata, around)
 
@@ -63,6 +64,8 @@ def bundle_html(data: Mapping[str, Any], metadata: Mapping[str, Any], around: Ar
     """Return the HTML of one MIME bundle: the best kind that a page can show safely; a word when there is none."""
     around = around or Around()
     for mime, show in _KINDS.items():
+        if mime in data and mime != "text/html" and _size(data[mime]) > HUGE:
+            return _brief(data, metadata, around)
         if mime in data and (shown := show(data, metadata.get(mime) or {}, around)):
             return shown
     if not any(data.values()):
@@ -146,10 +149,10 @@ def text_html(text: str, around: Around | None = None, *, what: str = "Result", 
     return _folded(what, lines, body)
 
 
-def error_html(output: Mapping[str, Any]) -> str:
+def error_html(output: Mapping[str, Any], around: Around) -> str:
     """Return an exception that a cell raised, with its traceback folded."""
-    title = plain(f"{output.get('ename', 'Error')}: {output.get('evalue', '')}")
-    trace = terminal("\n".join(str(line) for line in output.get("traceback") or []))
+    title = plain(f"{output.get('ename', 'Error')}: {str(output.get('evalue', ''))[:4000]}")
+    _, trace = _lines("\n".join(str(line) for line in output.get("traceback") or []), around)
     return (
         f'<div class="error" role="group" aria-label="Error"><p>{html.escape(title)}</p>'
         f"<details><summary>Traceback</summary><pre>{trace}</pre></details></div>"
@@ -172,7 +175,7 @@ def _seen_last(text: str) -> str:
     return _CONTROL.sub("", "\n".join(lines))
 
 
-def _lines(text: str, around: Around, *, brief: bool) -> tuple[int, str]:
+def _lines(text: str, around: Around, *, brief: bool = False) -> tuple[int, str]:
     """Return how many lines a text has and its HTML: all of it, or both ends of one too long for a page."""
     if brief or len(text) > LONGEST:
         if not brief:
@@ -205,8 +208,7 @@ def _html(data: Mapping[str, Any], about: Mapping[str, Any], around: Around) -> 
         shown = image_html("image/png", re.sub(r"[\\\s]", "", frame[1]), {"alt": "The first frame of an animation"})
         return f'{shown}<p class="quiet">An animation: its first frame. It moves in the notebook.</p>'
     if len(text) > 4 * LONGEST:
-        around.say(f"HTML of {len(text):,} characters is left out")
-        return ""
+        return _brief(data, about, around)
     text, whole = clean.inline_styles(text)
     if not whole and data.get("text/plain"):
         return ""
@@ -262,7 +264,9 @@ _KINDS = {
 
 def _brief(data: Mapping[str, Any], metadata: Mapping[str, Any], around: Around) -> str:
     """Return a word in place of an output that would make its page too large, with its description and caption."""
-    size = max(len(json.dumps(value)) if isinstance(value, Mapping) else len(_joined(value)) for value in data.values())
+    size = max(map(_size, data.values()))
+    if size > HUGE:
+        around.say(f"an output of {size / 1e6:.1f} MB is left out")
     figure = data.get(PLOTLY)
     about = next((metadata[mime] for mime in pictures.KINDS if metadata.get(mime)), {})
     alt = plotly.describe(figure) if isinstance(figure, Mapping) else str(about.get("alt") or "")
@@ -272,6 +276,13 @@ def _brief(data: Mapping[str, Any], metadata: Mapping[str, Any], around: Around)
         return f'<figure class="picture missing"><p class="stand-in">{html.escape(alt)}</p>{note}{caption}</figure>'
     text = _joined(data.get("text/plain"))
     return (text_html(text, around, brief=True) if text and not _OBJECT.fullmatch(text.strip()) else "") + note
+
+
+def _size(content: Any) -> int:
+    """Return how many characters one form of an output has: text, or what is written as JSON."""
+    if isinstance(content, list) and all(isinstance(line, str) for line in content):
+        return sum(map(len, content))
+    return len(content) if isinstance(content, str) else len(json.dumps(content))
 
 
 def _joined(value: Any) -> str:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import nbformat
 
-from helpers.reporting.page import card, extras, site
+from helpers.reporting.page import card, extras, glossary, site
 from helpers.reporting.page import render as renderer
 from helpers.reporting.run import freshness
 from helpers.reporting.run.plan import Job, Places, note, noted
@@ -25,8 +26,9 @@ def render(job: Job, where: Places, say: Callable[[str], None] = lambda words: N
         commit={key: executed.metadata["digits"][key] for key in ("commit", "dirty")},
         say=say,
     )
-    page = extras.add(page, notebook, job.slug)
+    page = extras.add(page, notebook, job.slug, download=f"notebooks/{job.slug}.ipynb")
     extras.write(where.pages, notebook, job.slug)
+    site.write_assets(where.pages / "assets", page)
     write_atomically(where.pages / f"{job.slug}.html", page)
     card.write(where.cards, job.slug, notebook)
     made = {"page": job.page, "html": freshness.digest(page), "reading_minutes": renderer.reading_minutes(executed)}
@@ -53,7 +55,7 @@ def join(jobs: list[Job], where: Places) -> None:
 
 
 def of_file(path: Path, *, say: Callable[[str], None] = lambda words: None) -> Path:
-    """Write the page of an executed notebook beside it, with the assets, and return it.
+    """Write the page of an executed notebook beside it, with the assets and the glossary, and return it.
 
     Raises ValueError when the file is no notebook.
     """
@@ -61,10 +63,13 @@ def of_file(path: Path, *, say: Callable[[str], None] = lambda words: None) -> P
         notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
     except (nbformat.reader.NotJSONError, nbformat.validator.NotebookValidationError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: got no notebook; an executed .ipynb is allowed") from error
-    site.write_assets(path.parent / "assets")
-    page = path.with_suffix(".html")
-    write_atomically(page, renderer.render_page(notebook, slug=path.stem, folder=path.parent, say=say))
-    return page
+    page = renderer.render_page(notebook, slug=path.stem, folder=path.parent, say=say)
+    page = extras.add(page, notebook, path.stem, download=quote(path.name))
+    site.write_assets(path.parent / "assets", page)
+    glossary.write(path.parent)
+    target = path.with_suffix(".html")
+    write_atomically(target, page)
+    return target
 
 
 def merge(source: nbformat.NotebookNode, executed: nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -18,7 +18,7 @@ from nbconvert.exporters.templateexporter import TemplateExporter
 from traitlets import default
 from traitlets.config import Config
 
-from helpers.reporting.page import numbering, outputs, prose, site
+from helpers.reporting.page import numbering, outputs, plotly, prose, site
 from helpers.reporting.page.pictures import Around
 from helpers.runtime import paths
 
@@ -102,7 +102,7 @@ class ReportExporter(TemplateExporter):
         for words in dict.fromkeys(self._said):
             say(f"{slug}, {words}")
         with tempfile.TemporaryDirectory() as folder:
-            site.write_assets(Path(folder))
+            site.write_assets(Path(folder), page)
             assets = {f"assets/{path.name}": path.read_bytes() for path in Path(folder).iterdir()}
         # Keys in "outputs" are files that nbconvert writes beside the page.
         made.setdefault("outputs", {}).update(assets)
@@ -124,7 +124,7 @@ class ReportExporter(TemplateExporter):
                 minutes=reading_minutes(nb),
                 previous=series.get("previous"),
                 next=series.get("next"),
-                draws='<figure class="plot"' in article,
+                scripts=plotly.scripts(article),
                 smoke=about.get("profile") == "smoke",
             )
         )

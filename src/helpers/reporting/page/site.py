@@ -1,12 +1,12 @@
 """What all pages share: the environment of their templates, style sheets and scripts."""
 
-import filecmp
+import gzip
 from functools import cache
 from pathlib import Path
 
 import jinja2
 
-from helpers.reporting.page import wording
+from helpers.reporting.page import plotly, wording
 from helpers.runtime.files import write_atomically
 
 TEMPLATES = Path(__file__).with_name("template")
@@ -17,18 +17,25 @@ ASSETS = (  # besides plotly's own script
     FRONT_PAGE / "index.css",
     FRONT_PAGE / "index.js",
 )
+# Packed, for the few pages that draw by WebGL, or maps: of the version of plotly.js that the package brings.
+RARE = (TEMPLATES / f"{plotly.STRICT}.gz", TEMPLATES / f"{plotly.COASTS}.gz")
 
 
-def write_assets(directory: Path) -> None:
-    """Write the shared plotly.min.js, style sheets and scripts into `directory`; files that are the same stay."""
-    import plotly  # only its package data is used; importing the bare package is cheap
+def write_assets(directory: Path, page: str = "") -> None:
+    """Write the shared plotly.min.js, style sheets and scripts into `directory`; files that are the same stay.
+
+    page: HTML that is to lie beside the directory; what only few pages need comes when it asks for it.
+    """
+    from importlib.util import find_spec
 
     directory.mkdir(parents=True, exist_ok=True)
-    sources = [Path(plotly.__file__).parent / "package_data" / "plotly.min.js"]
-    for source in [*sources, *ASSETS]:
-        target = directory / source.name
-        if not target.exists() or not filecmp.cmp(source, target, shallow=False):
-            write_atomically(target, source.read_bytes())
+    package = Path(find_spec("plotly").origin).parent  # only its package data is used
+    contents = {source.name: source.read_bytes() for source in [package / "package_data" / plotly.USUAL, *ASSETS]}
+    contents |= {each.stem: gzip.decompress(each.read_bytes()) for each in RARE if f"assets/{each.stem}" in page}
+    for name, content in contents.items():
+        target = directory / name
+        if not target.exists() or target.read_bytes() != content:
+            write_atomically(target, content)
 
 
 @cache

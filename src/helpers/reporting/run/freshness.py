@@ -3,14 +3,16 @@
 A notebook's **execution fingerprint** covers what can change its numbers: its code cells, its resolved
 parameters, what the helper modules do that it imports (transitively), the data, the files below the project that its
 kernel opened, other notebooks' results it loads, and the lock. Its **page fingerprint** covers what can change the page
-without running anything: prose, template, the renderer, helper source that a page shows.
+without running anything: prose and the pictures it shows, template, the renderer, helper source that a page shows.
 """
 
 import ast
 import functools
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
 
@@ -19,6 +21,9 @@ from helpers.runtime import paths, sources
 from helpers.runtime.sources import digest, file_digest
 
 RENDERER = Path(__file__).resolve().parents[1] / "page"
+_PICTURE = re.compile(
+    r"""<([^<>\n]+\.(?:png|jpe?g|gif|webp|svg))>|([^\s"'`()<>\[\]]+\.(?:png|jpe?g|gif|webp|svg))\b""", re.IGNORECASE
+)
 OPENED = "file "  # how the name of a component begins that is a file which the kernel opened
 # Below the root: what is made here, and what is a component by another name.
 _NOT_OPENED = (
@@ -158,7 +163,21 @@ def page_digest(notebook: nbformat.NotebookNode) -> str:
     content += [f"{i}: {sorted(c.metadata.get('tags', []))}" for i, c in enumerate(notebook.cells)]
     code = python.of_notebook(notebook)
     content += [file_digest(path) for path in sorted(sources.imported(code))]  # the page may show what it calls
-    return digest("\0".join(content))
+    return digest("\0".join(content + pictures(notebook)))
+
+
+def pictures(notebook: nbformat.NotebookNode) -> list[str]:
+    """Return each file of a picture that a notebook's cells name, in whatever form, with its digest, or "absent"."""
+    named = {unquote(name) for cell in notebook.cells for found in _PICTURE.findall(cell.source) for name in found}
+    found = []
+    for name in sorted(named - {""}):
+        path = paths.NOTEBOOKS / name
+        try:
+            inside = path.resolve().is_relative_to(paths.ROOT.resolve()) and path.is_file()
+            found.append(f"{name} {file_digest(path) if inside else 'absent'}")
+        except (OSError, ValueError):  # a name that no file can have, or a file that may not be read
+            found.append(f"{name} absent")
+    return found
 
 
 @functools.cache

@@ -104,9 +104,8 @@
     return changes;
   };
 
-  // WebGL asks for what the page's policy forbids: the same marks in SVG look the same, and only draw more slowly.
-  const withoutWebGL = (data) => data.map((trace) => (
-    /^(scatter|scatterpolar|heatmap)gl$/.test(trace.type || "") ? { ...trace, type: trace.type.replace(/gl$/, "") } : trace));
+  // Without WebGL a chart's description stands where it would have been drawn, in place of plotly's own complaint.
+  const webgl = () => Boolean(document.createElement("canvas").getContext("webgl"));
 
   // Columns in which something is written need room for it: how wide a chart must be, whatever the phone.
   const COLUMN = 34; // px, "99.9" in letters of 12 px
@@ -153,6 +152,14 @@
     if (!canvas || !island || drawn.has(canvas) || typeof window.Plotly === "undefined") return;
     drawn.set(canvas, true);
     const standIn = canvas.querySelector(".stand-in");
+    if ((figure.dataset.needs || "").includes("webgl") && !webgl()) {
+      const word = document.createElement("p");
+      word.className = "quiet";
+      word.textContent = "This browser has no WebGL, which the chart is drawn with.";
+      canvas.append(word);
+      figure.dataset.drawn = "words";
+      return;
+    }
     try {
       const { data, layout, frames } = JSON.parse(island.textContent);
       const own = ownPaper(layout);
@@ -173,7 +180,7 @@
         canvas.style.minHeight = "";
       }
       if (standIn) standIn.remove();
-      await window.Plotly.newPlot(canvas, { data: withoutWebGL(data), layout, frames, config });
+      await window.Plotly.newPlot(canvas, { data, layout, frames, config });
       if (own) drawn.set(canvas, "own");
       else await window.Plotly.relayout(canvas, themed(canvas._fullLayout, false));
       figure.dataset.drawn = "yes";
