@@ -36,6 +36,7 @@ $(STAMP): | requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.txt
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "digit-reports.pth").write_text(str(pathlib.Path("src").resolve()) + "\n")'
+	@mkdir -p $(VENV)/etc/jupyter && cp jupyter_nbconvert_config.json $(VENV)/etc/jupyter/
 	@rm -f $(VENV)/.ready-* && touch $@
 
 extras: $(STAMP) ## fetch who wrote which digit (QMNIST's label files, 0.9 MB) for report 07; by hand: FILE=path

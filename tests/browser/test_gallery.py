@@ -1,5 +1,7 @@
 """A notebook with everything ordinary that an editor puts into one, executed once and looked at in a browser."""
 
+import io
+import os
 import re
 import subprocess
 import sys
@@ -7,7 +9,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-import specimen
+import yaml
+from chromium import find_chromium
+from PIL import Image
 from test_pages import Visit
 
 from helpers.reporting.page import pages
@@ -100,9 +104,14 @@ def test_media_leave_a_word_or_a_link(seen):
 
 
 def test_tables_keep_their_colours(seen):
-    cell = seen.page.locator("td[style*=background]")
+    cell = seen.page.locator("td[style*='background-color']")
+    ground = "each => getComputedStyle(each).backgroundColor"
     assert cell.text_content() == "−2"
-    assert cell.evaluate("each => getComputedStyle(each).backgroundColor") == "rgb(255, 255, 0)"
+    assert cell.evaluate(ground) == "rgb(255, 255, 0)"
+    other = seen.page.locator("tr[style*='--hover'] td", has_text="p").first
+    other.hover()
+    assert other.evaluate(ground) == "rgb(255, 217, 179)"
+    assert seen.page.locator("th[style*=width]").evaluate("each => each.getBoundingClientRect().width") >= 200
 
 
 def test_printed_text(seen):
@@ -119,7 +128,16 @@ def test_end_states(seen):
     assert "100%" in text(seen)
     assert "20/20" in text(seen)
     assert "0/20" not in text(seen).replace("20/20", "")
+    assert re.search(r"bar: 100% \|█{10}\| 20/20", text(seen)), (
+        "tqdm's bar in a notebook reads as the one in a terminal"
+    )
+    assert re.search(r"Reading ━+ 100%", text(seen)), "rich's bar"
+    assert re.search(r"Total params: 7,850", text(seen))
+    assert seen.page.locator("pre", has_text="Total params").first.is_visible()
     assert "rich words" in text(seen)
+    assert text(seen).count("An animation: its first frame.") == 2
+    gif = seen.page.locator('img[alt="A moving GIF"]')
+    assert gif.get_attribute("src").startswith("data:image/png"), "it stands still"
     assert "The first frame of an animation" in seen.page.eval_on_selector_all("img", "all => all.map(i => i.alt)")
 
 
@@ -131,25 +149,77 @@ def test_what_cannot_be_shown_is_told(seen, made):
     for expected in (
         "an interactive widget is shown as text",
         "an Altair chart",
-        "three dimensions",
+        "a Bokeh chart",
         "a formula",
-        "a map",
+        "a map with tiles",
     ):
         assert re.search(rf"gallery, (cell \d+|text after cell \d+ .*): .*{expected}", said), (expected, said)
 
 
+TITLES = {
+    **dict.fromkeys(("A curve of dots", "Dark by choice", "A flow", "Rings", "Frames", "A choice"), "yes"),
+    **dict.fromkeys(("A globe", "Countries"), "yes"),
+    **dict.fromkeys(("A hill", "A cloud", "A matrix", "Side by side"), "words"),  # by WebGL, which this browser has not
+}
+STATES = "all => Object.fromEntries(all.map(each => [each.getAttribute('aria-label'), each.dataset.drawn]))"
+
+
 def test_charts_are_drawn(seen):
     page = seen.page
-    states = page.eval_on_selector_all("figure.plot", "all => all.map(each => each.dataset.drawn)")
-    assert states == ["yes"] * 5
-    labels = page.eval_on_selector_all("figure", "all => all.map(each => each.getAttribute('aria-label') || '')")
-    for title in ("A curve of dots", "A hill", "Dark by choice", "A flow", "Rings", "Frames"):
-        assert any(title in label for label in labels), title
+    states = page.eval_on_selector_all("figure.plot", STATES)
+    assert {title: next(state for label, state in states.items() if title in label) for title in TITLES} == TITLES
+    assert len(states) == len(TITLES)
     dots = page.locator('figure[aria-label*="A curve of dots"]')
     assert dots.locator(".scatterlayer path.point").count() == 5000
     assert dots.evaluate("each => each.querySelector('.main-svg').getBoundingClientRect().width") <= 501
     own = page.locator('figure[aria-label*="Dark by choice"] .main-svg').first
     assert own.evaluate("each => getComputedStyle(each).backgroundColor") == "rgb(17, 17, 17)", "its own template"
+    assert page.locator('figure[aria-label*="Countries"] .choropleth path.choroplethlocation').count() == 3
+    assert page.locator('figure[aria-label*="A globe"] .layer.coastlines path').count() == 1
+    hill = page.locator('figure[aria-label*="A hill"]')
+    assert hill.locator(".stand-in").is_visible()
+    assert "This browser has no WebGL" in hill.text_content()
+
+
+def test_a_choice_in_a_chart_changes_what_is_drawn(seen):
+    chart = seen.page.locator('figure[aria-label*="A choice"]')
+    heights = (
+        "each => [...each.querySelectorAll('.bars path')].map(bar => Math.round(bar.getBoundingClientRect().height))"
+    )
+    before = chart.evaluate(heights)
+    chart.locator(".updatemenu-header").first.click()
+    seen.page.locator(".updatemenu-dropdown-button", has_text="Second").click()
+    seen.page.wait_for_timeout(500)
+    assert chart.evaluate(heights) == before[::-1] != before
+
+
+@pytest.fixture(scope="module")
+def with_webgl(browser):
+    """The same browser with an imitation of a graphics card."""
+    running = browser.browser_type.launch(
+        executable_path=find_chromium(), args=["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+    )
+    yield running
+    running.close()
+
+
+def test_webgl_draws_what_needs_it(with_webgl, made):
+    context = with_webgl.new_context(viewport={"width": 1280, "height": 900})
+    page, complaints, outside = context.new_page(), [], []
+    page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
+    page.on("request", lambda asked: asked.url.startswith(("file:", "data:", "blob:")) or outside.append(asked.url))
+    page.goto(made[0].as_uri())
+    for title in [title for title, state in TITLES.items() if state == "words"]:
+        figure = page.locator(f'figure[aria-label*="{title}"]')
+        figure.scroll_into_view_if_needed()
+        figure.locator("xpath=self::*[@data-drawn]").wait_for(timeout=60_000)
+        assert figure.get_attribute("data-drawn") == "yes", title
+        assert figure.locator(".no-webgl, .no-webgl p").count() == 0, title
+        picture = Image.open(io.BytesIO(figure.locator(".canvas").screenshot())).convert("RGB")
+        colours = picture.quantize(32).getcolors()
+        assert len(colours) > 8, f"{title}: something in colours is painted"
+    assert (complaints, outside) == ([], [])
+    context.close()
 
 
 def test_tags_of_cells(seen):
@@ -184,13 +254,19 @@ def test_the_notebook_is_as_it_is_kept():
 
 
 def test_nbconverts_own_page_draws_every_chart(browser, tmp_path):
-    """`jupyter nbconvert --to html` with the option that the README names."""
-    notebook = specimen.notebook(hostile=False)
-    nbformat.write(notebook, tmp_path / "plain.ipynb")
-    option = "--HTMLExporter.preprocessors=helpers.reporting.page.stock.PlotlyAsHtml"
-    assert option in (paths.ROOT / "README.md").read_text(encoding="utf-8")
-    command = [sys.executable, "-m", "nbconvert", "--to", "html", option, str(tmp_path / "plain.ipynb")]
-    subprocess.run(command, cwd=paths.ROOT, check=True, capture_output=True)
-    with Visit(browser, tmp_path / "plain.html", offline=True) as visit:
-        visit.page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot .main-svg').length > 1")
-        assert visit.page.locator(".js-plotly-plot").count() == 2
+    """`jupyter nbconvert --to html --execute` of a report, on small numbers and without any option."""
+    notebook = nbformat.read(paths.NOTEBOOKS / "02_svm_sklearn_digits.ipynb", as_version=4)
+    small = yaml.safe_load((paths.PROFILES / "smoke" / "02_svm_sklearn_digits.yaml").read_text(encoding="utf-8"))
+    cell = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
+    cell.source += "".join(f"\n{name} = {value!r}" for name, value in small.items())
+    nbformat.write(notebook, tmp_path / "02.ipynb")
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--execute", str(tmp_path / "02.ipynb")]
+    there = os.environ | {"DIGITS_RESULTS_DIR": str(tmp_path), "PYTHONPATH": str(paths.ROOT / "src")}
+    there["JUPYTER_CONFIG_PATH"] = str(paths.ROOT)  # where the installed file came from, which may be older
+    subprocess.run(command, cwd=paths.ROOT, env=there, check=True, capture_output=True)
+    charts = (paths.REPORTS / "02_svm_sklearn_digits.html").read_text(encoding="utf-8").count('<figure class="plot"')
+    assert charts >= 3
+    with Visit(browser, tmp_path / "02.html", offline=True) as visit:
+        visit.page.wait_for_function(
+            "n => document.querySelectorAll('.js-plotly-plot .main-svg:first-child').length === n", arg=charts
+        )

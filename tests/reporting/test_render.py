@@ -3,6 +3,7 @@
 import base64
 import gzip
 import html.parser
+import io
 import json
 import re
 
@@ -10,9 +11,11 @@ import nbformat
 import numpy as np
 import pytest
 import specimen
+from PIL import Image
 from plotly.offline import get_plotlyjs_version
 
 from helpers.reporting.page import outputs, pictures, plotly, prose, render, site
+from helpers.runtime import paths
 
 VOID = {"meta", "link", "br", "hr", "img", "col", "input", "circle", "line"}
 VOID_IN_SVG = {"circle", "line"}
@@ -124,6 +127,57 @@ def test_a_page_keeps_to_its_budget_and_says_what_it_cut():
     assert "2,700 more outputs of this cell are left out" in page
     assert "02_specimen, cell 2: 2,700 more outputs of this cell are left out" in said
     assert any("shortened or left out" in words for words in said)
+
+
+def test_a_moving_picture_stands_still_with_a_word():
+    frames = [Image.new("RGB", (8, 6), colour) for colour in ("teal", "orange")]
+    for kind in ("GIF", "WEBP"):
+        moving, one = io.BytesIO(), io.BytesIO()
+        frames[0].save(moving, kind, save_all=True, append_images=frames[1:], duration=100)
+        frames[0].save(one, kind)
+        shown, plain = (
+            outputs.image_html(f"image/{kind.lower()}", base64.b64encode(each.getvalue()).decode(), {})
+            for each in (moving, one)
+        )
+        assert "data:image/png" in shown
+        assert "It moves in the notebook" in shown
+        assert f"data:image/{kind.lower()}" in plain
+        assert "moves" not in plain
+        data = base64.b64encode(moving.getvalue()).decode()
+        assert "its first frame" in prose.to_html(f"![m](data:image/{kind.lower()};base64,{data})")[0]
+
+
+def test_a_stylers_rules_become_styles_as_far_as_they_are_safe():
+    sheet = """#T_a tr:hover { background-color: navy; } #T_a th.col1 { width: 240px; padding: 9999px }
+    #T_a td:nth-child(2) { border: 1px solid red; width: 99999px; } #T_a td:hover { background: url(x) }"""
+    table = '<table id="T_a"><tr><th class="col1">n</th><td>p</td></tr></table>'
+    cleaned = outputs.bundle_html({"text/html": f"<style>{sheet}</style>{table}"}, {})
+    assert re.findall(r'<(\w+)[^>]* style="([^"]*)"', cleaned) == [
+        ("tr", "--hover: navy; --hover-ink: #ffffff"),
+        ("th", "width: 240px"),
+        ("td", "border: 1px solid red"),
+    ]
+    assert "width" not in prose.clean('<p style="width: 300px">x</p>')
+
+
+def test_progress_bars_end_as_tqdm_writes_them():
+    def model(kind, **state):
+        return {"model_name": f"{kind}Model", "state": state}
+
+    widgets = {
+        "box": model("HBox", children=[f"IPY_MODEL_{name}" for name in ("left", "bar", "right")]),
+        "left": model("HTML", value="bar: 100%"),
+        "bar": model("FloatProgress", value=20.0, max=20.0),
+        "right": model("HTML", value=" 20/20 [00:00&lt;00:00, 900it/s]"),
+        "alone": model("IntProgress", value=3, max=10, description="Reading"),
+    }
+
+    def ended(name):
+        shown = outputs.bundle_html({outputs.WIDGET: {"model_id": name}}, {}, pictures.Around(widgets=widgets))
+        return prose.strip_tags(shown)
+
+    assert ended("box") == f"bar: 100% |{'█' * 10}| 20/20 [00:00<00:00, 900it/s]"
+    assert ended("alone") == "Reading |███ | 3 of 10"
 
 
 LARGE = {
@@ -439,7 +493,9 @@ def test_the_failing_cell_is_the_first_that_never_ran_where_none_raised():
 
 def test_nbconvert_makes_the_same_page():
     page, resources = render.ReportExporter().from_notebook_node(
-        specimen.notebook(hostile=False), {"metadata": {"name": "02_specimen"}}
+        specimen.notebook(hostile=False), {"metadata": {"name": "02_specimen", "path": str(paths.ROOT)}}
     )
-    assert page == page_of(specimen.notebook(hostile=False))
+    assert page == render.render_page(specimen.notebook(hostile=False), slug="02_specimen", folder=paths.ROOT)
+    assert "index.html" not in page, "a page alone has no series around it"
+    assert 'href="index.html"' in page_of(specimen.notebook(hostile=False))
     assert {"assets/plotly.min.js", "assets/report.css", "assets/report.js"} <= set(resources["outputs"])

@@ -51,8 +51,12 @@ _CLASSES = dict.fromkeys(("caption", "tr", "th", "td", "span"), _TABLE_CLASSES) 
 # What a fragment may say of its looks; a value is words, numbers, colours and these functions, never an address.
 _PROPERTIES = {
     *("color", "background-color", "background", "font-weight", "font-style", "text-align", "text-decoration"),
-    *("vertical-align", "white-space"),
+    *("vertical-align", "white-space", "font-size", "font-family", "text-transform", "border-collapse", "padding"),
+    *("border", *(f"border-{side}" for side in ("top", "right", "bottom", "left", "color", "style", "width"))),
 }
+_WIDTHS = {"width", "min-width", "max-width"}  # in tables alone, which slide in a box of their own
+_HOVER = "--hover"  # the ground that report.css gives to what a pointer is over
+_LONG = re.compile(r"\d{4}(?:\.\d+)?[a-z%]")  # a length that would push the page apart
 _VALUE = re.compile(r"[\w\s#%.,()+-]{1,300}")
 _FUNCTIONS = {"rgb", "rgba", "hsl", "hsla", "linear-gradient"}
 
@@ -83,7 +87,7 @@ def clean(
 
     def attribute(tag: str, name: str, value: str) -> str | None:
         if name == "style":
-            return _style(value)
+            return _style(value, tag)
         if name == "id":
             return value if value in ids else None
         if name == "href":
@@ -130,8 +134,12 @@ def inline_styles(fragment: str) -> tuple[str, bool]:
     for selector, declarations in rules:
         for head in selector.split(","):
             head = head.strip()
-            if head.startswith(".dataframe") or ":" in head:
+            if head.startswith(".dataframe"):
                 continue
+            if head.endswith(":hover"):
+                head = head.removesuffix(":hover")
+                ground = re.search(r"background(?:-color)?\s*:([^;]*)", declarations)
+                declarations = f"{_HOVER}:{ground[1]}" if ground else ""
             try:
                 chosen = [by_id[head[1:]]] if head[1:] in by_id else [] if " " not in head else soup.select(head)
             except (SelectorSyntaxError, NotImplementedError, ValueError):
@@ -141,12 +149,16 @@ def inline_styles(fragment: str) -> tuple[str, bool]:
     return str(soup), True
 
 
-def _style(value: str) -> str | None:
+def _style(value: str, tag: str) -> str | None:
     """Return the declarations that may stay. Ink without a ground of its own is mixed with the page's, to be read."""
     kept = {}
     for declaration in value.split(";"):
         name, _, said = (part.strip().lower() for part in declaration.partition(":"))
-        if name in _PROPERTIES and _VALUE.fullmatch(said) and set(re.findall(r"([\w-]*)\(", said)) <= _FUNCTIONS:
+        if not _VALUE.fullmatch(said) or not set(re.findall(r"([\w-]*)\(", said)) <= _FUNCTIONS or _LONG.search(said):
+            continue
+        if name == _HOVER and (dark := _is_dark(said)) is not None:
+            kept |= {name: said, f"{name}-ink": "#ffffff" if dark else "#16181c"}
+        elif name in _PROPERTIES or (name in _WIDTHS and tag in TABLE_TAGS):
             kept[name] = said
     ground = kept.get("background-color") or kept.get("background")
     if ground and "gradient" not in ground:

@@ -42,11 +42,13 @@ def link(fragment: str) -> str:
     return numbering.in_prose(fragment, lambda text: _linked(text, waiting), apart={"figure", "table"})
 
 
-def write(folder: Path) -> None:
-    """Write glossary.html into a folder of pages, unless it is the same already."""
+def write(folder: Path, *, alone: bool = False) -> None:
+    """Write glossary.html into a folder of pages, unless it is the same already. alone: there is no front page."""
     listed = [each | {"anchor": prose.anchor(each["term"])} for each in terms()]
     template = site.environment().get_template("glossary.html.j2")
-    page = template.render(terms=listed, projects=_read()["projects"], prose=prose.to_html, anchor=prose.anchor)
+    page = template.render(
+        terms=listed, projects=_read()["projects"], prose=prose.to_html, anchor=prose.anchor, alone=alone
+    )
     target = folder / "glossary.html"
     if not target.exists() or target.read_text(encoding="utf-8") != page:
         write_atomically(target, page)

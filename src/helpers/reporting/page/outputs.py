@@ -25,6 +25,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
 _OBJECT = re.compile(r"<IPython\.core\.display\.(\w+) object>")
 _FIRST_FRAME = re.compile(r'frames\[0\] = "data:image/png;base64,([A-Za-z0-9+/=\\\s]+)"')
+_MOVES = '<p class="quiet">An animation: its first frame. It moves in the notebook.</p>'
 # Kinds of output that need a script or a server, by a part of their MIME type.
 _LIVE = {
     "widget": "an interactive widget",
@@ -111,7 +112,7 @@ def image_html(mime: str, payload: Any, metadata: Mapping[str, Any]) -> str:
     Width and height are CSS pixels from the metadata; a PNG without them is shown at its own size. One wider than
     `WIDE` is not shrunk below that on a phone, where nobody could read what is written in it; it can be moved sideways.
     """
-    raw = _joined(payload).encode() if mime == pictures.SVG else pictures.decoded(payload)
+    raw, moves = pictures.still(_joined(payload).encode() if mime == pictures.SVG else pictures.decoded(payload))
     source = pictures.address(raw)
     if source is None:
         return '<p class="quiet">A picture stood here that cannot be read.</p>'
@@ -127,7 +128,7 @@ def image_html(mime: str, payload: Any, metadata: Mapping[str, Any]) -> str:
     image = f'<img src="{source}" alt="{alt}"{size}{style}>'
     if (width or 0) > WIDE:
         image = f'<div class="pan" tabindex="0" role="group" aria-label="Wide picture">{image}</div>'
-    return f'<figure class="picture">{image}{_caption(metadata.get("caption"))}</figure>'
+    return f'<figure class="picture">{image}{_caption(metadata.get("caption"))}</figure>{_MOVES if moves else ""}'
 
 
 def stream_html(text: str, name: str, around: Around | None = None, *, brief: bool = False) -> str:
@@ -205,8 +206,10 @@ def _html(data: Mapping[str, Any], about: Mapping[str, Any], around: Around) -> 
     text = _joined(data["text/html"])
     if frame := _FIRST_FRAME.search(text[: 2 * LONGEST]):
         around.say("an animation is shown by its first frame")
-        shown = image_html("image/png", re.sub(r"[\\\s]", "", frame[1]), {"alt": "The first frame of an animation"})
-        return f'{shown}<p class="quiet">An animation: its first frame. It moves in the notebook.</p>'
+        return (
+            image_html("image/png", re.sub(r"[\\\s]", "", frame[1]), {"alt": "The first frame of an animation"})
+            + _MOVES
+        )
     if len(text) > 4 * LONGEST:
         return _brief(data, about, around)
     text, whole = clean.inline_styles(text)
@@ -241,11 +244,17 @@ def _end_state(model: str, widgets: Mapping[str, Any], *, depth: int) -> tuple[s
     if name in ("HTMLModel", "LabelModel"):
         return prose.strip_tags(str(state.get("value", ""))), []
     if name.endswith("ProgressModel"):
-        return f"[{state.get('value'):g} of {state.get('max'):g}]" if state.get("max") else "", []
+        value, most = state.get("value"), state.get("max")
+        if not (isinstance(value, int | float) and isinstance(most, int | float) and most > 0):
+            return "", []
+        bar = f"|{'█' * round(10 * min(1, max(0, value / most))):10}| {value:g} of {most:g}"
+        return f"{prose.strip_tags(str(state.get('description') or ''))} {bar}".strip(), []
     if name.endswith("BoxModel") and depth:
         children = [str(child).removeprefix("IPY_MODEL_") for child in state.get("children") or []]
         found = [_end_state(child, widgets, depth=depth - 1) for child in children[:20]]
-        return " ".join(text for text, _ in found if text), [each for _, outputs in found for each in outputs]
+        said = " ".join(text for text, _ in found if text)
+        said = re.sub(r"\| \S+ of \S+ (?=[\d.]+/\d)", "| ", said)  # tqdm counts by itself
+        return said, [each for _, outputs in found for each in outputs]
     return "", []
 
 

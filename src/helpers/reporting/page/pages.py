@@ -66,7 +66,7 @@ def of_file(path: Path, *, say: Callable[[str], None] = lambda words: None) -> P
     page = renderer.render_page(notebook, slug=path.stem, folder=path.parent, say=say)
     page = extras.add(page, notebook, path.stem, download=quote(path.name))
     site.write_assets(path.parent / "assets", page)
-    glossary.write(path.parent)
+    glossary.write(path.parent, alone=not (path.parent / "index.html").exists())
     target = path.with_suffix(".html")
     write_atomically(target, page)
     return target

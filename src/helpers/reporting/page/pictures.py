@@ -4,6 +4,7 @@ import base64
 import binascii
 import contextlib
 import html
+import io
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -55,6 +56,23 @@ def address(raw: bytes) -> str | None:
     return f"data:{mime};base64,{base64.b64encode(raw).decode()}" if mime else None
 
 
+def still(raw: bytes) -> tuple[bytes, bool]:
+    """Return the first frame of a picture that moves, as PNG, and True; any other picture as it is, and False."""
+    if kind_of(raw) not in ("image/gif", "image/webp"):
+        return raw, False
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(raw)) as picture:
+            if not getattr(picture, "is_animated", False):
+                return raw, False
+            frame = io.BytesIO()
+            picture.convert("RGBA").save(frame, "PNG")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return raw, False
+    return frame.getvalue(), True
+
+
 def decoded(payload: Any) -> bytes:
     """Return what base64 stands for; nothing for what is not base64."""
     text = "".join(payload) if isinstance(payload, list) else str(payload)
@@ -76,14 +94,15 @@ def in_prose(around: Around) -> Callable[[str, str, str], str]:
         if url.lower().startswith(("http://", "https://", "//")):
             link = f'<a href="{html.escape(url)}" rel="noopener noreferrer">{words}</a>'
             return f"{link} <small>(a picture elsewhere)</small>"
-        raw = _raw(url, around)
+        raw, moves = still(_raw(url, around) or b"")
         source = address(raw) if raw and len(raw) <= LARGEST else None
         if source is None:
             why = "is larger than 1 MB" if raw and len(raw) > LARGEST else "is not to be had"
             around.say(f"a picture {why}: {name or 'data'}")
             return f"{words} <small>(a picture that {why})</small>"
         paper = ' style="background: #fff"' if source.startswith("data:" + SVG) else ""
-        return f'<img src="{source}" alt="{words}"{size}{paper}>'
+        first = " <small>(its first frame: it moves in the notebook)</small>" if moves else ""
+        return f'<img src="{source}" alt="{words}"{size}{paper}>{first}'
 
     return shown
 

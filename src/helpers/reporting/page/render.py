@@ -125,6 +125,7 @@ class ReportExporter(TemplateExporter):
                 previous=series.get("previous"),
                 next=series.get("next"),
                 scripts=plotly.scripts(article),
+                alone=not series,
                 smoke=about.get("profile") == "smoke",
             )
         )
@@ -221,12 +222,12 @@ def render_page(
 
     `previous` and `next` are (slug, title) of the neighbours; `commit` is {"commit": str, "dirty": bool} of the
     sources it is rendered from, used where `notebook.metadata["digits"]` does not say. folder: where its pictures lie,
-    besides notebooks/. say: is told what can be shown in part only, or as text. The page refers to `assets/` beside it
-    (see `site.write_assets`) and to nothing else, but for links.
+    besides notebooks/, for a page that stands alone, with no series around it. say: is told what can be shown in part
+    only, or as text. The page refers to `assets/` beside it (`site.write_assets`) and to nothing else, but for links.
     """
     resources = {
         "metadata": {"name": slug, "path": str(folder or "")},
-        "series": {"previous": previous, "next": next, "commit": commit},
+        "series": {} if folder else {"previous": previous, "next": next, "commit": commit},
         "say": say,
     }
     return ReportExporter().from_notebook_node(nbformat.from_dict(notebook), resources)[0]

@@ -1,7 +1,4 @@
-"""Charts for nbconvert's own pages, which know no plotly:
-
-jupyter nbconvert --to html --HTMLExporter.preprocessors=helpers.reporting.page.stock.PlotlyAsHtml executed.ipynb
-"""
+"""Charts for nbconvert's own pages, which know no plotly: jupyter_nbconvert_config.json, installed with this, names it."""
 
 from nbconvert.preprocessors import Preprocessor
 
