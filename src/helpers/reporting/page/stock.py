@@ -1,4 +1,4 @@
-"""Charts for nbconvert's own pages, which know no plotly: jupyter_nbconvert_config.json, installed with this, names it."""
+"""Charts for nbconvert's own pages, which know no plotly: jupyter_nbconvert_config.json names the class below."""
 
 from nbconvert.preprocessors import Preprocessor
 
