@@ -27,7 +27,7 @@ def made(tmp_path_factory):
     """The page's path, its text, and what the build said of it."""
     home = tmp_path_factory.mktemp("gallery")
     outcome = execute.run(
-        HOME / "gallery.ipynb", home / "gallery.ipynb", parameters={}, results=home, limits=execute.Limits(600, 300)
+        HOME / "gallery.ipynb", home / "gallery.ipynb", parameters={}, results=home, limits=execute.Limits(1200, 900)
     )
     assert outcome.error is None, outcome.error
     (home / "gallery.png").write_bytes((HOME / "gallery.png").read_bytes())
