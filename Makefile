@@ -7,16 +7,26 @@ NOTEBOOK ?=
 VENV := .venv
 BIN := $(VENV)/bin
 # One stamp per lock: a changed lock sets the environment up again, an unchanged one costs nothing.
-STAMP := $(VENV)/.ready-$(shell cksum < requirements.lock | cut -d' ' -f1)
+STAMP := $(VENV)/.whole-$(shell cksum < requirements.lock | cut -d' ' -f1)
+# Made here and moved into place when it is whole: a set-up that fails or is interrupted leaves what was there.
+NEW := build/venv
+# What a notebook is without: outputs, and what an editor notes in it.
+STRIP := --keep-id --extra-keys "metadata.language_info cell.metadata.editable cell.metadata.slideshow"
+# Whatever the stamp says, it is made again when its Python is gone, or another than the one asked for (PYTHON=...).
+AGAIN := $(shell test -x $(BIN)/python || echo gone) $(if $(filter-out file,$(origin PYTHON)),$(shell $(PYTHON) -c \
+	'import os, sys; sys.exit(not os.path.isdir("$(VENV)/lib/python%d.%d" % sys.version_info[:2]))' 2>/dev/null || echo other))
 
 # Exported before any kernel starts: TensorFlow reads these only once, at import.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PYTHONHASHSEED ?= 0
-unexport PYTHONPATH
+export PYTHONUTF8 := 1
+# Of the person's own settings, those that would put packages or modules elsewhere.
+unexport PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_ROOT
+export PIP_USER := 0
 # Where networks are trained when not here: make reports DASK_SCHEDULER=tcp://host:8786
 export DASK_SCHEDULER
 
-.PHONY: help setup extras book run reports smoke full check-records status diff study new test readme lint format lock lab clean
+.PHONY: again help setup extras book run reports smoke full check-records status diff study new test readme lint format lock lab clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -28,16 +38,22 @@ help: ## list the targets
 setup: $(STAMP) ## make .venv from requirements.lock (other targets do it by themselves)
 
 # The name carries the lock's checksum, so its time does not matter: a clock set back would set up again every time.
-$(STAMP): | requirements.lock
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"make: $(PYTHON) is Python {v.major}.{v.minor}; 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12 ...")'
+# Nothing in it names the place where it lies, so that a copied or a moved folder works by itself: scripts that find the
+# Python beside them, and the path to src/ from its own file.
+$(STAMP): $(if $(strip $(AGAIN)),again) | requirements.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else "make: $(PYTHON) is Python %d.%d; 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12 ..." % v)'
 	@echo "Setting up $(VENV) from requirements.lock (a minute or two, once)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@awk '/^[^ #]/ {keep = /^uv==/} keep' requirements.lock > $(VENV)/uv.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.txt
-	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
-	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "digit-reports.pth").write_text(str(pathlib.Path("src").resolve()) + "\n")'
-	@mkdir -p $(VENV)/etc/jupyter && cp jupyter_nbconvert_config.json $(VENV)/etc/jupyter/
-	@rm -f $(VENV)/.ready-* && touch $@
+	@rm -rf $(NEW)
+	@$(PYTHON) -m venv $(NEW)
+	@awk '/^[^ #]/ {keep = /^uv==/} keep' requirements.lock > $(NEW)/uv.txt
+	@$(NEW)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(NEW)/uv.txt
+	@echo 'relocatable = true' >> $(NEW)/pyvenv.cfg
+	@$(NEW)/bin/uv pip sync --quiet --compile-bytecode --python $(NEW)/bin/python --require-hashes requirements.lock
+	@$(NEW)/bin/uv venv --quiet --allow-existing --relocatable --python $(NEW)/bin/python $(NEW)
+	@cd $(NEW)/bin && rm -f activate.csh pip* && printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m pip "$$@"\n' > pip && chmod +x pip
+	@for place in $(NEW)/lib/python3.*/site-packages; do printf '../../../../src\n' > "$$place/digit-reports.pth"; done
+	@mkdir -p $(NEW)/etc/jupyter && cp jupyter_nbconvert_config.json $(NEW)/etc/jupyter/
+	@touch $(NEW)/$(notdir $@) && rm -rf $(VENV) && mv $(NEW) $(VENV)
 
 extras: $(STAMP) ## fetch who wrote which digit (QMNIST's label files, 0.9 MB) for report 07; by hand: FILE=path
 	@$(BIN)/python -m helpers.data.writers $(if $(FILE),--file "$(FILE)")
@@ -82,25 +98,27 @@ book: $(STAMP) ## print the rendered reports into one PDF with contents and page
 readme: $(STAMP) ## bring README.md's table of reports, its tree of modules and its picture of the front page up to date
 	@$(BIN)/python -m helpers.reporting.readme
 
-lint: $(STAMP) ## ruff, codespell and stripped notebooks
+lint: $(STAMP) ## stripped notebooks, ruff and codespell
+	@$(BIN)/nbstripout $(STRIP) --verify notebooks/*.ipynb || { echo "notebooks/: outputs, or what an editor left; make format removes them"; exit 1; }
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/codespell
-	@$(BIN)/nbstripout --keep-id --verify notebooks/*.ipynb
 
 format: $(STAMP) ## format code and notebooks, strip outputs
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
-	@$(BIN)/nbstripout --keep-id notebooks/*.ipynb
+	@$(BIN)/nbstripout $(STRIP) notebooks/*.ipynb
 
 lock: $(STAMP) ## make requirements.lock again from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --upgrade --quiet --output-file requirements.lock
 	@echo "requirements.lock: $$(grep -c '==' requirements.lock) packages"
 
-# Kernels start in the root, as under `make reports`: a relative path is the same file in both.
-lab: $(STAMP) ## open JupyterLab on 127.0.0.1, with its token
-	@$(BIN)/jupyter lab --ip=127.0.0.1 --notebook-dir=notebooks --MappingKernelManager.root_dir="$(CURDIR)"
+# Kernels start in the root, as under `make reports`: a relative path is the same file in both. Root needs leave to run
+# it, which in a container everybody is.
+lab: $(STAMP) ## open JupyterLab on 127.0.0.1, with its token (from a container: ARGS=--ip=0.0.0.0)
+	@$(BIN)/jupyter lab --ip=127.0.0.1 --notebook-dir=notebooks --MappingKernelManager.root_dir="$(CURDIR)" \
+		$(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
 clean: ## remove build/ (executed notebooks, trained networks, logs); reports/ stays
 	@du -sh build 2>/dev/null | sed 's/^/removing /' || true

@@ -6,6 +6,7 @@
 | a page half-written, two builds at once | test_disk.py |
 | disk full, read-only reports/ | test_disk.py; tests/training/test_fit.py (the run store) |
 | damaged store, state, results, data; clock set back | test_disk.py; tests/training/test_fit.py, test_datasets.py |
+| set-up failed, interrupted, moved or copied; another Python | test_setup.py |
 | a notebook that never ends, takes all memory, prints 100 MB | tests/reporting/test_build.py |
 | markup in names, outputs and parameters | test_hostile.py; tests/browser/test_pages.py |
 | bad YAML, unknown parameters | tests/reporting/test_parameters.py, test_build.py, test_study.py |
@@ -115,7 +116,7 @@ def forked_kernel(source, output, *, parameters, results, limits, progress=None,
 
     pid = fork(cells)
     if note := os.environ.get("KERNEL_PID_FILE"):
-        with open(note, "w") as stream:
+        with open(note, "w", encoding="utf-8") as stream:
             stream.write(str(pid))
     _, status = os.waitpid(pid, 0)
     if status == 0:

@@ -249,11 +249,12 @@ def test_make_itself_killed(project):
     project.write_notebook(held + TRAINING, RECORD)
     root, begun = project.root, project.root / "build" / "begun"
     shutil.copy(TESTS.parent / "Makefile", root)
+    (root / "src").symlink_to(TESTS.parent / "src")  # which .venv finds beside itself
     (root / ".venv").mkdir()
     for name in ("bin", "lib", "share", "pyvenv.cfg"):
         (root / ".venv" / name).symlink_to(Path(sys.prefix, name))
     checksum = subprocess.run(["cksum", "requirements.lock"], cwd=root, capture_output=True, text=True).stdout.split()
-    (root / ".venv" / f".ready-{checksum[0]}").touch()
+    (root / ".venv" / f".whole-{checksum[0]}").touch()
 
     first = making(root)
     until(begun.exists)
@@ -291,8 +292,9 @@ def test_a_lock_from_the_future_does_not_set_up_again(tmp_path):
     checksum = subprocess.run(
         ["cksum", "requirements.lock"], cwd=tmp_path, capture_output=True, text=True
     ).stdout.split()
-    (tmp_path / ".venv").mkdir()
-    (tmp_path / f".venv/.ready-{checksum[0]}").touch()
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
+    (tmp_path / f".venv/.whole-{checksum[0]}").touch()
     os.utime(tmp_path / "requirements.lock", (4e9, 4e9))
     done = subprocess.run(["make", "-n", "status"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
