@@ -310,6 +310,16 @@ def test_without_plotly_the_description_stands_in(browser, pages, tmp_path):
         assert stand_in.is_visible()
 
 
+def test_words_that_a_chart_takes_away_are_not_found_before_it_is_drawn(browser, pages):
+    never = "requestIdleCallback = () => {}; IntersectionObserver = class { observe() {} unobserve() {} };"
+    with Visit(browser, pages["plain"], device_scale_factor=1) as visit:  # a context of its own
+        visit.page.add_init_script(never)
+        visit.page.reload()
+        assert visit.page.locator("figure.plot[data-drawn]").count() == 0
+        assert not visit.page.evaluate("() => window.find('Bars of three accuracies')")
+        assert visit.page.evaluate("() => window.find('the')"), "words that stand there are"
+
+
 def test_without_scripts_everything_can_still_be_read(browser, pages):
     with Visit(browser, pages["plain"], java_script_enabled=False) as visit:
         assert visit.page.locator("details.code pre").first.is_visible()

@@ -275,6 +275,34 @@ def test_undo_and_clear_take_back(visit):
     assert page.is_disabled("#undo")
 
 
+def test_what_is_taken_back_while_it_is_drawn_draws_no_further(visit):
+    """Ctrl+Z, Clear or another picture in the middle of a stroke: what the hand still does is no part of anything."""
+    page = visit.page
+    start = shown(visit)
+    box = page.locator("#paper").bounding_box()
+
+    def to(x: float, y: float) -> None:
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+
+    for take_back in (
+        lambda: page.keyboard.press("Control+z"),
+        lambda: page.evaluate("document.querySelector('#clear').click()"),
+        lambda: page.evaluate("document.querySelector('.examples button').click()"),
+    ):
+        to(0.5, 0.2)
+        page.mouse.down()
+        to(0.5, 0.4)
+        take_back()
+        taken = shown(visit)
+        to(0.5, 0.8)
+        page.mouse.up()
+        assert shown(visit) == taken
+        assert visit.complaints == []
+        page.click("#undo") if taken != start else None
+    stroke(visit, ONE)
+    assert shown(visit)["digit"] == "1", "the next stroke is drawn as ever"
+
+
 def test_keys_draw(visit):
     page = visit.page
     page.focus("#paper")

@@ -9,6 +9,7 @@ from helpers.runtime import paths
 DIRECTORY = paths.REPORTS / "model"
 CARD = "digits.json"
 WEIGHTS = "digits.keras"
+CURE = "restore both from the repository (git restore reports/model), or make them (python -m helpers.predict.ship)"
 
 
 def load_card(directory: Path | None = None) -> dict:
@@ -20,9 +21,9 @@ def load_card(directory: Path | None = None) -> dict:
         if not (0 < temperature < 100 and 0 <= threshold <= 1 and len(card["sha256"]) == 64):
             raise ValueError("temperature, threshold or sha256 out of range")
     except FileNotFoundError:
-        raise ValueError(f"model: there is no {path}; `python -m helpers.predict.ship` makes it") from None
+        raise ValueError(f"model: there is no {path}; {CURE}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"model: {path} is damaged ({error}); restore it from the repository") from error
+        raise ValueError(f"model: {path} is damaged ({error}); {CURE}") from error
     return card
 
 
@@ -38,7 +39,10 @@ def load(directory: Path | None = None) -> Predictor:
     from helpers.training import fit, outcomes
 
     device.threads()
-    network = outcomes.make_predictor(fit.load_model(directory / WEIGHTS, sha256=card["sha256"]))
+    try:
+        network = outcomes.make_predictor(fit.load_model(directory / WEIGHTS, sha256=card["sha256"]))
+    except ValueError as error:
+        raise ValueError(f"model: {directory / WEIGHTS} does not serve ({error}); {CURE}") from error
     temperature, threshold = float(card["temperature"]), float(card["threshold"])
     return Predictor(
         "resnet",

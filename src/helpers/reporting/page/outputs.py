@@ -86,7 +86,7 @@ def bundle_html(data: Mapping[str, Any], metadata: Mapping[str, Any], around: Ar
 def words(outputs: list[Mapping[str, Any]]) -> str:
     """Return what a cell says in words: captions, tables and text, without what it printed or raised."""
     found = []
-    for output in outputs:
+    for output in outputs[:MOST]:
         if _is_caption(output):
             continue
         data = output.get("data") or {}

@@ -49,12 +49,12 @@ def export(directory: Path) -> Exported:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise ValueError(f"model: there is no {path}; restore it from the repository") from None
+        raise ValueError(f"model: there is no {path}; {shipped.CURE}") from None
     found = hashlib.sha256(content).hexdigest()
     if found != card["sha256"]:
         raise ValueError(
             f"model: {path} is not the file that {shipped.CARD} describes: its SHA-256 begins with {found[:16]}, "
-            f"expected {card['sha256'][:16]}; restore both from the repository"
+            f"expected {card['sha256'][:16]}; {shipped.CURE}"
         )
     import h5py
 

@@ -151,6 +151,7 @@
     const island = figure.querySelector('script[type="application/json"]');
     if (!canvas || !island || drawn.has(canvas) || typeof window.Plotly === "undefined") return;
     drawn.set(canvas, true);
+    delete figure.dataset.waits;
     const standIn = canvas.querySelector(".stand-in");
     if ((figure.dataset.needs || "").includes("webgl") && !webgl()) {
       const word = document.createElement("p");
@@ -200,6 +201,8 @@
 
   const watchFigures = () => {
     const figures = all("figure.plot");
+    // Words that a drawing will take away are not there to be found before.
+    if (typeof window.Plotly !== "undefined") figures.forEach((figure) => { figure.dataset.waits = ""; });
     if (!("IntersectionObserver" in window)) { figures.forEach(draw); return; }
     const near = new IntersectionObserver((entries) => {
       for (const entry of entries) {
