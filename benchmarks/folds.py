@@ -57,7 +57,8 @@ def main() -> None:
         for _ in range(arguments.repeats):
             for case, (processes, threads) in cases.items():
                 command = [sys.executable, __file__, "--measure", name, *map(str, (processes, threads, n, n_folds))]
-                done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+                how = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "encoding": "utf-8"}
+                done = subprocess.run(command, check=True, **how)
                 wall, training = map(float, done.stdout.split()[-2:])
                 best[case] = min(best.get(case, (wall, training)), (wall, training))
         for case, (wall, training) in best.items():

@@ -43,15 +43,18 @@ def predict(place: Path, output: Path) -> tuple[float, float, float, pd.DataFram
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, file=sys.stderr); sys.exit(status)"
     )
     main = "if __name__ == '__main__':\n    " + script  # processes that open images import this file
-    with tempfile.NamedTemporaryFile("w", suffix=".py") as file:
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".py") as file:
         file.write(main)
         file.flush()
         done = subprocess.run(
-            [sys.executable, file.name, str(place), "--output", str(output)], capture_output=True, text=True, check=True
+            [sys.executable, file.name, str(place), "--output", str(output)],
+            capture_output=True,
+            encoding="utf-8",
+            check=True,
         )
     wall = time.perf_counter() - start
     seconds = float(re.search(r"images in ([\d.]+) s", done.stderr)[1])
-    with open(output, newline="") as table:
+    with open(output, encoding="utf-8", newline="") as table:
         rows = list(csv.DictReader(table))
     return wall - seconds, seconds, float(done.stderr.split()[-1]), pd.DataFrame(rows)
 

@@ -13,7 +13,7 @@ from helpers.training import fit
 
 
 def write_csv(path, header, rows):
-    with open(path, "w", newline="") as stream:
+    with open(path, "w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(header)
         writer.writerows(rows)
@@ -72,7 +72,7 @@ def test_one_can_train_on_a_users_files_and_submit(folder, tmp_path):
 def test_a_submission_is_what_kaggle_asks_for(tmp_path):
     predictions = np.random.default_rng(0).integers(0, 10, 28_000)
     path = kaggle.write(tmp_path / "new" / "submission.csv", predictions)
-    with open(path, newline="") as stream:
+    with open(path, encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert list(rows[0]) == ["ImageId", "Label"]
     assert [int(row["ImageId"]) for row in rows] == list(range(1, 28_001))

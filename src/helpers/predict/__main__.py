@@ -1,7 +1,6 @@
 """The command `python -m helpers.predict`: which digit is on these images?"""
 
 import argparse
-import os
 import sys
 import time
 from contextlib import ExitStack
@@ -12,7 +11,7 @@ from tqdm import tqdm
 
 from helpers.predict import levels, pipeline, shipped, sources, table
 from helpers.predict.decoding import Unreadable
-from helpers.runtime import precision
+from helpers.runtime import precision, progress
 
 FEW = 32  # images that are not worth starting processes for
 
@@ -71,11 +70,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status (see EXAMPLES)."""
+    progress.speak()
     options = parse(arguments)
     try:
         return _run(options)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has left
+        progress.unheard(sys.stdout)
         return 1
     except (ValueError, OSError, Unreadable) as error:
         print(f"error: {error}", file=sys.stderr)

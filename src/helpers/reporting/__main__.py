@@ -9,8 +9,9 @@ from pathlib import Path
 from helpers.reporting import build, by_hand
 from helpers.reporting.run import environment, execute, freshness, plan
 from helpers.reporting.run.terminal import Terminal
+from helpers.runtime import paths
 from helpers.runtime.files import explain
-from helpers.runtime.progress import duration
+from helpers.runtime.progress import duration, speak
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,8 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
     differ = commands.add_parser("diff", help="compare the results with those of a git revision")
     differ.add_argument("--base", default="HEAD", help="a commit, branch or tag")
     options = parser.parse_args(arguments)
+    speak()
     terminal = Terminal()
     try:
+        _same_project(Path.cwd())
         if options.command == "status":
             return _status(options.profile, terminal)
         if options.command == "page":
@@ -75,6 +78,13 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         terminal.say("interrupted; finished reports stay, the unfinished one was left as it was")
         return 130
+
+
+def _same_project(here: Path) -> None:
+    """Raise ValueError in another copy of the project: its reports would be made from this one's code, and in it."""
+    there = next((each for each in (here, *here.parents) if (each / "src/helpers/reporting").is_dir()), paths.ROOT)
+    if not (os.environ.get("DIGITS_ROOT") or there.samefile(paths.ROOT)):
+        raise ValueError(f"this Python works on {paths.ROOT}, not on {there}; there `make setup` makes one of its own")
 
 
 def _status(profile: str, terminal: Terminal) -> int:

@@ -18,7 +18,7 @@ _BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 def cpuinfo() -> dict[str, str]:
     """Return the first processor's entry of /proc/cpuinfo, {} where there is none."""
     try:
-        text = Path("/proc/cpuinfo").read_text()
+        text = Path("/proc/cpuinfo").read_text()  # noqa: PLW1514 - the code decides what trainings are stored under
     except OSError:
         return {}
     entries = (line.partition(":") for line in text.split("\n\n")[0].splitlines())

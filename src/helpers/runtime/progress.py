@@ -1,7 +1,9 @@
 """Lines for whoever waits at a terminal, kept out of the reports."""
 
+import io
 import os
 import sys
+from typing import TextIO
 
 
 def say(line: str) -> None:
@@ -19,6 +21,18 @@ def say(line: str) -> None:
             print(line, file=stream, flush=True)
     except (OSError, ValueError):
         pass  # a closed terminal is no reason to stop a training
+
+
+def speak() -> None:
+    """Let standard output and error show what their encoding lacks (LC_ALL=C) as escapes instead of failing on it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def unheard(stream: TextIO) -> None:
+    """Send what is still written to a stream nowhere: whoever read it has left (`make status | head`)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def duration(seconds: float | None) -> str:

@@ -124,7 +124,7 @@ def _commit(path: Path) -> str:
     """Return the short name of the commit that last wrote a file, "" where git does not know."""
     command = ["git", "-C", str(path.parent), "log", "-1", "--format=%h", "--", path.name]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+        return subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=60).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
 

@@ -152,7 +152,8 @@ def of_revision(revision: str) -> Snapshot:
     wrong = f"BASE={revision}: no such revision; a commit, branch or tag is needed, such as BASE=HEAD~1"
     commit = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", otherwise=wrong)
     commit = commit.decode().strip()
-    about = _git("show", "--no-patch", "--format=%h of %cs, “%s”", commit, "--").decode(errors="replace").strip()
+    about = _git("show", "--no-patch", "--format=%h of %cs, %n%s", commit, "--").decode(errors="replace").strip()
+    about = "“".join(about.split("\n", 1)) + "”"
     names = _git("ls-tree", "-r", "-z", "--name-only", commit, "--", RESULTS, CLAIMS).decode(errors="replace")
     files = {name: _git("show", f"{commit}:{name}") for name in names.split("\0") if name}
     return read(f"commit {about}", files)

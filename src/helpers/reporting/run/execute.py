@@ -102,7 +102,8 @@ def run(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         env=environments.for_kernel(home) | dict(environment) | places,
         start_new_session=True,
     )

@@ -56,7 +56,7 @@ def _processor() -> str:
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        lines = [line for line in cpuinfo.read_text(encoding="utf-8").splitlines() if line.startswith("model name")]
         name = lines[0].split(":", 1)[1].strip() if lines else name
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
     return f"{name}, {cores} cores"
@@ -64,7 +64,8 @@ def _processor() -> str:
 
 def _git(*arguments: str) -> str:
     try:
-        done = subprocess.run(["git", *arguments], cwd=paths.ROOT, capture_output=True, text=True, timeout=20)
+        how = {"capture_output": True, "encoding": "utf-8", "errors": "replace", "timeout": 20}
+        done = subprocess.run(["git", *arguments], cwd=paths.ROOT, **how)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

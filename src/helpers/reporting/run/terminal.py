@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from helpers.reporting.run.execute import Progress
-from helpers.runtime.progress import duration
+from helpers.runtime.progress import duration, unheard
 
 
 class Terminal:
@@ -20,7 +20,10 @@ class Terminal:
     def say(self, text: str) -> None:
         """Write a line that stays."""
         self._clear()
-        print(text, file=self.stream, flush=True)
+        try:
+            print(text, file=self.stream, flush=True)
+        except BrokenPipeError:  # no reason to stop a build
+            unheard(self.stream)
 
     def start(self, slug: str, why: list[str], expected: float | None) -> None:
         """Note which notebook starts, why, and how long it took last time (seconds)."""
