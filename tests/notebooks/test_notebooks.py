@@ -16,6 +16,9 @@ WORDS = {"style.say", "results.save"}
 COMPUTING = ("sklearn", "scipy", "keras", "helpers.training", "helpers.classical", "helpers.models", "helpers.predict")
 TELLING = "helpers.training.conditions"  # it only says how a training was made
 FITTING = {"fit", "fit_transform", "fit_predict", "predict", "predict_proba", "train", "search"}
+# What draws accuracies side by side, and must say under which conditions they came about (`compared=`).
+COMPARING = {"charts.intervals", "score_chart", "cost_chart", "curves.frontier"}
+NOT_YET = {"05", "06", "07", "08", "09", "10"}  # notebooks whose figures do not say it yet
 # What a measured number looks like in prose: a percentage with decimals, or a long decimal fraction.
 MEASURED = re.compile(r"\b\d{1,3}\.\d+\s?%|\b0\.\d{3,}\b")
 
@@ -107,6 +110,29 @@ def test_the_check_for_hidden_computing_catches_it():
     for code in ("style.say(SVC(C=1).fit(x, y))", "t.grow(x)", "[m.predict(x) for m in models]", "SVC()"):
         assert computing(called(code), imports), code
     assert not computing(called("style.say(f'{len(rows):,}')\nstyle.table(rows)"), imports)
+
+
+def mixes_unsaid(source):
+    """Return what some code draws side by side without saying whether like is compared with like."""
+    tree = ast.parse(source)
+    shown = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "style.show"]
+    said = [node for node in shown if any(keyword.arg == "compared" for keyword in node.keywords)]
+    covered = {ast.unparse(one.func) for node in said for one in ast.walk(node) if isinstance(one, ast.Call)}
+    return called(source) & COMPARING - covered
+
+
+@every_notebook
+def test_what_stands_side_by_side_says_under_which_conditions(path):
+    for cell in code_cells(read(path)):
+        found = mixes_unsaid(cell.source)
+        assert not found or path.stem[:2] in NOT_YET, f"cell {cell.id}: {found}; pass style.show(compared=...)"
+
+
+def test_the_check_for_comparisons_catches_one():
+    assert mixes_unsaid("style.show(charts.intervals(names, scores), alt='A', caption='B')")
+    assert not mixes_unsaid("style.show(charts.intervals(names, scores), alt='A', compared=rows)")
+    assert mixes_unsaid("fig = charts.intervals(names, scores)\nstyle.show(fig, alt='A', compared=rows)")
+    assert not mixes_unsaid("style.show(distributions.confusion(counts), alt='A')")
 
 
 @every_notebook

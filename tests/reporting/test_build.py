@@ -13,6 +13,7 @@ import psutil
 import pytest
 from scratch import lend_data
 
+from helpers.reporting import produce
 from helpers.runtime import paths
 
 pytestmark = pytest.mark.slow
@@ -129,6 +130,13 @@ def test_what_the_kernel_opened_and_imported_decides_freshness(root):
     (root / "other.py").write_text("value = 2\n")
     assert "1 executed" in reporting(root, "build").stdout
     assert "0 executed, 0 rendered, 1 already fresh" in reporting(root, "build").stdout
+
+
+def test_a_page_claims_no_data_that_its_notebook_did_not_read():
+    sums = {"train-images.gz": "a", "t10k-images.gz": "b"}
+    opened = ["data/claims.csv", f"data/{paths.MNIST.name}/t10k-images.gz", "elsewhere/train-images.gz"]
+    assert produce._read_of(sums, opened) == {"t10k-images.gz": "b"}
+    assert produce._read_of(sums, ["data/claims.csv"]) == {}
 
 
 def test_a_failure_keeps_the_last_good_report_and_the_others_go_on(root):

@@ -57,6 +57,14 @@ def test_what_is_unknown_is_left_out():
     assert ONE.words() == (
         "60,000 training images, 8 passes, 5 views of a test image, label smoothing 0.1, 16-bit arithmetic (bfloat16)"
     )
-    assert Conditions("s", 7, precision="float64").words(split=True) == (
-        "s, 7 training images, one view of a test image, 64-bit arithmetic"
+    assert Conditions("s", 7, precision="float64").words(split=True) == ("s, 7 training images, 64-bit arithmetic"), (
+        "of neighbours and trees nobody expects several views"
     )
+    said = conditions.in_words({"a": Conditions("s", 7), "b": Conditions("s", 9)})
+    assert said == "All: s. Different training images: 7 training images (a); 9 training images (b)."
+
+
+def test_in_brief_only_the_unusual_is_said():
+    assert ONE.words(brief=True) == "60,000 training images, 8 passes, 5 views, smoothing 0.1, 16-bit"
+    assert Conditions("s", 7, 1.0, 1, 0.0, "float32").words(brief=True) == "7 training images, 1 pass, 32-bit"
+    assert Conditions("s", 7, precision="float64").words(brief=True) == "7 training images, 64-bit"

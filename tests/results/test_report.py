@@ -235,6 +235,14 @@ def test_an_undecided_verdict_says_how_many_shared_mistakes_would_decide():
     assert needed == 28
 
 
+def test_folds_of_all_images_read_the_same_images():
+    claim = results.claims().loc["nf264-cv-mean"]
+    mine = [Row("deep", "nf264 folds", "accuracy", 1 - wrong / 70_000, 70_000) for wrong in (550, 539, 900)]
+    found = [results.verdict(row, claim) for row in mine]
+    assert [one.verdict for one in found] == ["reproduced", "undecided", "lower"]
+    assert all(one.same_images for one in found)
+
+
 def test_what_is_only_drawn_alike_is_compared_by_an_interval():
     row = Row("deep", "56000/7000/7000", "accuracy", 0.9899, 7000)
     one = results.verdict(row, results.claims().loc["nf264-cnn-deep"])

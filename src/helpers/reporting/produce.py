@@ -6,7 +6,7 @@ A notebook of a profile and a point of a study are the same to it: a job, and pl
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -169,7 +169,7 @@ def stage(
             _text(output).replace(f"{home}/", "").replace(f"{paths.ROOT}/", ""),
             _text(results / f"{recorded}.json"),
             outcome.opened,
-            {"data": provenance.data_checksums(), **provenance.machine()},
+            {"data": _read_of(provenance.data_checksums(), outcome.opened), **provenance.machine()},
         )
 
 
@@ -189,6 +189,12 @@ def _wrong(recorded: str, results: Path, wrote: tuple[str, ...]) -> str | None:
     except ValueError as problem:
         return f"the results it recorded are not valid: {problem}"
     return None if found == recorded else f"the results it recorded are of {found!r}; {recorded!r} is allowed"
+
+
+def _read_of(checksums: Mapping[str, str], opened: Iterable[str]) -> dict[str, str]:
+    """Return the data files, of all that are embedded, that a notebook read: a page does not claim those it did not."""
+    names = {Path(name).name for name in opened if Path(name).parent.name == paths.MNIST.name}
+    return {name: one for name, one in checksums.items() if name in names}
 
 
 def threads_for(at_a_time: int) -> int:

@@ -23,9 +23,24 @@ class Conditions:
     label_smoothing: float | None = None
     precision: str | None = None
 
-    def words(self, *, split: bool = False) -> str:
-        """Say them in words, those that are known; the split only where asked for."""
+    def words(self, *, split: bool = False, brief: bool = False) -> str:
+        """Say them in words, those that are known; the split only where asked for.
+
+        brief: in a few words, and nothing of what is usual: one view of a test image, no label smoothing.
+        """
+        if brief:
+            said = {
+                "train_images": f"{self.train_images or 0:,} training images",
+                "passes": f"{self.passes or 0:g} pass{'' if self.passes == 1 else 'es'}",
+                "views": f"{self.views} views" if self.views > 1 else "",
+                "label_smoothing": f"smoothing {self.label_smoothing:g}" if self.label_smoothing else "",
+                "precision": {"mixed_bfloat16": "16-bit", "float32": "32-bit", "float64": "64-bit"}.get(
+                    self.precision, self.precision
+                ),
+            }
+            return ", ".join(text for name, text in said.items() if text and getattr(self, name) is not None)
         names = [field for field in NAMES if split or field != "split"]
+        names = [field for field in names if field != "views" or not _never_asked_twice([self])]
         return ", ".join(_worded(name, getattr(self, name)) for name in names if getattr(self, name) is not None)
 
 
@@ -64,7 +79,8 @@ def in_words(compared: Mapping[str, Any]) -> str:
     if not compared:
         raise ValueError("compared: got none; at least one result is needed")
     apart, first = differing(compared), of(next(iter(compared.values())))
-    same = [_worded(name, getattr(first, name)) for name in NAMES if name not in apart]
+    unasked = {"views"} if _never_asked_twice([of(each) for each in compared.values()]) else set()
+    same = [_worded(name, getattr(first, name)) for name in NAMES if name not in apart.keys() | unasked]
     same = [one for one in same if one]
     sentences = [f"{'All' if len(compared) > 1 else 'Here'}: {', '.join(same)}."] if same else []
     for name, values in apart.items():
@@ -78,6 +94,11 @@ def columns(compared: Mapping[str, Any]) -> pd.DataFrame:
     apart = differing(compared)
     rows = {name: {_TITLES[field]: getattr(of(each), field) for field in apart} for name, each in compared.items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=[_TITLES[field] for field in apart])
+
+
+def _never_asked_twice(compared: list[Conditions]) -> bool:
+    """Whether nobody would expect more than one view: of what does not learn in passes."""
+    return all(each.passes is None and each.views == 1 for each in compared)
 
 
 def _worded(name: str, value: Any) -> str:

@@ -18,12 +18,18 @@ TEST_SETS = (
         "mnist",
         "MNIST’s own test images",
         10_000,
-        r"standard( test(, [\d,]+ to train)?)?|(60,?000|55,?000/5,?000)/10,?000( test)?",
+        r"standard( test(, [\d,]+ to train)?)?|(60,?000|55,?000/5,?000|50,?000/10,?000)/10,?000( test)?",
     ),
     ("nf264", "The test images of NF264 Project 2", 7_000, _NF264 + r"(test( images)?)?"),
     ("kaggle", "Test images in Kaggle’s proportions", 28_000, r"kaggle( proportions|,? (28,000 )?test( images)?)"),
     ("kaggle-held", "Held-out images in Kaggle’s proportions", 4_200, r"kaggle,? (validation|holdout|held out)"),
     ("nf264-held", "The validation images of NF264 Project 2", 7_000, _NF264 + r"validation"),
+    (
+        "all",
+        "All of MNIST, each image by a model that had not learned from it",
+        70_000,
+        r"5 folds of 14,?000|nf264 folds|five folds of whole writers|pooled, leave-one-out",
+    ),
 )
 MOST_MISREAD = 1000  # positions written down with a row: 5 KB
 

@@ -109,6 +109,64 @@ def score_chart(rows: Sequence) -> go.Figure:
     )
 
 
+def digit_dots(scores: Mapping[str, pd.DataFrame], *, colours: Mapping[str, str]) -> go.Figure:
+    """Draw precision and recall of each digit as dots, the digits downwards, one colour a model.
+
+    scores: name -> table as from `metrics.per_class`; colours: name -> palette key. Recall is filled, precision is not.
+    """
+    fig = go.Figure()
+    for name, table in scores.items():
+        for kind, symbol in (("recall", "circle"), ("precision", "circle-open")):
+            fig.add_scatter(
+                x=table[kind].to_list(),
+                y=[str(digit) for digit in table.index],
+                mode="markers",
+                marker={"size": 11, "symbol": symbol, "color": PALETTE[colours[name]], "line": {"width": 2}},
+                name=f"{name}, {kind}",
+                hovertemplate=f"%{{y}}: %{{x:{PERCENT}}}<extra>{name}, {kind}</extra>",
+            )
+    figure_layout(fig, height=440)
+    fig.update_xaxes(title="precision, recall", tickformat=PERCENT)
+    fig.update_yaxes(title="digit", type="category", autorange="reversed")
+    return fig
+
+
+def luck_chart(drawn: pd.DataFrame, marks: Mapping[str, Mapping[str, float]]) -> go.Figure:
+    """Draw how each column of `drawn` is distributed, a box downwards for each, and marks on the boxes.
+
+    Boxes hold the middle half, whiskers 95% of the values. marks: name -> column -> value; the first in grey.
+    """
+    fig = go.Figure()
+    low, q1, median, q3, high = (drawn.quantile(share).to_list() for share in (0.025, 0.25, 0.5, 0.75, 0.975))
+    fig.add_box(
+        y=list(drawn),
+        q1=q1,
+        median=median,
+        q3=q3,
+        lowerfence=low,
+        upperfence=high,
+        orientation="h",
+        marker_color=PALETTE["knn"],
+        name="shuffled within the digits",
+        width=0.4,
+    )
+    for (name, values), colour, symbol in zip(
+        marks.items(), ("published", "highlight"), ("diamond", "circle"), strict=False
+    ):
+        fig.add_scatter(
+            x=[values[column] for column in drawn],
+            y=list(drawn),
+            mode="markers",
+            marker={"size": 12, "color": PALETTE[colour], "symbol": symbol},
+            name=name,
+            hovertemplate=f"%{{y}}: %{{x:{PERCENT}}}<extra>{name}</extra>",
+        )
+    figure_layout(fig, height=260)
+    fig.update_xaxes(title="accuracy of one neighbour", tickformat=PERCENT)
+    fig.update_yaxes(autorange="reversed", showgrid=False, ticks="")
+    return fig
+
+
 def neighbour_sheet(queries: np.ndarray, right: Sequence[int], nearest: np.ndarray, labels: np.ndarray) -> Figure:
     """Draw query digits, one a line, each followed by its nearest training digits.
 

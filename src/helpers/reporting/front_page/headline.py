@@ -30,11 +30,12 @@ class Headline:
 def find(boards: Sequence[Board], claims: Sequence[ClaimLine]) -> Headline | None:
     """Return the headline, from the board of MNIST's own test images; None before any network was measured on them.
 
-    A network is a model whose number of parameters is known. Published figures count when they are accuracies whose
-    number of images is known.
+    A network is a model whose number of parameters is known, and no average of several. Published figures count when
+    they are accuracies whose number of images is known.
     """
     board = next((board for board in boards if board.key == "mnist"), None)
-    networks = [each for each in board.standings if each.parameters and each.rank] if board else []
+    ranked = [each for each in board.standings if each.rank] if board else []
+    networks = [each for each in ranked if each.parameters and each.model != "ensemble"]
     if not networks:
         return None
     best = max(networks, key=lambda each: each.value)

@@ -85,7 +85,7 @@ def boards(reports: Iterable[Any], *, anchors: Mapping[str, Iterable[str]] | Non
             place = {"slug": report.notebook, "section": section, "model": row.model or ""}
             speed = speeds.get((report.notebook, row.system), speeds.get(("", row.system)))
             place["conditions"] = (
-                conditions.of(row).words() if row.train_images is not None else "conditions not recorded"
+                conditions.of(row).words(brief=True) if row.train_images is not None else "conditions not recorded"
             )
             why = f"{row.split}: {row.n:,} image{'s' if row.n > 1 else ''}" if key == OTHER else ""
             groups[key].append(Standing(**fields, **place, milliseconds=speed, because=why, right=read_rightly(row)))

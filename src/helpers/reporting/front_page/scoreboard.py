@@ -148,12 +148,17 @@ def _answered(common: dict, slug: str, row: Any, found: Any, anchors: Iterable[s
         verdict="short budget" if short else found.verdict,
         reason="" if short else found.reason or "",
         remark=row.note,
-        conditions=conditions.of(row).words() if row.train_images is not None else "",
+        conditions=_how(conditions.of(row).words(brief=True) if row.train_images is not None else "", row.seen),
         same_images=found.same_images,
         seconds=row.seconds,
         slug=slug,
         section=section_of(row.section, anchors),
     )
+
+
+def _how(conditions: str, seen: float) -> str:
+    leak = f"{seen:.0%} of the test was in its training" if seen else ""
+    return ", ".join(filter(None, (conditions, leak)))
 
 
 def _text(value: Any) -> str:
