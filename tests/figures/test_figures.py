@@ -53,7 +53,7 @@ def test_a_comparison_says_its_conditions_in_the_caption(shown):
     )
     style.table(pd.DataFrame({"accuracy": [0.9, 0.8]}, index=list("ab")), compared=compared)
     said = conditions.in_words(compared)
-    assert "Different views of a test image: 5 views of a test image (a); one view of a test image (b)." in said
+    assert "Different views of a test image: 5 (a); 1 (b)." in said
     assert shown[0][0][PLOTLY]["layout"]["meta"]["caption"] == f"b is higher. {said}"
     assert f"<caption>{said}</caption>" in shown[-1][0]["text/html"]
 

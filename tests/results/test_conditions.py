@@ -19,10 +19,10 @@ def test_rows_carry_their_conditions():
     ("field", "value", "words"),
     [
         ("split", "55000/5000/10000", "55000/5000/10000 (b)"),
-        ("train_images", 55_000, "55,000 training images (b)"),
-        ("passes", 1.0, "1 pass (b)"),
-        ("views", 1, "one view of a test image (b)"),
-        ("label_smoothing", 0.0, "no label smoothing (b)"),
+        ("train_images", 55_000, "training images: 60,000 (a, c); 55,000 (b)"),
+        ("passes", 1.0, "passes: 8 (a, c); 1 (b)"),
+        ("views", 1, "views of a test image: 5 (a, c); 1 (b)"),
+        ("label_smoothing", 0.0, "label smoothing: 0.1 (a, c); 0 (b)"),
         ("precision", "float32", "32-bit arithmetic (b)"),
         ("passes", None, "none (b)"),
     ],
@@ -53,6 +53,13 @@ def test_where_all_agree_nothing_is_called_different():
         conditions.in_words({})
 
 
+def test_where_most_agree_only_the_others_are_named():
+    said = conditions.in_words({"a": ONE, "b": ONE, "c": ONE, "d": replace(ONE, passes=1.0)})
+    assert said.endswith("Different passes: 1 (d); all others 8.")
+    said = conditions.in_words({"validation": replace(ONE, split="validation"), "test": replace(ONE, split="test")})
+    assert said.endswith("Different images: validation; test.")
+
+
 def test_what_is_unknown_is_left_out():
     assert ONE.words() == (
         "60,000 training images, 8 passes, 5 views of a test image, label smoothing 0.1, 16-bit arithmetic (bfloat16)"
@@ -61,7 +68,7 @@ def test_what_is_unknown_is_left_out():
         "of neighbours and trees nobody expects several views"
     )
     said = conditions.in_words({"a": Conditions("s", 7), "b": Conditions("s", 9)})
-    assert said == "All: s. Different training images: 7 training images (a); 9 training images (b)."
+    assert said == "All: s. Different training images: 7 (a); 9 (b)."
 
 
 def test_in_brief_only_the_unusual_is_said():

@@ -84,9 +84,27 @@ def in_words(compared: Mapping[str, Any]) -> str:
     same = [one for one in same if one]
     sentences = [f"{'All' if len(compared) > 1 else 'Here'}: {', '.join(same)}."] if same else []
     for name, values in apart.items():
-        groups = [f"{_worded(name, value) or 'none'} ({', '.join(who)})" for value, who in values.items()]
+        largest = max(values, key=lambda value: len(values[value]))
+        groups = [_group(name, value, who) for value, who in values.items() if value != largest]
+        # Where most agree, only the others need be named.
+        most = f"all others {_bare(name, largest)}" if len(values[largest]) > 2 else None
+        groups = [*groups, most] if most else [_group(name, value, who) for value, who in values.items()]
         sentences.append(f"Different {_TITLES[name]}: {'; '.join(groups)}.")
     return " ".join(sentences)
+
+
+def _group(name: str, value: Any, who: list[str]) -> str:
+    return _bare(name, value) if who == [value] else f"{_bare(name, value)} ({', '.join(who)})"
+
+
+def _bare(name: str, value: Any) -> str:
+    """Word a value beside the title of its field."""
+    match value:
+        case None:
+            return "none"
+        case int() | float() if name in ("train_images", "passes", "views", "label_smoothing"):
+            return f"{value:,}" if name == "train_images" else f"{value:g}"
+    return _worded(name, value)
 
 
 def columns(compared: Mapping[str, Any]) -> pd.DataFrame:
