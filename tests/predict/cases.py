@@ -6,7 +6,7 @@ A kind takes a digit (uint8, 28 x 28) and a generator of random numbers and retu
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from scipy import ndimage
 
 
@@ -235,3 +235,53 @@ def strokes(lines, rng, *, width=10, side=200):
         for x, y in points:
             draw.ellipse([x - width / 2, y - width / 2, x + width / 2, y + width / 2], fill=0)
     return np.asarray(picture.filter(ImageFilter.GaussianBlur(0.8)), float)
+
+
+LETTERS = "ACDEFGHJKLMNPQRTUVWXYabcdefhkmnprstuvwxy?&%#@!=+"  # none that a digit looks like
+
+
+def letter(rng):
+    """A printed letter or sign."""
+    picture = Image.new("L", (120, 120), 255)
+    font = ImageFont.load_default(size=int(rng.integers(50, 95)))
+    ImageDraw.Draw(picture).text((60, 60), LETTERS[rng.integers(len(LETTERS))], fill=0, font=font, anchor="mm")
+    return np.asarray(picture.rotate(rng.uniform(-10, 10), fillcolor=255, resample=Image.Resampling.BILINEAR), float)
+
+
+def scribble(rng):
+    """A line to and fro."""
+    points = 100 + np.cumsum(rng.normal(0, 28, (int(rng.integers(8, 30)), 2)), axis=0)
+    points = 100 + (points - points.mean(axis=0)) * (70 / np.abs(points - points.mean(axis=0)).max())
+    return strokes([points], rng, width=int(rng.integers(3, 10)))
+
+
+def smiley(rng):
+    turn = np.linspace(0, 2 * np.pi, 40)
+    face = [(100 + 70 * np.cos(t), 100 + 70 * np.sin(t)) for t in turn]
+    mouth = [(100 + 40 * np.cos(t), 105 + 35 * np.sin(t)) for t in np.linspace(0.2, np.pi - 0.2, 12)]
+    eyes = [[(75 + 50 * k, 75), (75 + 50 * k, 80 + rng.uniform(0, 8))] for k in (0, 1)]
+    return strokes([face, mouth, *eyes], rng, width=int(rng.integers(4, 10)))
+
+
+def cross(rng):
+    """A cross, a plus, a tick or an arrow."""
+    reach = rng.uniform(40, 70)
+    a, b = 100 - reach, 100 + reach
+    lines = [
+        [[(a, a), (b, b)], [(b, a), (a, b)]],
+        [[(a, 100), (b, 100)], [(100, a), (100, b)]],
+        [[(a, 100), (90, b), (b, a)]],
+        [[(a, 100), (b, 100)], [(b - 25, 75), (b, 100), (b - 25, 125)]],
+    ][rng.integers(4)]
+    return strokes(lines, rng, width=int(rng.integers(4, 14)))
+
+
+def blank(rng):
+    """A sheet with nothing on it but light and grain."""
+    rows, columns = np.indices((160, 160)) / 160
+    return np.clip(grain(220 + 40 * rng.uniform(-1, 1) * rows + 40 * rng.uniform(-1, 1) * columns, rng), 0, 255)
+
+
+NON_DIGITS: dict[str, Callable] = {
+    kind.__name__: kind for kind in (letter, scribble, smiley, cross, blank, dot)
+}  # each of a generator of random numbers

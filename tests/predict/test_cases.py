@@ -65,6 +65,18 @@ def test_a_dot_is_no_digit(network):
     assert not any(accepted for _, accepted in answers)
 
 
+LETTERS_ACCEPTED = 0.4  # of letters that no digit looks like: the network knows digits only, and is sure of some
+
+
+@pytest.mark.parametrize(
+    ("kind", "most"),
+    [("letter", LETTERS_ACCEPTED), ("scribble", 0.2), ("smiley", 0), ("cross", 0.1), ("blank", 0)],
+)
+def test_what_is_no_digit_seldom_passes(kind, most, network):
+    answers = read(network, [cases.NON_DIGITS[kind](np.random.default_rng([7, i])) for i in range(N)])
+    assert sum(accepted for _, accepted in answers) <= most * N
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_mnist_s_digits_are_left_as_they_are(digits, dark):
     for image, _ in digits:

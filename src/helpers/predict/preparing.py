@@ -2,7 +2,8 @@
 
 MNIST was made that way (Y. LeCun et al. 1998, section III.A), and a network trained on it expects nothing else. An
 MNIST image passes through nearly unchanged. The steps, all in this package and plain enough to be written again in
-another language: ink from paper (`levels`), drop specks, crop, resample (`resampling`), centre.
+another language: ink from paper (`levels`), the digit's strokes from other ink (`strokes`, `lines`), crop, resample
+(`resampling`), centre.
 """
 
 from dataclasses import dataclass, replace

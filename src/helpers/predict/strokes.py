@@ -9,6 +9,8 @@ from helpers.predict import levels
 from helpers.predict.lines import without_lines
 
 VISIBLE = 0.12  # share of full ink from which a pixel belongs to the digit; MNIST's outermost pixels have it
+STRONG = 0.3  # share of full ink that no faint mark has: rulings, what shows through, stains
+BEYOND, BEYOND_COARSE = 1.2, 1.5  # times the extent of strong ink: faint marks that reach further are not the digit's
 SPECK = 0.02  # share of all ink below which a separate spot is dirt
 SIZEABLE = 0.3  # of the shorter side: a spot that large, free of the border, is the digit, and none on the border is
 TINY = 0.12  # of the shorter side: the smallest digit, where something else lies along the border or was a line
@@ -17,6 +19,7 @@ ALIKE = 0.5  # of the digit's height: a second spot that tall may be a second di
 WIDE = 2.0  # width over height of two digits that touch
 SOLID = 0.68  # share of its box that a blot fills
 SHEET = 0.4  # of the image, at least, that a sheet on a table covers
+FACE = 2  # spots inside the main one's box that make it a face, or something else than a digit
 TWO, NONE = "two digits?", "no digit?"
 
 _AROUND = np.ones((3, 3), bool)
@@ -40,9 +43,11 @@ def find(strength: np.ndarray, mine: np.ndarray | None = None) -> Strokes:
     mine: bool (h, w), pixels that may belong to the digit; all, where not given.
     """
     given = strength
-    cleared = without_lines(strength, strength >= VISIBLE)
-    if cleared is not strength and _free(cleared):
-        strength = cleared
+    strength = _without_faint(given)
+    cleared = without_lines(given, given >= VISIBLE)
+    if cleared is not given:
+        cleared = _without_faint(cleared)
+        strength = cleared if _free(cleared) else strength
     if mine is not None:
         strength = np.where(mine, strength, 0)
     spots, n = ndimage.label(strength >= VISIBLE, structure=_AROUND)
@@ -67,9 +72,13 @@ def find(strength: np.ndarray, mine: np.ndarray | None = None) -> Strokes:
         alike[main] = False
         beside = alike & (across > -0.2 * np.minimum(width, width[main]))
         under = keep & (along > 0) & (height >= ALIKE * height[main]) & (width >= ALIKE * width[main])
+        inside = keep & (top > top[main]) & (left > left[main]) & (bottom < bottom[main]) & (right < right[main])
         if (beside | under).any():
             doubt = TWO
-        keep &= (gap <= np.minimum(FAR * longer[main], longer)) | beside | under
+        elif inside.sum() >= FACE:
+            doubt = NONE
+        far = FAR * max(int(longer[main]), 0.5 * max(tall, broad))
+        keep &= (gap <= np.minimum(far, longer)) | beside | under
     if not keep.all():
         own = np.concatenate([[False], keep])[spots]
         strength = np.where(ndimage.binary_dilation(own, structure=_AROUND), strength, 0)
@@ -78,6 +87,18 @@ def find(strength: np.ndarray, mine: np.ndarray | None = None) -> Strokes:
         strength = np.clip(strength / np.float32(full), 0, 1).astype(np.float32)
     doubt = doubt or _shape(strength)
     return Strokes(strength, doubt, _is_sheet(strength))
+
+
+def _without_faint(strength: np.ndarray) -> np.ndarray:
+    """Return `strength` without what is faint and far from all strong ink, where such marks reach far beyond it."""
+    strong = strength >= STRONG
+    near = ndimage.binary_dilation(strong, structure=_AROUND)
+    least = BEYOND if min(strength.shape) >= 64 else BEYOND_COARSE
+    for axis in (0, 1):
+        extents = [np.flatnonzero(part.any(axis=axis)) for part in (strong, strength >= VISIBLE)]
+        if all(map(len, extents)) and np.ptp(extents[1]) + 1 > least * (np.ptp(extents[0]) + 1):
+            return np.where(near, strength, 0)
+    return strength
 
 
 def _free(strength: np.ndarray) -> bool:
@@ -105,7 +126,7 @@ def _beyond(spots: np.ndarray, boxes: list, keep: np.ndarray, mass: np.ndarray) 
     largest = longer[free].max(initial=0)
     if not found.any() or largest < TINY * min(spots.shape):
         return np.zeros(len(boxes), bool)
-    long = contact >= 0.4 * longer
+    long = (contact >= 0.7 * longer) & (longer >= 0.5 * min(spots.shape))
     if largest < SIZEABLE * min(spots.shape):
         return found & long
     short = found & ~long
@@ -115,7 +136,8 @@ def _beyond(spots: np.ndarray, boxes: list, keep: np.ndarray, mass: np.ndarray) 
         if first == (0, 0) and last == spots.shape:
             return found & long
     main = int(np.argmax(np.where(free, mass, 0)))
-    return found & (long | (np.maximum(*_gaps(boxes, main)) > 0.12 * longer[main]))
+    apart = np.maximum(*_gaps(boxes, main)) > 0.12 * longer[main]
+    return found & (long | (apart & (mass < mass[main])))
 
 
 def _rim(shape: tuple[int, int]) -> np.ndarray:

@@ -4,6 +4,8 @@
   const { image, Blank, boxOf, count, findLines, grown, hasSquare, partOf, ranked } = window.Digits;
   const single = Math.fround;
   const VISIBLE = single(0.12);
+  const STRONG = single(0.3);
+  const [BEYOND, BEYOND_COARSE] = [1.2, 1.5];
   const SPECK = 0.02;
   const SIZEABLE = 0.3;
   const TINY = 0.12;
@@ -12,6 +14,7 @@
   const WIDE = 2.0;
   const SOLID = 0.68;
   const SHEET = 0.4;
+  const FACE = 2;
   const [TWO, NONE] = ["two digits?", "no digit?"];
 
   const visibleIn = ({ height, width, values }) => ({
@@ -63,6 +66,18 @@
   const columnsBetween = (a, b) => Math.max(a.left - b.right, b.left - a.right);
   const gap = (a, b) => Math.max(rowsBetween(a, b), columnsBetween(a, b));
 
+  // What is faint and far from all strong ink goes, where such marks reach far beyond it.
+  const withoutFaint = (strength) => {
+    const { height, width, values } = strength;
+    const strong = { height, width, seen: Uint8Array.from(values, (value) => (value >= STRONG ? 1 : 0)) };
+    const [inner, outer] = [boxOf(strong), boxOf(visibleIn(strength))];
+    const least = Math.min(height, width) >= 64 ? BEYOND : BEYOND_COARSE;
+    const reaches = (from, to) => outer[to] - outer[from] > least * (inner[to] - inner[from]);
+    if (inner.bottom <= inner.top || !(reaches("top", "bottom") || reaches("left", "right"))) return strength;
+    const near = grown(strong, 1).seen;
+    return image(height, width, values.map((value, at) => (near[at] ? value : 0)));
+  };
+
   const isAnyFree = (strength) => {
     const least = TINY * Math.min(strength.height, strength.width);
     return findSpots(strength).spots.some(({ longer, contact }) => longer >= least && !contact);
@@ -91,14 +106,14 @@
     const largest = Math.max(0, ...free.map(({ longer }) => longer));
     const side = Math.min(height, width);
     if (!touching.length || largest < TINY * side) return [];
-    const isLong = ({ contact, longer }) => contact >= 0.4 * longer;
+    const isLong = ({ contact, longer }) => contact >= 0.7 * longer && longer >= 0.5 * side;
     if (largest < SIZEABLE * side) return touching.filter(isLong);
     const short = touching.filter((spot) => !isLong(spot));
     const everywhere = short.some(({ top }) => !top) && short.some(({ left }) => !left)
       && short.some(({ bottom }) => bottom === height) && short.some(({ right }) => right === width);
     if (everywhere) return touching.filter(isLong);
     const main = heaviest(free);
-    return touching.filter((spot) => isLong(spot) || gap(spot, main) > 0.12 * main.longer);
+    return touching.filter((spot) => isLong(spot) || (gap(spot, main) > 0.12 * main.longer && spot.mass < main.mass));
   };
 
   // Says which spots to keep (`keep`), and returns a doubt about them.
@@ -116,10 +131,14 @@
     const isUnder = (spot) => rowsBetween(spot, main) > 0
       && spot.height >= ALIKE * main.height && spot.width >= ALIKE * main.width;
     const second = kept.filter((spot) => isBeside(spot) || isUnder(spot));
+    const far = FAR * Math.max(main.longer, 0.5 * Math.max(tall, broad));
     for (const spot of kept) {
-      spot.keep = gap(spot, main) <= Math.min(FAR * main.longer, spot.longer) || second.includes(spot);
+      spot.keep = gap(spot, main) <= Math.min(far, spot.longer) || second.includes(spot);
     }
-    return second.length ? TWO : "";
+    const inside = kept.filter(({ top, left, bottom, right }) =>
+      top > main.top && left > main.left && bottom < main.bottom && right < main.right);
+    if (second.length) return TWO;
+    return inside.length >= FACE ? NONE : "";
   };
 
   // Two tall parts that hang together by one short piece.
@@ -174,10 +193,11 @@
   // {strength, doubt, isSheet}; `mine` marks the pixels that may belong to the digit. Throws Blank where there is
   // nothing but specks.
   const findStrokes = (given, mine = null) => {
-    let strength = given;
+    let strength = withoutFaint(given);
     const lines = findLines(visibleIn(given));
     if (lines) {
-      const cleared = image(given.height, given.width, given.values.map((value, at) => (lines[at] ? 0 : value)));
+      const values = given.values.map((value, at) => (lines[at] ? 0 : value));
+      const cleared = withoutFaint(image(given.height, given.width, values));
       if (isAnyFree(cleared)) strength = cleared;
     }
     if (mine) {
