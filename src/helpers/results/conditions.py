@@ -34,9 +34,7 @@ class Conditions:
                 "passes": f"{self.passes or 0:g} pass{'' if self.passes == 1 else 'es'}",
                 "views": f"{self.views} views" if self.views > 1 else "",
                 "label_smoothing": f"smoothing {self.label_smoothing:g}" if self.label_smoothing else "",
-                "precision": {"mixed_bfloat16": "16-bit", "float32": "32-bit", "float64": "64-bit"}.get(
-                    self.precision, self.precision
-                ),
+                "precision": _BITS.get(self.precision, self.precision),
             }
             return ", ".join(text for name, text in said.items() if text and getattr(self, name) is not None)
         names = [field for field in NAMES if split or field != "split"]
@@ -55,6 +53,7 @@ _TITLES = {
 }
 _PRECISION = {"mixed_bfloat16": "16-bit arithmetic (bfloat16)", "float32": "32-bit arithmetic"}
 _PRECISION |= {"float64": "64-bit arithmetic"}
+_BITS = {"mixed_bfloat16": "16-bit", "float32": "32-bit", "float64": "64-bit"}
 
 
 def of(thing: Any) -> Conditions:
@@ -111,6 +110,8 @@ def columns(compared: Mapping[str, Any]) -> pd.DataFrame:
     """Return a table of the conditions that differ, one row per name, to be shown beside the results."""
     apart = differing(compared)
     rows = {name: {_TITLES[field]: getattr(of(each), field) for field in apart} for name, each in compared.items()}
+    for row in rows.values():
+        row |= {title: _BITS.get(value, value) for title, value in row.items() if title == _TITLES["precision"]}
     return pd.DataFrame.from_dict(rows, orient="index", columns=[_TITLES[field] for field in apart])
 
 
