@@ -70,7 +70,7 @@ LETTERS_ACCEPTED = 0.4  # of letters that no digit looks like: the network knows
 
 @pytest.mark.parametrize(
     ("kind", "most"),
-    [("letter", LETTERS_ACCEPTED), ("scribble", 0.2), ("smiley", 0), ("cross", 0.1), ("blank", 0)],
+    [("letter", LETTERS_ACCEPTED), ("scribble", 0.2), ("smiley", 0.1), ("cross", 0.1), ("blank", 0)],
 )
 def test_what_is_no_digit_seldom_passes(kind, most, network):
     answers = read(network, [cases.NON_DIGITS[kind](np.random.default_rng([7, i])) for i in range(N)])
