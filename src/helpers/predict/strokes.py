@@ -14,7 +14,8 @@ BEYOND, BEYOND_COARSE = 1.2, 1.5  # times the extent of strong ink: faint marks 
 SPECK = 0.02  # share of all ink below which a separate spot is dirt
 SIZEABLE = 0.3  # of the shorter side: a spot that large, free of the border, is the digit, and none on the border is
 TINY = 0.12  # of the shorter side: the smallest digit, where something else lies along the border or was a line
-FAR = 0.3  # of the digit's longer side: what lies further away belongs to something else
+FAR = 0.3  # of the longer side of what is known of the digit: what lies further away belongs to something else
+STACKED = 1.9  # height over width of all ink, at least, where one digit stands above another
 ALIKE = 0.5  # of the digit's height: a second spot that tall may be a second digit
 WIDE = 2.0  # width over height of two digits that touch
 SOLID = 0.68  # share of its box that a blot fills
@@ -60,25 +61,23 @@ def find(strength: np.ndarray, mine: np.ndarray | None = None) -> Strokes:
     if n > 1:
         top, left, bottom, right = _edges(boxes)
         height, width = bottom - top, right - left
-        longer = np.maximum(height, width)
         keep &= ~_hollow(spots, boxes, keep)
         keep &= ~_beyond(spots, boxes, keep, mass)
         main = int(np.argmax(np.where(keep, mass, 0)))
         along, across = _gaps(boxes, main)
-        gap = np.maximum(along, across)
         tall, broad = (int(last[keep].max() - first[keep].min()) for first, last in ((top, bottom), (left, right)))
         least = ALIKE * tall if broad > 1.1 * tall else 0.7 * tall
         alike = keep & (height >= least) & (height[main] >= least) & (mass >= 0.25 * mass[main])
         alike[main] = False
         beside = alike & (across > -0.2 * np.minimum(width, width[main]))
         under = keep & (along > 0) & (height >= ALIKE * height[main]) & (width >= ALIKE * width[main])
+        under &= tall > STACKED * broad
         inside = keep & (top > top[main]) & (left > left[main]) & (bottom < bottom[main]) & (right < right[main])
         if (beside | under).any():
             doubt = TWO
         elif inside.sum() >= FACE:
             doubt = NONE
-        far = FAR * max(int(longer[main]), 0.5 * max(tall, broad))
-        keep &= (gap <= np.minimum(far, longer)) | beside | under
+        keep &= _together(boxes, main, keep) | beside | under
     if not keep.all():
         own = np.concatenate([[False], keep])[spots]
         strength = np.where(ndimage.binary_dilation(own, structure=_AROUND), strength, 0)
@@ -138,6 +137,24 @@ def _beyond(spots: np.ndarray, boxes: list, keep: np.ndarray, mass: np.ndarray) 
     main = int(np.argmax(np.where(free, mass, 0)))
     apart = np.maximum(*_gaps(boxes, main)) > 0.12 * longer[main]
     return found & (long | (apart & (mass < mass[main])))
+
+
+def _together(boxes: list, main: int, keep: np.ndarray) -> np.ndarray:
+    """Say which spots belong to the main one: those close to it, those close to both, and so on.
+
+    Close is no further than FAR, and than the spot is long.
+    """
+    top, left, bottom, right = _edges(boxes)
+    longer = np.maximum(bottom - top, right - left)
+    own = np.arange(len(boxes)) == main
+    while True:
+        first, last = (int(top[own].min()), int(left[own].min())), (int(bottom[own].max()), int(right[own].max()))
+        down, across = np.maximum(top - last[0], first[0] - bottom), np.maximum(left - last[1], first[1] - right)
+        far = np.minimum(FAR * max(last[0] - first[0], last[1] - first[1]), longer)
+        more = own | (keep & (np.maximum(down, across) <= far))
+        if (more == own).all():
+            return own
+        own = more
 
 
 def _rim(shape: tuple[int, int]) -> np.ndarray:

@@ -5,7 +5,7 @@
   const SPANS = 0.9;
   const FRAME = 0.72;
   const THIN = 0.045;
-  const LEAST_SIDE = 20;
+  const LEAST_SIDE = 48;
   const NEAR = 3;
   const MOST = 64;
 

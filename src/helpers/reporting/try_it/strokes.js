@@ -10,6 +10,7 @@
   const SIZEABLE = 0.3;
   const TINY = 0.12;
   const FAR = 0.3;
+  const STACKED = 1.9;
   const ALIKE = 0.5;
   const WIDE = 2.0;
   const SOLID = 0.68;
@@ -116,6 +117,23 @@
     return touching.filter((spot) => isLong(spot) || (gap(spot, main) > 0.12 * main.longer && spot.mass < main.mass));
   };
 
+  // What belongs to the main spot: those close to it, those close to both, and so on; no further than a spot is long.
+  const gather = (kept, main) => {
+    let own = [main];
+    for (;;) {
+      const box = {
+        top: Math.min(...own.map(({ top }) => top)),
+        left: Math.min(...own.map(({ left }) => left)),
+        bottom: Math.max(...own.map(({ bottom }) => bottom)),
+        right: Math.max(...own.map(({ right }) => right)),
+      };
+      const far = FAR * Math.max(box.bottom - box.top, box.right - box.left);
+      const more = kept.filter((spot) => own.includes(spot) || gap(spot, box) <= Math.min(far, spot.longer));
+      if (more.length === own.length) return own;
+      own = more;
+    }
+  };
+
   // Says which spots to keep (`keep`), and returns a doubt about them.
   const choose = (sheet, numbers, spots) => {
     const hollow = spots.filter((spot) => isHollow(sheet, numbers, spots, spot));
@@ -128,13 +146,11 @@
     const least = broad > 1.1 * tall ? ALIKE * tall : 0.7 * tall;
     const isBeside = (spot) => spot !== main && spot.height >= least && main.height >= least
       && spot.mass >= 0.25 * main.mass && columnsBetween(spot, main) > -0.2 * Math.min(spot.width, main.width);
-    const isUnder = (spot) => rowsBetween(spot, main) > 0
+    const isUnder = (spot) => tall > STACKED * broad && rowsBetween(spot, main) > 0
       && spot.height >= ALIKE * main.height && spot.width >= ALIKE * main.width;
     const second = kept.filter((spot) => isBeside(spot) || isUnder(spot));
-    const far = FAR * Math.max(main.longer, 0.5 * Math.max(tall, broad));
-    for (const spot of kept) {
-      spot.keep = gap(spot, main) <= Math.min(far, spot.longer) || second.includes(spot);
-    }
+    const own = main ? gather(kept, main) : [];
+    for (const spot of kept) spot.keep = own.includes(spot) || second.includes(spot);
     const inside = kept.filter(({ top, left, bottom, right }) =>
       top > main.top && left > main.left && bottom < main.bottom && right < main.right);
     if (second.length) return TWO;
