@@ -100,10 +100,13 @@ def _square_64(image, rng):
 
 
 def _broken(image, rng):
-    """A worn ribbon or a hasty binarisation: spots of a coarse pattern are missing from the strokes."""
+    """A worn ribbon or a hasty binarisation: spots of a coarse pattern are missing from the strokes.
+
+    With paper around: cut out closely, pieces on the border may as well be parts of something beyond it.
+    """
     ink = _fit(_tight(fine(image)), 32)
     pattern = resize(rng.standard_normal((9, 9)).astype(np.float32), 32, 32)
-    return 255.0 * ((ink > 0.4) & (pattern < 0.75))
+    return 255.0 * np.pad((ink > 0.4) & (pattern < 0.75), 4)
 
 
 def _slanted(image, rng):
