@@ -6,6 +6,8 @@ import html.parser
 import io
 import json
 import re
+import subprocess
+import sys
 
 import nbformat
 import numpy as np
@@ -15,7 +17,6 @@ from PIL import Image
 from plotly.offline import get_plotlyjs_version
 
 from helpers.reporting.page import outputs, pictures, plotly, prose, render, site
-from helpers.runtime import paths
 
 VOID = {"meta", "link", "br", "hr", "img", "col", "input", "circle", "line"}
 VOID_IN_SVG = {"circle", "line"}
@@ -491,11 +492,25 @@ def test_the_failing_cell_is_the_first_that_never_ran_where_none_raised():
     assert "ZeroDivision" not in page
 
 
-def test_nbconvert_makes_the_same_page():
-    page, resources = render.ReportExporter().from_notebook_node(
-        specimen.notebook(hostile=False), {"metadata": {"name": "02_specimen", "path": str(paths.ROOT)}}
+@pytest.mark.slow
+def test_nbconvert_s_own_command_writes_the_page_and_what_it_needs(tmp_path):
+    """As `jupyter nbconvert --to ...`, which knows of this project only the name of the exporter."""
+    nbformat.write(specimen.notebook(hostile=False), tmp_path / "02_specimen.ipynb")
+    command = [sys.executable, "-m", "nbconvert", "--to", "helpers.reporting.page.render.ReportExporter"]
+    done = subprocess.run([*command, "02_specimen.ipynb"], cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "02_specimen.html").read_text(encoding="utf-8")
+    page = read(text)
+    assert page.broken == page.stack == []
+    assert [json.loads(island)["data"][0]["type"] for island in page.islands] == ["bar", "heatmap"]
+    loaded = [each.get("src") or each.get("href") for tag in ("script", "link") for each in page.of(tag)]
+    assert all(
+        (tmp_path / address).stat().st_size > 1000 for address in loaded if address and not address.startswith("data:")
     )
-    assert page == render.render_page(specimen.notebook(hostile=False), slug="02_specimen", folder=paths.ROOT)
-    assert "index.html" not in page, "a page alone has no series around it"
-    assert 'href="index.html"' in page_of(specimen.notebook(hostile=False))
-    assert {"assets/plotly.min.js", "assets/report.css", "assets/report.js"} <= set(resources["outputs"])
+    site.write_assets(tmp_path / "expected")
+    written = {path.name: path.read_bytes() for path in (tmp_path / "assets").iterdir()}
+    assert written == {path.name: path.read_bytes() for path in (tmp_path / "expected").iterdir()}
+    notebook = nbformat.read(tmp_path / "02_specimen.ipynb", as_version=4)
+    assert text == render.render_page(notebook, slug="02_specimen", folder=tmp_path)
+    assert "index.html" not in text, "a page alone has no series around it"
+    assert 'href="index.html"' in page_of(notebook)

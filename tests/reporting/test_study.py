@@ -14,9 +14,12 @@ import nbformat
 import pytest
 import yaml
 from papermill.cli import _resolve_type
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
 from scratch import lend_data
 from test_pages import Visit, luminance
 
+from helpers import results
 from helpers.reporting import __main__ as command
 from helpers.reporting import produce
 from helpers.reporting.compare import study, study_page, study_run
@@ -449,8 +452,25 @@ def test_a_real_study_with_real_kernels(root):
     assert not (home / "scratch").exists()
 
 
-@pytest.mark.parametrize("path", sorted((paths.ROOT / "studies").glob("*.yaml")), ids=lambda path: path.stem)
-def test_the_studies_of_this_repository_can_be_run(path):
-    found = study.read(path)
-    assert len(found.points) >= 5
-    assert found.title != found.name
+STUDIES = sorted((paths.ROOT / "studies").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_the_studies_of_this_repository_give_each_point_its_parameters_and_show_what_is_recorded(path):
+    """papermill puts the parameters in; its two cells are run, and what the report found once stands for the rest."""
+    plan, wanted = study.read(path), yaml.safe_load(path.read_text(encoding="utf-8"))
+    every = [dict(zip(wanted["grid"], values, strict=True)) for values in itertools.product(*wanted["grid"].values())]
+    assert len(plan.points) == len(every) >= 5
+    for point, expected in zip(plan.points, every, strict=True):
+        _, recorded, parameters = produce.task_of(point.job)
+        ready = parameterize_notebook(load_notebook_node(str(paths.NOTEBOOKS / f"{recorded}.ipynb")), parameters)
+        defaults, injected = (cell for cell in ready.cells if "parameters" in str(cell.metadata.tags))
+        exec(defaults.source, declared := {})
+        exec(injected.source, given := dict(declared))
+        assert given.keys() == declared.keys(), "none that the notebook does not have"
+        assert {name: given[name] for name in (*expected, *wanted["fixed"])} == wanted["fixed"] | expected
+    found = [study_run.Found(point, results.load(recorded), "", 0.0) for point in plan.points]
+    shown = [f"{m.system} {m.split} {m.metric}" for m in study_page.chosen(study_page.compared(found), plan.show)]
+    assert shown
+    assert all(any(word.casefold() in name.casefold() for name in shown) for word in wanted.get("show", []))
+    assert wanted["title"] == plan.title
