@@ -28,7 +28,7 @@ GENERAL = {
     "helpers.evaluation.timing": "how long any predictor takes for an image",
     "helpers.figures.atlas": "a sheet of any images, each of which opens",
     "helpers.training.predictor": "what a training left, as a predictor",
-    "helpers.training.cross_validation": "how folds are put together and a choice is nested in them: a method",
+    "helpers.training.cross_validation": "how folds are put together and drawn again: a method",
 }
 OTHER_TESTS = {"browser", "faults", "notebooks"}  # of finished pages, of broken disks, of the notebooks themselves
 

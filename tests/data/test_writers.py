@@ -7,6 +7,7 @@ import threading
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -153,6 +154,22 @@ def test_the_interval_agrees_with_the_clustered_standard_error():
     assert (found.high - found.low) > 2.5 * 2 * z * plain / 2  # far wider than if images were independent
     assert found == writers.clustered(ids, correct, n_resamples=8000, seed=3)
     assert found != writers.clustered(ids, correct, n_resamples=8000, seed=4)
+
+
+def test_a_difference_by_people_agrees_with_the_clustered_standard_error():
+    rng = np.random.default_rng(5)
+    ids = np.repeat(np.arange(200), rng.integers(30, 90, 200))
+    # The second reads some hands badly, so what it loses comes in lumps.
+    bad = rng.random(200) < 0.1
+    a, b = rng.random(len(ids)) < 0.97, rng.random(len(ids)) < np.where(bad[ids], 0.8, 0.97)
+    found = writers.clustered_difference(ids, a, b, n_resamples=8000)
+    gain = pd.Series(a.astype(float) - b).groupby(ids).agg(["sum", "size"])
+    residual = gain["sum"] - found.estimate * gain["size"]
+    error = np.sqrt((residual**2).sum() * 200 / 199) / len(ids)
+    assert found.estimate == pytest.approx(a.mean() - b.mean())
+    assert found.low == pytest.approx(found.estimate - 1.96 * error, abs=0.15 * error)
+    assert found.high == pytest.approx(found.estimate + 1.96 * error, abs=0.15 * error)
+    assert found.unit == "pp"
 
 
 def test_with_one_image_each_people_are_images():

@@ -26,6 +26,18 @@ def test_luck_of_the_images_is_what_a_simulation_finds():
     assert resampling.luck_of_the_images(0.9, 500) == pytest.approx(draws.std(), rel=0.02)
 
 
+def test_limits_of_a_standard_deviation_hold_it_as_often_as_they_say():
+    rng = np.random.default_rng(4)
+    draws = rng.normal(3, 2, (2000, 5))
+    limits = np.array([resampling.sd_limits(values) for values in draws])
+    held = np.mean((limits[:, 0] <= 2) & (limits[:, 1] >= 2))
+    assert held == pytest.approx(0.95, abs=0.02)
+    assert (limits[:, 0] < limits[:, 1]).all()
+    # How far too small the standard deviation of five values is on average, seen and not derived.
+    assert resampling.sd_bias(5) == pytest.approx(rng.normal(0, 1, (200_000, 5)).std(axis=1, ddof=1).mean(), abs=0.003)
+    assert np.isnan(resampling.sd_limits([0.5])).all()
+
+
 def test_spread_is_told_apart_by_its_source():
     each, same = np.array([[0.9, 0.8, 0.7], [0.95, 0.85, 0.9]]), np.array([0.9, 0.92])
     table = resampling.spread_sources(each, same, n_val=100, n=300)["sd in points"] / 100

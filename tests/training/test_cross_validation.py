@@ -1,4 +1,4 @@
-"""Cross-validation: folds put together, repeated and nested, against trainings whose outcome is known in advance."""
+"""Cross-validation: folds put together, and repeated, against trainings whose outcome is known in advance."""
 
 from functools import partial
 from types import SimpleNamespace
@@ -48,41 +48,6 @@ def test_folds_are_trained_in_order_and_make_one_prediction_for_every_row(parts,
 
 def made_up(spec, predicted):
     return SimpleNamespace(spec=spec, val_predictions=predicted)
-
-
-def test_nested_choice_never_looks_at_the_outer_fold(source, monkeypatch):
-    outer = folds.k_folds(source, 2)
-    looked = []
-
-    # A recipe is a number here; its accuracy on a fold is known in advance, so that the choice can be checked.
-    def train(specs):
-        found = []
-        for spec in specs:
-            inner = len(spec.split.train_index) < 150
-            looked.append((inner, spec.split))
-            share = spec.skill["inner"] if inner else spec.skill["outer"]
-            predicted = spec.split.y_val.copy()
-            wrong = np.arange(len(predicted)) >= round(share * len(predicted))
-            predicted[wrong] = (predicted[wrong] + 1) % 10
-            found.append(made_up(spec, predicted))
-        return found
-
-    monkeypatch.setattr(parallel, "train", train)
-    skills = {"good inside": {"inner": 0.9, "outer": 0.7}, "flatters outside": {"inner": 0.6, "outer": 0.9}}
-    candidates = {
-        name: lambda split, skill=skill: SimpleNamespace(split=split, skill=skill) for name, skill in skills.items()
-    }
-    found = cross_validation.nested(candidates, outer, n_inner=3)
-    assert found.chosen == ["good inside"] * 2
-    np.testing.assert_allclose(found.scores, 0.7, atol=0.01)
-    np.testing.assert_allclose(found.inner["flatters outside"], 0.6, atol=0.02)
-    np.testing.assert_allclose(found.outer["flatters outside"], 0.9, atol=0.01)
-    held = [set(fold.val_index) for inner, fold in looked if not inner]
-    for inner, fold in looked:
-        if inner:
-            assert any(not (set(fold.train_index) | set(fold.val_index)) & outside for outside in held)
-    with pytest.raises(ValueError, match="got 1; at least 2"):
-        cross_validation.nested({"one": RECIPE}, outer)
 
 
 def test_repeats_and_seeds_share_their_first_fold(source, monkeypatch):

@@ -131,13 +131,32 @@ def clustered(ids, correct, *, n_resamples: int = 4000, confidence: float = 0.95
     ValueError as `by_writer` does, and for fewer than 2 writers.
     """
     people = by_writer(ids, correct)
-    if len(people) < 2:
-        raise ValueError(f"ids: got {len(people)} writer, expected at least 2 to draw from")
-    draws = np.random.default_rng(seed).multinomial(len(people), np.full(len(people), 1 / len(people)), n_resamples)
-    resampled = (draws @ people["right"].to_numpy()) / (draws @ people["n"].to_numpy())
+    low, high = _by_people(people["right"], people["n"], n_resamples, confidence, seed)
+    return metrics.Interval(float(people["right"].sum() / len(ids)), low, high, confidence, len(ids))
+
+
+def clustered_difference(
+    ids, correct_a, correct_b, *, n_resamples: int = 4000, confidence: float = 0.95, seed: int = 0
+) -> metrics.Interval:
+    """Return the accuracy of a minus that of b on the same images, with an interval that takes people as the sample.
+
+    As `clustered`, for what each writer's images say of the two. McNemar's test would take every image for a witness
+    of its own.
+    """
+    a, b = by_writer(ids, correct_a), by_writer(ids, correct_b)
+    gained = a["right"] - b["right"]
+    low, high = _by_people(gained, a["n"], n_resamples, confidence, seed)
+    return metrics.Interval(float(gained.sum() / len(ids)), low, high, confidence, len(ids), unit="pp")
+
+
+def _by_people(counts: pd.Series, n: pd.Series, n_resamples: int, confidence: float, seed: int) -> tuple[float, float]:
+    """Return the middle `confidence` of sum(counts) / sum(n) over writers drawn with replacement."""
+    if len(n) < 2:
+        raise ValueError(f"ids: got {len(n)} writer, expected at least 2 to draw from")
+    draws = np.random.default_rng(seed).multinomial(len(n), np.full(len(n), 1 / len(n)), n_resamples)
+    resampled = (draws @ counts.to_numpy()) / (draws @ n.to_numpy())
     low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
-    estimate = people["right"].sum() / people["n"].sum()
-    return metrics.Interval(float(estimate), float(low), float(high), confidence, len(ids))
+    return float(low), float(high)
 
 
 def expected_mistakes(people: pd.DataFrame, upto: int) -> np.ndarray:

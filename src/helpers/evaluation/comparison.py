@@ -116,7 +116,7 @@ def paired_tests(correct: Mapping[str, np.ndarray], bases: Mapping[str, str], *,
     with, in the order wanted; a model with fewer repeats is compared with as many of its base. One exact McNemar test
     per pair and seed, Holm-corrected over all of them. Columns: from (the base), images (mean gain), least and most
     (over seeds), disagree (mean number of images that exactly one of the two reads correctly), told apart (repeats in
-    which the adjusted p <= alpha), repeats, p (the largest adjusted one).
+    which the adjusted p <= alpha and the gain has the sign of the mean one), repeats, p (the largest adjusted one).
     Raises ValueError when a model and its base were not read on the same number of images, or the base has fewer
     repeats.
     """
@@ -138,7 +138,7 @@ def paired_tests(correct: Mapping[str, np.ndarray], bases: Mapping[str, str], *,
             "least": min(gains),
             "most": max(gains),
             "disagree": float(np.mean([test.only_a + test.only_b for test, _ in found])),
-            "told apart": sum(p <= alpha for _, p in found),
+            "told apart": sum(p <= alpha and gain * sum(gains) > 0 for (_, p), gain in zip(found, gains, strict=True)),
             "repeats": len(found),
             "p": float(max(p for _, p in found)),
         }

@@ -7,7 +7,7 @@ estimator of the variance of k-fold cross-validation, JMLR 5, 1089-1105).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import sqrt
+from math import exp, lgamma, sqrt
 
 import numpy as np
 import pandas as pd
@@ -106,9 +106,34 @@ def luck_of_the_images(accuracy: float, n: int) -> float:
     return float(np.sqrt(accuracy * (1 - accuracy) / n))
 
 
+def sd_limits(values, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the limits of the standard deviation behind normal values (n,), from chi-squared with n - 1 degrees.
+
+    NaN for fewer than 2 values. Source: Snedecor and Cochran (1989), Statistical Methods, section 5.11.
+    """
+    from scipy import stats  # imported where used: it costs a second
+
+    values = np.asarray(values, float)
+    degrees = len(values) - 1
+    if degrees < 1:
+        return float("nan"), float("nan")
+    high, low = stats.chi2.ppf([(1 - confidence) / 2, (1 + confidence) / 2], degrees)
+    spread = values.std(ddof=1)
+    return float(spread * sqrt(degrees / low)), float(spread * sqrt(degrees / high))
+
+
+def sd_bias(n: int) -> float:
+    """Return what the standard deviation (n - 1) of n normal values is on average, as a share of the true one: c4(n).
+
+    Source: Johnson, Kotz and Balakrishnan (1994), Continuous Univariate Distributions 1, section 13.2.
+    """
+    return float(sqrt(2 / (n - 1)) * exp(lgamma(n / 2) - lgamma((n - 1) / 2)))
+
+
 def spread_sources(each: np.ndarray, same: np.ndarray, *, n_val: int, n: int) -> pd.DataFrame:
     """Return standard deviations in percentage points: what folds, seeds and repeats show, and what images explain.
 
+    The seeds' standard deviation has its own limits; folds share images, and no formula gives limits for theirs.
     each: accuracies (n_repeats, n_splits). same: accuracies of one fold with several seeds. n_val, n: images held
     out by one fold, and by all. Rows without two values to compare are NaN.
     """
@@ -121,6 +146,9 @@ def spread_sources(each: np.ndarray, same: np.ndarray, *, n_val: int, n: int) ->
         f"luck of all {n:,} images, computed": luck_of_the_images(accuracy, n),
     }
     table = pd.DataFrame({"sd in points": {words: 100 * value for words, value in spread.items()}})
+    limits = [100 * limit for limit in sd_limits(same)]
+    words = f"{limits[0]:.3f} to {limits[1]:.3f}" if len(same) > 1 else None
+    table["95% limits"] = [words if "seeds" in name else None for name in table.index]
     return table.rename_axis("spread")
 
 

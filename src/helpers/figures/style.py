@@ -45,6 +45,7 @@ PALETTE: dict[str, str] = {
     "cnn": "#d55e00",
     "cnn_shallow": "#3d9fd6",
     "cnn_deep": "#d55e00",
+    "hdr": "#b5487d",
     "recog": "#3d9fd6",
     "new": "#d55e00",
     "big": "#a0522d",

@@ -68,14 +68,20 @@ def learning_curves(
 
 
 def frontier(
-    table: pd.DataFrame, costs: Mapping[str, str], *, colours: Sequence[str], error: str = "error", height: int = 640
+    table: pd.DataFrame,
+    costs: Mapping[str, str],
+    *,
+    colours: Sequence[str],
+    symbols: Sequence[str] | None = None,
+    error: str = "error",
+    height: int = 640,
 ) -> go.Figure:
     """Draw error against each cost in a panel of its own, with the frontier of what is not beaten on both.
 
     table: one row per network, indexed by name, with the columns `error`, "low", "high" (fractions) and every key
-    of `costs`; costs: column -> words for its axis, two or four of them; colours: one per row. Both axes are
-    logarithmic: cheaper is left, better is down. Raises ValueError for missing columns or values that are not
-    positive, which a logarithm has no place for.
+    of `costs`; costs: column -> words for its axis, two or four of them; colours, and plotly's symbols where they are
+    not all circles: one per row. Both axes are logarithmic: cheaper is left, better is down. Raises ValueError for
+    missing columns or values that are not positive, which a logarithm has no place for.
     """
     missing = [name for name in (error, "low", "high", *costs) if name not in table.columns]
     if missing or len(colours) != len(table):
@@ -83,6 +89,7 @@ def frontier(
     if not (table[[error, *costs]].to_numpy(float) > 0).all():
         raise ValueError("table: errors and costs must be above 0 to be drawn on logarithmic axes")
     fig = make_subplots(-(-len(costs) // 2), 2, shared_yaxes=True, horizontal_spacing=0.05, vertical_spacing=0.17)
+    symbols = symbols or ["circle"] * len(table)
     for place, (column, words) in enumerate(costs.items()):
         row, col = place // 2 + 1, place % 2 + 1
         edge = unbeaten(table[column], table[error])
@@ -98,7 +105,7 @@ def frontier(
             row=row,
             col=col,
         )
-        for (name, values), colour in zip(table.iterrows(), colours, strict=True):
+        for (name, values), colour, symbol in zip(table.iterrows(), colours, symbols, strict=True):
             reach = {"array": [values["high"] - values[error]], "arrayminus": [values[error] - values["low"]]}
             fig.add_scatter(
                 x=[values[column]],
@@ -107,7 +114,7 @@ def frontier(
                 legendgroup=str(name),
                 showlegend=place == 0,
                 mode="markers",
-                marker={"size": 12, "color": colour, "symbol": "circle" if edge[name] else "circle-open"},
+                marker={"size": 12, "color": colour, "symbol": symbol if edge[name] else f"{symbol}-open"},
                 error_y={"type": "data", "symmetric": False, "thickness": 1.2, "width": 3, "color": colour, **reach},
                 hovertemplate=f"{name}<br>{words}: %{{x:.3~s}}<br>error %{{y:.2~%}}<extra></extra>",
                 row=row,
@@ -179,5 +186,12 @@ def weight_sheet(weights: np.ndarray, *, columns: int = 10, titles: Sequence[str
             spine.set(edgecolor="#bbbbbb", linewidth=0.6)
         if titles is not None:
             axes.set_title(titles[place], fontsize=8.5, color=_INK, pad=2)
-    fig.subplots_adjust(left=0.005, right=0.995, bottom=0.01, top=0.9 if titles else 0.99, wspace=0.06, hspace=0.06)
+    fig.subplots_adjust(
+        left=0.005,
+        right=0.995,
+        bottom=0.01,
+        top=0.9 if titles else 0.99,
+        wspace=0.25 if not titles else 0.06,
+        hspace=0.25 if not titles else 0.06,
+    )
     return fig

@@ -1,10 +1,9 @@
-"""Cross-validation: one network a fold, trained side by side; repeated draws, and a choice made inside each fold."""
+"""Cross-validation: one network a fold, trained side by side, and repeated draws."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from helpers.data import folds
 from helpers.data.dataset import Dataset
@@ -65,43 +64,3 @@ def repeat(recipe: Recipe, source: Dataset, *, n_repeats: int, n_seeds: int, see
     found, n = scores(runs), sum(map(len, draws))
     right = held_out(runs[: len(draws[0])]) == source.labels
     return Repeated(draws[0], found[:n].reshape(n_repeats, -1), np.append(found[0], found[n:]), right)
-
-
-@dataclass(frozen=True, eq=False)
-class Nested:
-    """A choice made anew inside each outer fold, and what it scored outside.
-
-    inner, outer: mean inner accuracy and outer accuracy, one row per outer fold, one column per candidate.
-    chosen: the candidate each outer fold took, its best in `inner`. scores: outer accuracy of that one, float64.
-    """
-
-    inner: pd.DataFrame
-    outer: pd.DataFrame
-    chosen: list[str]
-    scores: np.ndarray
-
-    def table(self) -> pd.DataFrame:
-        """Return one row per outer fold: the inner means, what was chosen, and what it scored outside."""
-        return self.inner.add_prefix("inside, ").assign(chosen=self.chosen, outside=self.scores)
-
-
-def nested(
-    candidates: Mapping[str, Recipe], outer: Sequence[Split], *, n_inner: int = 3, seed: int = 0, **how
-) -> Nested:
-    """Choose among recipes by an inner cross-validation within each outer fold's training part.
-
-    So the images that judge the outcome took no part in the choice. Every candidate is trained on the outer folds too,
-    which shows what choosing by the outer scores themselves would have promised. how: of `parallel.train`. Source:
-    Varma and Simon (2006), Bias in error estimation when using cross-validation for model selection.
-    """
-    if len(candidates) < 2:
-        raise ValueError(f"candidates: got {len(candidates)}; at least 2 to choose from are needed")
-    inner = [folds.k_folds(fold.source, n_inner, seed=seed, rows=fold.train_index) for fold in outer]
-    names, parts = list(candidates), [*zip(*inner, strict=True), outer]
-    runs = parallel.train([candidates[name](fold) for part in parts for name in names for fold in part], **how)
-    table = scores(runs).reshape(n_inner + 1, len(names), len(outer))
-    index = pd.Index([fold.name for fold in outer], name="outer fold")
-    within = pd.DataFrame(table[:-1].mean(axis=0).T, index=index, columns=names)
-    without = pd.DataFrame(table[-1].T, index=index, columns=names)
-    chosen = [str(name) for name in within.idxmax(axis=1)]
-    return Nested(within, without, chosen, np.array([without.loc[f, c] for f, c in zip(index, chosen, strict=True)]))

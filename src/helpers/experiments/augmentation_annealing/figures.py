@@ -13,6 +13,7 @@ from helpers.training.fit import Run
 
 _PERCENT = ".2~%"
 SCHEDULES = {
+    "constant": PALETTE["published"],
     "plateau": PALETTE["mlp"],
     "step": PALETTE["knn"],
     "cosine": PALETTE["svm"],

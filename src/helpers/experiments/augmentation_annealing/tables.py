@@ -34,7 +34,10 @@ def shown(steps: pd.DataFrame) -> pd.DataFrame:
 
 
 def scores(records: Mapping[str, Run], labels: np.ndarray) -> pd.DataFrame:
-    """Return accuracy, low, high on the validation images with `labels` (n,), and provenance: one row per record."""
+    """Return accuracy, low, high on the validation images with `labels` (n,), and cost: one row per record.
+
+    The machine is a column only where the records do not share one.
+    """
     rows = {}
     for name, record in records.items():
         interval = metrics.accuracy(labels, record.val_predictions)
@@ -48,7 +51,8 @@ def scores(records: Mapping[str, Run], labels: np.ndarray) -> pd.DataFrame:
             "hardware": record.machine,
         }
     columns = ["accuracy", "low", "high", "epochs", "recorded", "seconds", "hardware"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("rung")
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("rung")
+    return table.drop(columns="hardware") if table["hardware"].nunique() == 1 else table
 
 
 def hours(records: Mapping[str, Run]) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.data import writers
-from helpers.evaluation import comparison, metrics
+from helpers.evaluation import metrics
 from helpers.training import cross_validation
 
 SERIES = {"high-school students": (4,), "Census Bureau staff": (0, 1)}
@@ -17,13 +17,14 @@ class Strangers:
     """The same network on folds of whole writers, beside folds that deal everybody's digits out to all.
 
     shared: in a random fold, the share of held-out digits whose writer also wrote training digits. known: accuracy on
-    the random folds. paired: those against these, image by image. people: one row a writer (writers.by_writer).
-    intervals: accuracy on strangers as if images were independent, with people as the sample, and by group of people.
+    the random folds. difference: known minus strangers, on the same images, with people as the sample. people: one row
+    a writer (writers.by_writer). intervals: accuracy on strangers as if images were independent, with people as the
+    sample, and by group of people.
     """
 
     shared: float
     known: metrics.Interval
-    paired: comparison.PairedTest
+    difference: metrics.Interval
     people: pd.DataFrame
     intervals: dict[str, metrics.Interval]
 
@@ -65,7 +66,7 @@ def compare(
     return Strangers(
         shared=float(np.isin(ids[first.val_index], ids[first.train_index]).mean()),
         known=metrics.wilson(int(mixed.right.sum()), len(mixed.right)),
-        paired=comparison.mcnemar(mixed.right, right),
+        difference=writers.clustered_difference(ids, mixed.right, right, seed=seed),
         people=writers.by_writer(ids, right),
         intervals=intervals,
     )
