@@ -93,9 +93,8 @@ def intervals(
         else:  # plotly takes one error colour a trace
             trace.error_x.color = "rgba(128, 128, 128, 0.95)"
     fig = go.Figure(trace)
-    roomy = len(labels) <= 8 or any(
-        len(label) > LABEL for label in labels
-    )  # a label in two lines needs the room of two
+    # A label in two lines needs the room of two.
+    roomy = len(labels) <= 8 or max(map(len, labels)) > LABEL
     figure_layout(fig, height=110 + (44 if roomy else 28) * len(labels))
     fig.update_layout(showlegend=False, margin_t=30 if reference else 10)
     fig.update_xaxes(title_text=x_title, tickformat=PERCENT if percent else None)
