@@ -18,7 +18,7 @@ TELLING = "helpers.training.conditions"  # it only says how a training was made
 FITTING = {"fit", "fit_transform", "fit_predict", "predict", "predict_proba", "train", "search"}
 # What draws accuracies side by side, and must say under which conditions they came about (`compared=`).
 COMPARING = {"charts.intervals", "score_chart", "cost_chart", "curves.frontier"}
-NOT_YET = {"05", "06", "07", "08", "09", "10"}  # notebooks whose figures do not say it yet
+NOT_YET = {"10"}  # notebooks whose figures do not say it yet
 # What a measured number looks like in prose: a percentage with decimals, or a long decimal fraction.
 MEASURED = re.compile(r"\b\d{1,3}\.\d+\s?%|\b0\.\d{3,}\b")
 
