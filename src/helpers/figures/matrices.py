@@ -27,18 +27,18 @@ def surface(
 
     values: (n_rows, n_columns), the first row at the bottom. floor: the value at which the colours start
     (default: the smallest), so that a few bad corners do not flatten the rest; numbers are always the true
-    ones. Raises ValueError when the shape differs from the labels.
+    ones. A NaN is an empty cell. Raises ValueError when the shape differs from the labels.
     """
     values = np.asarray(values, dtype=float)
     if values.shape != (len(y_labels), len(x_labels)):
         raise ValueError(f"values must have shape {(len(y_labels), len(x_labels))}; got {values.shape}")
-    low = float(values.min()) if floor is None else float(floor)
+    low = float(np.nanmin(values)) if floor is None else float(floor)
     fig = go.Figure(
         go.Heatmap(
             z=np.maximum(values, low),
             x=list(range(len(x_labels))),
             y=list(range(len(y_labels))),
-            text=[[f"{100 * one:.1f}" if percent else f"{one:.3g}" for one in row] for row in values],
+            text=[[_number(one, percent) for one in row] for row in values],
             texttemplate="%{text}",
             textfont={"size": 13},
             colorscale="Cividis",  # even in lightness and the same to colour-blind eyes
@@ -71,3 +71,9 @@ def surface(
             line={"color": PALETTE["highlight"], "width": 4},
         )  # fmt: skip
     return fig
+
+
+def _number(value: float, percent: bool) -> str:
+    if np.isnan(value):
+        return ""
+    return f"{100 * value:.1f}" if percent else f"{value:.3g}"
