@@ -236,6 +236,23 @@
     all(".scroll, .pan, .formula, pre").forEach(cue);
   };
 
+  // Anchors of figures and tables ----------------------------------------------------------------------------
+  const wireNumbers = () => {
+    for (const [what, selector] of [["figure", "article figure > figcaption"], ["table", "article table > caption"]]) {
+      all(selector).forEach((caption, i) => {
+        const link = document.createElement("a");
+        caption.parentElement.id = caption.parentElement.id || `${what}-${i + 1}`;
+        link.className = "anchor";
+        link.href = `#${caption.parentElement.id}`;
+        link.textContent = "#";
+        link.setAttribute("aria-label", `Link to ${what} ${i + 1}`);
+        (caption.querySelector(":scope > p:last-child") || caption).append(link);
+      });
+    }
+    const aimed = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (aimed && /^(figure|table)-\d+$/.test(aimed.id)) aimed.scrollIntoView();
+  };
+
   // Copying code ---------------------------------------------------------------------------------------------
   // A page from disk may have no clipboard to write to: then a selection is copied, as with the keyboard.
   const toClipboard = async (text) => {
@@ -467,6 +484,7 @@
     wireTheme();
     wireCode();
     wireContents();
+    wireNumbers();
     wireCopying();
     wireEdges();
     all("figure.atlas").forEach(wireAtlas);
