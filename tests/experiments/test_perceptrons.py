@@ -42,7 +42,8 @@ def test_every_reading_is_fitted_under_its_name_to_the_images_it_asks_for(split)
     assert np.mean(fitted["plain"].predict(split.x_val) == split.y_val) > 0.9
     few = splits.make(split.source, "few", split.train_index[:50])
     alone = perceptrons.cached_fit(Reading(network(5)), few)
-    np.testing.assert_array_equal(fitted["fifty"].weights[0], alone.weights[0])
+    # Side by side or alone, other thread counts may add up in another order.
+    np.testing.assert_allclose(fitted["fifty"].weights[0], alone.weights[0], atol=1e-5)
 
 
 def test_one_hot_answers_name_one_class_or_none(split):
