@@ -20,6 +20,8 @@ ALIKE = 0.5  # of the digit's height: a second spot that tall may be a second di
 WIDE = 2.0  # width over height of two digits that touch
 SOLID = 0.68  # share of its box that a blot fills
 SHEET = 0.4  # of the image, at least, that a sheet on a table covers
+EDGE = 0.08  # of the width: how near to the border the rest of a frame may be
+PIECES = 4  # into which a second digit may be broken; more are a spiral's holes, or dirt
 FACE = 2  # spots inside the main one's box that make it a face, or something else than a digit
 TWO, NONE = "two digits?", "no digit?"
 
@@ -67,7 +69,9 @@ def find(strength: np.ndarray, mine: np.ndarray | None = None) -> Strokes:
         along, across = _gaps(boxes, main)
         tall, broad = (int(last[keep].max() - first[keep].min()) for first, last in ((top, bottom), (left, right)))
         least = ALIKE * tall if broad > 1.1 * tall else 0.7 * tall
-        alike = keep & (height >= least) & (height[main] >= least) & (mass >= 0.25 * mass[main])
+        # A thin 1 weighs little beside a bold digit; what stands so close to the border is left of a frame.
+        within = (left >= EDGE * strength.shape[1]) & (right <= (1 - EDGE) * strength.shape[1])
+        alike = keep & (height >= least) & (height[main] >= least) & (mass >= np.where(within, 0.1, 0.25) * mass[main])
         alike[main] = False
         beside = alike & (across > -0.2 * np.minimum(width, width[main]))
         under = keep & (along > 0) & (height >= ALIKE * height[main]) & (width >= ALIKE * width[main])
@@ -77,7 +81,11 @@ def find(strength: np.ndarray, mine: np.ndarray | None = None) -> Strokes:
             doubt = TWO
         elif inside.sum() >= FACE:
             doubt = NONE
-        keep &= _together(boxes, main, keep) | beside | under
+        apart = keep & ~(_together(boxes, main, keep) | beside | under)
+        broken = apart & within
+        if 0 < broken.sum() <= PIECES and (across[broken] > 0).all() and mass[broken].sum() >= 0.15 * mass[main]:
+            doubt = TWO if bottom[broken].max() - top[broken].min() >= ALIKE * height[main] else doubt
+        keep &= ~apart
     if not keep.all():
         own = np.concatenate([[False], keep])[spots]
         strength = np.where(ndimage.binary_dilation(own, structure=_AROUND), strength, 0)

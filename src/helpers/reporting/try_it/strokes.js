@@ -15,6 +15,8 @@
   const WIDE = 2.0;
   const SOLID = 0.68;
   const SHEET = 0.4;
+  const EDGE = 0.08;
+  const PIECES = 4;
   const FACE = 2;
   const [TWO, NONE] = ["two digits?", "no digit?"];
 
@@ -144,16 +146,24 @@
     const extent = (first, last) => Math.max(...kept.map((spot) => spot[last])) - Math.min(...kept.map((spot) => spot[first]));
     const [tall, broad] = [extent("top", "bottom"), extent("left", "right")];
     const least = broad > 1.1 * tall ? ALIKE * tall : 0.7 * tall;
+    const isWithin = ({ left, right }) => left >= EDGE * sheet.width && right <= (1 - EDGE) * sheet.width;
     const isBeside = (spot) => spot !== main && spot.height >= least && main.height >= least
-      && spot.mass >= 0.25 * main.mass && columnsBetween(spot, main) > -0.2 * Math.min(spot.width, main.width);
+      && spot.mass >= (isWithin(spot) ? 0.1 : 0.25) * main.mass
+      && columnsBetween(spot, main) > -0.2 * Math.min(spot.width, main.width);
     const isUnder = (spot) => tall > STACKED * broad && rowsBetween(spot, main) > 0
       && spot.height >= ALIKE * main.height && spot.width >= ALIKE * main.width;
     const second = kept.filter((spot) => isBeside(spot) || isUnder(spot));
     const own = main ? gather(kept, main) : [];
-    for (const spot of kept) spot.keep = own.includes(spot) || second.includes(spot);
+    const apart = kept.filter((spot) => !own.includes(spot) && !second.includes(spot));
+    for (const spot of apart) spot.keep = false;
+    const broken = apart.filter(isWithin);
+    const isBroken = broken.length > 0 && broken.length <= PIECES
+      && broken.every((spot) => columnsBetween(spot, main) > 0)
+      && broken.reduce((sum, { mass }) => sum + mass, 0) >= 0.15 * main.mass
+      && Math.max(...broken.map(({ bottom }) => bottom)) - Math.min(...broken.map(({ top }) => top)) >= ALIKE * main.height;
     const inside = kept.filter(({ top, left, bottom, right }) =>
       top > main.top && left > main.left && bottom < main.bottom && right < main.right);
-    if (second.length) return TWO;
+    if (second.length || isBroken) return TWO;
     return inside.length >= FACE ? NONE : "";
   };
 
