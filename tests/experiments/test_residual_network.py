@@ -104,6 +104,12 @@ def change(before, after) -> list[float]:
     return [float(np.linalg.norm(a.numpy() - b.numpy()) / (np.linalg.norm(a.numpy()) + 1e-3)) for a, b in pairs]
 
 
+def test_of_an_odd_number_of_layers_the_one_in_the_middle_is_of_the_first_half():
+    """NF264's deep network: three convolutions, then the head of a hidden and an output layer, each with a bias."""
+    model = architectures.build("nf264_deep", precision="float32")
+    assert fine_tuning.groups(model) == [0, 0, 0, 0, 1, 1, 2, 2, 2, 2]
+
+
 def test_the_head_is_trained_alone_and_then_all_with_its_own_rates(trained, split, tmp_path):
     path = trained.directory / "model.keras"
     before = trained.load()

@@ -56,8 +56,8 @@ def test_a_spot_of_less_than_a_fiftieth_of_the_ink_is_dirt():
 
 def test_what_is_fainter_than_an_eighth_or_so_is_no_part_of_the_digit():
     bar = (20, 20, 20, 4, 1)
-    assert extent(sheet(bar, (40, 20, 5, 4, 0.10))) == (20, 4)
-    assert extent(sheet(bar, (40, 20, 5, 4, 0.14))) == (16, 3), "20 of 25 pixels, all made to fit 20"
+    assert extent(sheet(bar, (40, 20, 2, 4, 0.10))) == (20, 4)
+    assert extent(sheet(bar, (40, 20, 2, 4, 0.14))) == (18, 4), "20 of 22 pixels, all made to fit 20"
 
 
 def test_strength_is_the_share_of_full_ink_on_clean_paper():
