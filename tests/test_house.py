@@ -21,6 +21,7 @@ FLOORS = (
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 # Used by one report only, and yet no part of it: a method, not a report's.
 GENERAL = {
+    "helpers.classical.estimators": "fits neighbours, trees and forests as predictors",
     "helpers.data.kaggle": "reads and writes the files of a competition, for any predictions",
     "helpers.evaluation.conformal": "sets of labels with a promised coverage, from any probabilities",
     "helpers.evaluation.corruptions": "damages any images, in kinds and grades",

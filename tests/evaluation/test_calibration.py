@@ -107,6 +107,19 @@ def test_reliability_counts_every_answer_once():
     assert np.mean((table["low"] <= table["stated"]) & (table["stated"] <= table["high"])) >= 0.8
 
 
+def test_small_bins_of_reliability_are_joined_and_none_is_left_out():
+    doubt = np.repeat([0.1, 0.3, 0.6, 0.9], [40, 3, 30, 4])
+    correct = doubt < 0.5
+    edges = (0.0, 0.25, 0.5, 0.75, 1.0)
+    table = calibration.reliability(1 - doubt, correct, edges=edges, least=10)
+    assert table["n"].tolist() == [43, 34]  # 0.9 joins 0.6, and 0.3 joins 0.1
+    assert table["wrong"].tolist() == [0, 34]
+    assert table["stated"].iloc[1] == pytest.approx((30 * 0.6 + 4 * 0.9) / 34)
+    lowest = calibration.reliability(1 - doubt[38:], correct[38:], edges=edges, least=10)
+    assert lowest["n"].tolist() == [39]
+    assert calibration.reliability(1 - doubt, correct, edges=edges)["n"].tolist() == [40, 3, 30, 4]
+
+
 def test_a_bin_of_reliability_holds_its_upper_edge_and_not_its_lower():
     doubt = np.array([0.0, 0.125, 0.25, 0.5, 0.75, 1.0])  # halves of halves: 1 - confidence is exact
     correct = np.array([True, True, False, True, False, False])

@@ -122,6 +122,58 @@ def test_policies_are_outcomes_by_name(answers):
     assert table.loc["some", "sent"] == pytest.approx((answers[0] < 0.9).mean())
 
 
+def test_the_limits_of_a_cost_are_the_costs_at_the_limits_of_the_mistakes():
+    prices = Prices(2.0, 0.03, human_error=0.005)
+    found = selective.cost_limits({"n": 10_000, "accepted": 9_760, "accepted_wrong": 4}, prices)
+
+    def cost(wrong):
+        machine = 0.976**5
+        return 1000 * (2 * (machine - (0.976 - wrong) ** 5) + (1 - machine) * 0.04)
+
+    z, n, k = 1.959964, 10_000, 4  # Wilson's limits, written out
+    middle, half = k + z * z / 2, z * (k * (1 - k / n) + z * z / 4) ** 0.5
+    assert found.estimate == pytest.approx(cost(k / n))
+    assert found.low == pytest.approx(cost((middle - half) / (n + z * z)), rel=1e-5)
+    assert found.high == pytest.approx(cost((middle + half) / (n + z * z)), rel=1e-5)
+    nothing = selective.cost_limits({"n": 50, "accepted": 0, "accepted_wrong": 0}, prices)
+    assert (nothing.low, nothing.high) == pytest.approx((40, 40))  # nobody is asked but the clerk
+
+
+def test_costs_over_prices_are_costs_at_each():
+    count, prices = {"n": 1000, "accepted": 900, "accepted_wrong": 5}, Prices(2.0, 0.03, human_error=0.01)
+    table = selective.costs_by_price(count, prices, [0.5, 8.0])
+    for row in table.itertuples():
+        one = selective.cost_limits(count, Prices(row.misdelivered, 0.03, human_error=0.01))
+        assert (row.cost, row.low, row.high) == (one.estimate, one.low, one.high)
+
+
+def test_a_difference_in_cost_agrees_with_drawing_digits_one_by_one():
+    rng = np.random.default_rng(3)
+    a, b = ((rng.random(300) < 0.9, rng.random(300) < right) for right in (0.9, 0.97))
+    prices = Prices(1.0, 0.1)
+
+    def cost(pair, rows):
+        taken, right = (part[rows] for part in pair)
+        share, good = taken.mean(), (taken & right).mean()
+        return 1000 * (share**5 - good**5 + 0.1 * (1 - share**5))
+
+    found = selective.cost_difference(a, b, prices, n_resamples=3000)
+    assert found.estimate == pytest.approx(cost(a, np.arange(300)) - cost(b, np.arange(300)))
+    drawn = [rng.integers(0, 300, 300) for _ in range(3000)]
+    low, high = np.quantile([cost(a, rows) - cost(b, rows) for rows in drawn], [0.025, 0.975])
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.08 * (high - low))
+    same = selective.cost_difference(a, a, prices)
+    assert (same.estimate, same.low, same.high) == (0, 0, 0)
+
+
+def test_a_machine_pays_from_where_savings_meet_its_price():
+    letters = selective.break_even(8.0, once=50_000, yearly=2_000, years=5)
+    assert letters * 8.0 / 1000 * 5 == pytest.approx(50_000 + 5 * 2_000)
+    assert selective.break_even(0.0, once=1, yearly=1, years=1) == np.inf
+    with pytest.raises(ValueError, match="years"):
+        selective.break_even(1.0, once=1, yearly=1, years=0)
+
+
 def test_offers_count_each_model_at_its_own_threshold(answers):
     correct = answers[1]
     prices = Prices(1.0, 0.05)

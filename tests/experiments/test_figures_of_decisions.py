@@ -7,9 +7,7 @@ import pytest
 from helpers.evaluation import calibration, conformal, metrics, selective, timing
 from helpers.evaluation.predictor import Predictor
 from helpers.experiments.sorting_office import decision_figures as charts
-from helpers.experiments.sorting_office import robustness
 from helpers.experiments.sorting_office import robustness_figures as wear
-from helpers.figures.style import PALETTE
 
 
 @pytest.fixture
@@ -22,7 +20,7 @@ def answers():
 def test_reliability_marks_groups_without_mistakes(answers):
     table = calibration.reliability(*answers)
     table.loc[0, ["wrong", "error", "low"]] = 0, 0.0, 0.0
-    fig = charts.reliability_chart({"a": table}, colours=["fast"], least=0)
+    fig = charts.reliability_chart({"a": table}, colours=["fast"])
     diagonal, line = fig.data
     assert list(diagonal.x) == list(diagonal.y)
     assert line.marker.symbol[0] == "triangle-down-open"
@@ -34,8 +32,6 @@ def test_reliability_marks_groups_without_mistakes(answers):
     assert np.asarray(line.y)[~seen] == pytest.approx(table["high"][~seen].to_numpy())
     assert np.add(line.y, line.error_y.array) == pytest.approx(table["high"].to_numpy())
     assert fig.layout.xaxis.type == fig.layout.yaxis.type == "log"
-    few = charts.reliability_chart({"a": table}, colours=["fast"], least=20).data[1]
-    assert len(few.x) == (table["n"] >= 20).sum() < len(table)
 
 
 def test_the_trade_off_has_a_ring_at_the_chosen_point(answers):
@@ -47,6 +43,23 @@ def test_the_trade_off_has_a_ring_at_the_chosen_point(answers):
     assert line.y[0] == pytest.approx((~answers[1]).mean())
     assert (ring.x[0], ring.y[0]) == (0.1, 0.02)
     assert len(line.x) <= 401
+    assert fig.layout.yaxis.type == "log"
+    surest = selective.trade_off(answers[0], np.ones(800, bool))
+    line, ring = charts.trade_off_chart({"a": (surest, "fast", (0.1, 0.0))}).data
+    assert set(line.y) == {ring.y[0]} == {0.5 / 800}
+
+
+def test_costs_over_prices_have_bands_where_there_are_limits():
+    table = pd.DataFrame({"misdelivered": [1.0, 10.0], "cost": [2.0, 20.0], "low": [1.0, 10.0], "high": [3.0, 30.0]})
+    lines = {"a": (table, "fast"), "b": (table[["misdelivered", "cost"]], "published")}
+    fig = charts.price_chart(lines, here=2.0)
+    band, first, second = fig.data
+    assert list(band.x) == [1, 10, 10, 1]
+    assert list(band.y) == [3, 30, 10, 1]
+    assert list(first.y) == list(second.y) == [2, 20]
+    assert (first.line.dash, second.line.dash) == ("solid", "dash")
+    assert fig.layout.shapes[0].x0 == 2
+    assert fig.layout.xaxis.type == fig.layout.yaxis.type == "log"
 
 
 def test_the_cost_is_split_into_its_parts(answers):
@@ -84,16 +97,8 @@ def bill():
     return timing.price_list(predictors, images, np.repeat([0, 1], [39, 1]), seconds=0)
 
 
-def test_latency_is_drawn_an_image_in_both_panels(bill):
-    fig = wear.latency_chart(bill, hollow=["fast"])
-    assert len(fig.data) == 4
-    single, batch = fig.data[:2]
-    assert single.x[0] == pytest.approx(bill["p50"].iloc[0])
-    assert batch.x[0] == pytest.approx(bill["p50_256"].iloc[0] / 256)
-    assert single.y[0] == pytest.approx(1 / 40)
-    assert [trace.marker.symbol for trace in fig.data] == ["circle", "circle", "circle-open", "circle-open"]
-    words = timing.bill(bill)
-    assert words.loc["mlp", "accuracy"] == "97.50%"
+def test_a_bill_is_worded(bill):
+    assert timing.bill(bill).loc["mlp", "accuracy"] == "97.50%"
 
 
 def test_what_is_known_is_not_measured_again():
@@ -105,33 +110,10 @@ def test_what_is_known_is_not_measured_again():
     assert set(asked) == {1, 256}, "only the timings"
 
 
-@pytest.fixture
-def damage():
-    images = np.random.default_rng(2).integers(0, 256, (20, 28, 28)).astype(np.uint8)
-    answer = np.eye(10)[np.arange(20) % 10] * 0.9
-    predictor = Predictor("mlp", lambda x: answer, 1.0, threshold=0.5)
-    labels = np.arange(20) % 10
-    labels[:4] = 9
-    return robustness.measure({"one": predictor}, images, labels)
-
-
-def test_damage_is_drawn_from_the_clean_image_on(damage):
-    fig = wear.damage_curves(damage, {"one": "mlp"})
-    assert len(fig.data) == 9
-    assert list(fig.data[0].x) == [0, 1, 2, 3, 4, 5]
-    assert fig.data[0].y[0] == damage["accuracy"].iloc[0]
-    assert fig.data[0].line.color == PALETTE["mlp"]
-    titles = [note.text for note in fig.layout.annotations]
-    assert titles == damage["corruption"].unique()[1:].tolist()
-
-
-def test_tables_of_damage(damage):
-    summary = pd.concat([robustness.by_kind(damage), robustness.by_kind(damage) / 2])
-    summary.index = ["best", "worst"]
-    fig = wear.damage_table(summary)
-    assert fig.layout.yaxis.ticktext == ("worst", "best")  # the first row of a heatmap is its lowest
-    assert fig.data[0].text[1][0] == f"{100 * summary.iloc[0, 0]:.0f}"
-    cells = wear.accepted_table(damage, "one").data[0]
-    assert np.asarray(cells.text).shape == (9, 5)
-    wrong = damage[damage["severity"] > 0]["accepted_error"].iloc[0]
-    assert cells.text[-1][0] == f"{100 * wrong:.1f}"
+def test_the_table_of_damage_has_the_first_row_on_top():
+    shares = pd.DataFrame({"one": [0.031, np.nan], "two": [0.5, 0.995]}, index=["fog", "mean"])
+    fig = wear.damage_table(shares)
+    assert fig.layout.yaxis.ticktext == ("mean", "fog")  # the first row of a heatmap is its lowest
+    assert fig.layout.xaxis.ticktext == ("one", "two")
+    assert [list(row) for row in fig.data[0].text] == [["", "100"], ["3.1", "50"]]
+    assert np.isnan(np.asarray(fig.data[0].z, float)[0, 0])

@@ -1,5 +1,6 @@
 """Systems at work: fitted on the validation part, measured on the test, and nothing the other way round."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,9 @@ from scipy import special
 
 from helpers.data import splits
 from helpers.evaluation import metrics, selective
-from helpers.experiments.sorting_office import office, outside, systems
+from helpers.evaluation.predictor import Predictor
+from helpers.experiments.sorting_office import office, outside, service, systems
+from helpers.predict import shipped
 from helpers.training.specs import TrainSpec
 
 
@@ -109,22 +112,96 @@ def test_runs_of_different_splits_are_refused():
         systems.build("fast", [make_run(0), make_run(1, fingerprint="other")], prices=PRICES)
 
 
-def test_small_digits_come_in_the_form_of_mnist():
-    images, labels = outside.small_digits(40)
-    assert images.shape == (40, 28, 28)
+def test_small_digits_are_pictures_of_full_greys():
+    pictures, labels = outside.small_digits(40)
+    assert pictures.shape == (40, 8, 8)
     assert labels.shape == (40,)
-    inked = images > 30
-    heights = [np.ptp(np.flatnonzero(one.any(axis=1))) + 1 for one in inked]
-    widths = [np.ptp(np.flatnonzero(one.any(axis=0))) + 1 for one in inked]
-    assert np.abs(np.maximum(heights, widths) - 20).max() <= 2
-    assert images.max() == 255
+    assert (pictures.min(), pictures.max()) == (0, 255)
 
 
-def test_mending_brings_a_moved_digit_back_and_leaves_blanks():
-    image = np.zeros((28, 28), np.uint8)
-    image[4:24, 12:15] = 255
-    moved = np.roll(image, (3, 6), axis=(0, 1))
-    both = outside.mended(np.stack([image, moved, np.zeros_like(image)]))
-    assert np.array_equal(both[0], both[1])
-    assert not both[2].any()
-    assert outside.mended(image[:0][None][:0].reshape(0, 28, 28)).shape == (0, 28, 28)
+def test_a_stretched_picture_keeps_its_place_and_has_light_ink():
+    picture = np.full((56, 56), 240.0)
+    picture[:28, :28] = 0
+    found = outside.stretched(picture)
+    assert found.shape == (28, 28)
+    assert (found[:13, :13] > 250).all()
+    assert (found[15:, 15:] == 15).all()
+    assert (outside.stretched(np.full((8, 8), 40.0)) == 40).all()
+
+
+def test_two_ways_and_two_networks_are_crossed():
+    images = np.zeros((3, 28, 28), np.uint8)
+    images[:, 2:12, 3:5] = 255  # in a corner: only the form moves it to the middle
+
+    def middle(x):
+        found = (x[:, 14, 10:18].max(axis=1) > 100).astype(int)
+        return np.eye(10)[found]
+
+    networks = {
+        "looks": Predictor("mlp", middle, 0.0, 0.5),
+        "zero": Predictor("mlp", lambda x: middle(0 * x), 0.0, 0.5),
+    }
+    table = outside.two_by_two(networks, {"ones": (images, np.ones(3)), "noughts": (images, np.zeros(3))})
+    assert table["ones"].tolist() == [0, 1, 0, 0]
+    assert table["noughts"].tolist() == [1, 0, 1, 1]
+    assert table.index.tolist()[0] == "looks, brought to 28 x 28"
+
+
+def test_every_condition_shows_every_digit():
+    images = np.zeros((2, 28, 28), np.uint8)
+    images[:, 4:24, 12:16] = 255
+    pictures, labels = outside.varied(images, np.array([1, 7]))
+    assert len(pictures) == len(labels)
+    assert len(labels) % 2 == 0
+    assert labels[:4].tolist() == [1, 7, 1, 7]
+
+
+def some_answers(wrong, n=1000, sure=0.9):
+    labels = np.zeros(n, int)
+    return service.Answers((np.arange(n) < wrong).astype(int), np.full(n, sure), labels, 0.5)
+
+
+def test_a_decision_has_costs_between_their_limits_and_those_of_clerks():
+    table, by_clerks = office.decision({"a": some_answers(4), "b": some_answers(0)}, PRICES, clerk_error=0.01)
+    assert by_clerks == pytest.approx(1000 * (0.05 + 0.01 * 2))
+    share = 4 / 1000
+    assert table.loc["a", "cost"] == pytest.approx(1000 * 2 * (1 - (1 - share) ** 5))
+    for name, wrong in (("a", 4), ("b", 0)):
+        limit = metrics.wilson(wrong, 1000)
+        assert table.loc[name, "from"] == pytest.approx(2000 * (1 - (1 - limit.low) ** 5))
+        assert table.loc[name, "to"] == pytest.approx(2000 * (1 - (1 - limit.high) ** 5))
+    assert table["n"].tolist() == [1000, 1000]
+
+
+def test_strangers_are_compared_by_fishers_test():
+    held, tested = np.arange(500) >= 22, np.arange(1000) >= 25
+    table, p = office.strangers(held, tested, {"first": np.arange(1000) < 100, "none": np.zeros(1000, bool)})
+    assert table["wrong"].tolist() == [22, 25, 25]
+    assert table["n"].tolist() == [500, 1000, 100]
+    ways = [math.comb(500, k) * math.comb(1000, 47 - k) for k in range(48)]  # of sharing out 47 mistakes
+    assert p == pytest.approx(sum(way for way in ways if way <= ways[22]) / math.comb(1500, 47))
+
+
+def test_the_record_is_told_as_it_is():
+    card = shipped.load_card()
+    table = office.by_condition(card)
+    shares = card["held_out"]["accuracy_by_candidate"][card["held_out"]["chosen"]]
+    assert set(table.index) <= set(shares)
+    assert all(table.loc[name, "read right"] == pytest.approx(shares[name]) for name in table.index)
+    made_up = {"held_out": {"by_condition": {"x": {"n": 10, "accuracy": 0.9, "sent_to_human": 2,
+                                                   "wrong_among_accepted": 1}},
+                            "threshold_from_the_other_conditions": {"x": {"threshold": 0.7}}}}  # fmt: skip
+    assert office.by_condition(made_up).loc["x"].to_dict() == pytest.approx(
+        {"n": 10, "read right": 0.9, "sent": 0.2, "wrong of the rest": 1 / 8}
+    )
+    assert office.threshold_without(made_up, "x") == 0.7
+    assert office.threshold_without(made_up, "y") is None
+
+
+def test_the_shipped_row_has_the_conditions_of_the_record():
+    card, row = shipped.load_card(), office.shipped_row(some_answers(3), split="toy", model="resnet")
+    assert (row.value, row.n) == (0.997, 1000)
+    assert row.passes == card["run"]["spec"]["epochs"]
+    assert row.parameters == card["parameters"]
+    assert row.train_images >= 55_000
+    assert row.about_a_model

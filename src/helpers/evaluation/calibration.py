@@ -88,17 +88,23 @@ def brier(probabilities, y_true) -> float:
     return float((p**2).sum(axis=1).mean() - 2 * p[np.arange(len(p)), y_true].mean() + 1)
 
 
-def reliability(confidence, correct, *, edges: Sequence[float] = EDGES) -> pd.DataFrame:
+def reliability(confidence, correct, *, edges: Sequence[float] = EDGES, least: int = 1) -> pd.DataFrame:
     """Sort answers by their stated chance of error, and count how many were wrong.
 
     confidence: (n,) in 0..1; correct: bool (n,); edges: rising from 0 to 1, cuts of 1 - confidence (a bin includes
-    its upper edge). Returns one row for each bin that holds something: stated (mean), n, wrong, error, low, high
-    (Wilson 95%), fractions.
+    its upper edge). A bin of fewer than `least` answers is joined with the one below it, from the most doubtful on (and
+    the lowest with the one above), so that no answer is left out. Returns one row for each bin that holds something:
+    stated (mean), n, wrong, error, low, high (Wilson 95%), fractions.
     """
     doubt, correct = 1 - _confidence(confidence), _correct(correct, len(confidence))
     if not (np.all(np.diff(edges) > 0) and edges[0] == 0 and edges[-1] == 1):
         raise ValueError(f"edges: got {list(edges)}; numbers rising from 0 to 1 are allowed")
     place = np.clip(np.searchsorted(edges, doubt, side="left") - 1, 0, len(edges) - 2)
+    for each in np.unique(place)[:0:-1]:
+        if (place == each).sum() < least:
+            place[place == each] = place[place < each].max()
+    if len(bins := np.unique(place)) > 1 and (place == bins[0]).sum() < least:
+        place[place == bins[0]] = bins[1]
     rows = []
     for each in np.unique(place):
         inside = place == each

@@ -4,8 +4,8 @@ Everything here works on the confidence of each answer and on whether it was rig
 confidence reaches the threshold; a letter is sorted by machine when all digits of its code are.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -144,6 +144,58 @@ def outcome(confidence, correct, *, threshold: float, prices: Prices) -> dict[st
         "error": wrong / n if n else 0.0,
         **{name: float(money[name]) for name in ("human", "misdelivered", "cost")},
     }
+
+
+def cost_limits(count: Mapping[str, int], prices: Prices) -> metrics.Interval:
+    """Return what 1,000 letters cost, with the limits that so few mistakes allow, from counts as `tally` makes them.
+
+    The limits are the costs at the 95% Wilson limits of the share of all digits that is accepted and wrong; the share
+    accepted, which rests on many more digits, is taken as it is. Not a share but money: `unit` is "".
+    """
+    n, accepted = count["n"], count["accepted"]
+    wrong = metrics.wilson(count["accepted_wrong"], n)
+    shares = np.array([wrong.estimate, wrong.low, wrong.high])
+    rows = pd.DataFrame({"accepted": [accepted] * 3, "wrong": np.minimum(n * shares, accepted)})
+    cost, low, high = letter_costs(rows, prices, n=n)["cost"]
+    return metrics.Interval(float(cost), float(low), float(high), wrong.confidence, n, unit="")
+
+
+def costs_by_price(count: Mapping[str, int], prices: Prices, misdelivered: Sequence[float]) -> pd.DataFrame:
+    """Return `cost_limits` at several prices of a misdelivered letter: columns misdelivered, cost, low, high."""
+    rows = [(each, cost_limits(count, replace(prices, misdelivered=each))) for each in misdelivered]
+    table = [(each, one.estimate, one.low, one.high) for each, one in rows]
+    return pd.DataFrame(table, columns=["misdelivered", "cost", "low", "high"])
+
+
+def cost_difference(a, b, prices: Prices, *, n_resamples: int = 4000, seed: int = 0) -> metrics.Interval:
+    """Return what 1,000 letters cost more with a than with b, which read the same digits, with a 95% interval.
+
+    a, b: (accepted bool (n,), correct bool (n,)) each. Digits are drawn with replacement, both answers to a digit
+    together, and the middle 95% of the differences is kept (percentile bootstrap: Davison and Hinkley 1997).
+    """
+    answers = np.array([a[0], ~np.asarray(a[1]) & a[0], b[0], ~np.asarray(b[1]) & b[0]], dtype=np.int64)
+    n = answers.shape[1]
+    kinds, times = np.unique(answers, axis=1, return_counts=True)  # of at most nine kinds each digit is one
+    drawn = np.random.default_rng(seed).multinomial(n, times / n, n_resamples)
+    counts = np.vstack([times, drawn]) @ kinds.T
+
+    def cost(columns: np.ndarray) -> np.ndarray:
+        table = pd.DataFrame({"accepted": columns[:, 0], "wrong": columns[:, 1]})
+        return letter_costs(table, prices, n=n)["cost"].to_numpy()
+
+    difference = cost(counts[:, :2]) - cost(counts[:, 2:])
+    low, high = np.quantile(difference[1:], [0.025, 0.975])
+    return metrics.Interval(float(difference[0]), float(low), float(high), 0.95, n, unit="")
+
+
+def break_even(saving: float, *, once: float, yearly: float, years: float) -> float:
+    """Return from how many letters a year a machine pays for itself; infinite where it saves nothing.
+
+    saving: on 1,000 letters; once: its price and installation; yearly: its upkeep; years: that it serves.
+    """
+    if not years > 0:
+        raise ValueError(f"years: got {years!r}; a number above 0 is allowed")
+    return 1000 * (once / years + yearly) / saving if saving > 0 else float("inf")
 
 
 def policies(confidence, correct, *, thresholds: Mapping[str, float], prices: Prices) -> pd.DataFrame:

@@ -13,16 +13,15 @@ _PERCENT = ".3~%"
 
 
 def reliability_chart(
-    tables: Mapping[str, pd.DataFrame], *, colours: Sequence[str] = ("cnn_deep", "fast"), least: int = 50
+    tables: Mapping[str, pd.DataFrame], *, colours: Sequence[str] = ("cnn_deep", "fast")
 ) -> go.Figure:
     """Draw how often answers were wrong against how often they should be by their own account, on log axes.
 
     tables: name -> as from `calibration.reliability`; colours: palette keys, in order. On the dashed line doubt is
     true; below it the model is too modest, above too bold. A group in which nothing was wrong is a hollow triangle
     at the upper limit of its interval: all that is known is that the truth lies below. Dots grow with the number of
-    answers; groups of fewer than `least` are left out.
+    answers.
     """
-    tables = {name: table[table["n"] >= least] for name, table in tables.items()}
     fig = go.Figure()
     start = min(float(table["stated"].clip(lower=1e-5).min()) for table in tables.values()) / 2
     fig.add_scatter(
@@ -64,15 +63,18 @@ def reliability_chart(
 def trade_off_chart(
     lines: Mapping[str, tuple[pd.DataFrame, str, tuple[float, float]]], *, most_sent: float = 0.05, height: int = 440
 ) -> go.Figure:
-    """Draw the error among accepted answers against the share sent to a human, up to a share of `most_sent`.
+    """Draw the error among accepted answers, on a log axis, against the share sent to a human, up to `most_sent`.
 
     lines: name -> (table as from `selective.trade_off`, palette key, (sent, error) of the chosen threshold, a ring).
+    Where none is wrong, half a mistake is drawn: a log axis knows no zero.
     """
     fig = go.Figure()
     for name, (table, key, mark) in lines.items():
         part = _thinned(table[table["sent"] <= most_sent])
+        least = 0.5 / table["accepted"].max()
+        mark = (mark[0], max(mark[1], least))
         fig.add_scatter(
-            x=part["sent"], y=part["error"], mode="lines", name=name, legendgroup=name,
+            x=part["sent"], y=part["error"].clip(lower=least), mode="lines", name=name, legendgroup=name,
             line={"color": PALETTE[key], "width": 2.5, "shape": "hv"},
             hovertemplate=f"{name}<br>sent %{{x:{_PERCENT}}}<br>wrong among the rest %{{y:{_PERCENT}}}<extra></extra>",
         )  # fmt: skip
@@ -84,7 +86,36 @@ def trade_off_chart(
         )  # fmt: skip
     figure_layout(fig, height=height)
     fig.update_xaxes(title_text="digits sent to a human", tickformat=_PERCENT, range=[-0.02 * most_sent, most_sent])
-    fig.update_yaxes(title_text="wrong among the rest", tickformat=_PERCENT, rangemode="tozero")
+    fig.update_yaxes(title_text="wrong among the rest", tickformat=_PERCENT, type="log", dtick=1)
+    return fig
+
+
+def price_chart(
+    lines: Mapping[str, tuple[pd.DataFrame, str]], *, here: float, money: str = "euros", height: int = 420
+) -> go.Figure:
+    """Draw what 1,000 letters cost over the price of a misdelivered one, log axes, with bands where there are limits.
+
+    lines: name -> (table as from `selective.costs_by_price`, palette key); without low and high a line is dashed.
+    here: the price in force, an upright line.
+    """
+    fig = go.Figure()
+    for name, (table, key) in lines.items():
+        banded = "low" in table
+        if banded:
+            fig.add_scatter(
+                x=[*table["misdelivered"], *table["misdelivered"][::-1]], y=[*table["high"], *table["low"][::-1]],
+                fill="toself", fillcolor=PALETTE[key], opacity=0.18, mode="lines", line={"width": 0}, hoverinfo="skip",
+                name=name, legendgroup=name, showlegend=False,
+            )  # fmt: skip
+        fig.add_scatter(
+            x=table["misdelivered"], y=table["cost"], mode="lines", name=name, legendgroup=name,
+            line={"color": PALETTE[key], "width": 2.5, "dash": "solid" if banded else "dash"},
+            hovertemplate=f"{name}<br>%{{x:.3~g}} {money} a misdelivered letter<br>%{{y:.3~g}} {money}<extra></extra>",
+        )  # fmt: skip
+    figure_layout(fig, height=height)
+    fig.add_vline(x=here, line={"color": _QUIET, "dash": "dot"})
+    fig.update_xaxes(title_text=f"{money} for a misdelivered letter", type="log", dtick=1)
+    fig.update_yaxes(title_text=f"{money} for 1,000 letters", type="log", dtick=1)
     return fig
 
 

@@ -1,6 +1,5 @@
 """What report 10 tells of its systems in tables and rows, what they are measured against, and who wrote the digits."""
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -8,26 +7,27 @@ import numpy as np
 import pandas as pd
 
 from helpers import results
-from helpers.classical import estimators
 from helpers.data import load, writers
 from helpers.data.splits import Split
-from helpers.evaluation import metrics
-from helpers.evaluation.predictor import Predictor
+from helpers.evaluation import metrics, selective
+from helpers.experiments.sorting_office import service
 from helpers.experiments.sorting_office.systems import System
+from helpers.predict import shipped
 from helpers.training import conditions
 
-_PERCENT = ("accuracy", "least", "most", "confidence", "ECE", "chance", "limit", "error", "error unaided",
-            "low", "high", "right unaided", "sent", "right", "wrong")  # fmt: skip
+STUDENTS = 4  # the series of NIST's forms that high-school students filled in
+TRAINED_ON = 55_000  # images of MNIST that the shipped network learned from: 5,000 are held out
+_PERCENT = ("read right", "wrong of the rest", "accuracy", "error", "low", "high", "right unaided", "sent", "right",
+            "wrong")  # fmt: skip
 FORMATS = dict.fromkeys(_PERCENT, "{:.2%}") | {
     "codes": "{:.1%}",
     "threshold": "{:.1%}",
-    "T": "{:.2f}",
-    "log loss": "{:.4f}",
-    "Brier": "{:.4f}",
     "human": "{:.0f}",
     "misdelivered": "{:.1f}",
     "cost": "{:.2f}",
-    "seconds": "{:.0f}",
+    "from": "{:.2f}",
+    "to": "{:.2f}",
+    "mCE": "{:.2f}",
 }
 
 
@@ -36,16 +36,91 @@ def writers_of(split: Split) -> np.ndarray | None:
     return writers.load(load.load_mnist()).ids[split.test_index] if writers.present() else None
 
 
-def classics(split: Split, *, n_trees: int = 50, n_components: int = 40, seed: int = 0) -> dict[str, Predictor]:
-    """Fit the neighbours and a forest, half that of the earlier report, on the training part of a split."""
-    data = (split.x_train, split.y_train)
-    near = estimators.knn(*data, k=3, weights="distance", n_components=n_components)
-    # scikit-learn's threads set and restore the process's warning filters, and lose them when two do it at once.
-    with warnings.catch_warnings():
-        forest = estimators.forest(*data, n_trees=n_trees, seed=seed)
-    forest.model.set_params(n_jobs=1)  # for one image, starting threads takes longer than asking the trees
-    made = {f"kNN, {n_components} components": near, f"forest of {n_trees}": forest}
-    return {name: replace(model, identity=[name, split.fingerprint, seed]) for name, model in made.items()}
+def halves_of(split: Split) -> dict[str, np.ndarray]:
+    """Return which test images staff of the Census Bureau wrote and which students, bool (n,); nothing if unknown."""
+    if not writers.present():
+        return {}
+    students = writers.load(load.load_mnist()).series[split.test_index] == STUDENTS
+    return {"test, written by Census staff": ~students, "test, written by students": students}
+
+
+def strangers(held_out: np.ndarray, tested: np.ndarray, halves: Mapping[str, np.ndarray]) -> tuple[pd.DataFrame, float]:
+    """Compare mistakes on held-out images, whose writers wrote training images too, with those on the test.
+
+    held_out, tested: whether each answer is right, bool; halves: parts of the test, as masks. Returns a table (n,
+    wrong, error with its interval) and the p-value of Fisher's exact test of held-out against all of the test.
+    """
+    from scipy import stats  # imported where used: it costs a second
+
+    parts = {"held out, known hands": held_out, "test, strangers": tested}
+    parts |= {name: tested[where] for name, where in halves.items() if where.any()}
+    found = {name: (len(right), int((~right).sum())) for name, right in parts.items()}
+    table = [(n, wrong, metrics.wilson(wrong, n)) for n, wrong in found.values()]
+    (n, wrong), (m, lost), *_ = found.values()
+    p_value = stats.fisher_exact([[wrong, n - wrong], [lost, m - lost]]).pvalue
+    return pd.DataFrame(table, columns=["n", "wrong", "error"], index=list(found)), float(p_value)
+
+
+def decision(
+    read: Mapping[str, service.Answers], prices: selective.Prices, *, clerk_error: float
+) -> tuple[pd.DataFrame, float]:
+    """Return what a system does with digits of several kinds, and what 1,000 letters cost if clerks read all.
+
+    clerk_error: the share of all codes that a clerk misreads; that of the codes which the machine sends is in `prices`.
+    Columns: n, read right (with interval), sent (share to a human), wrong of the rest (with interval), letters to a
+    human, cost and from, to (its limits; of 1,000 letters).
+    """
+    table = selective.prospects({name: each.tally() for name, each in read.items()}, digits=prices.digits)
+    table = table.rename(columns={"accuracy": "read right"}).drop(columns="codes")
+    table.insert(0, "n", [len(each.labels) for each in read.values()])
+    limits = [selective.cost_limits(each.tally(), prices) for each in read.values()]
+    table["cost"], table["from"], table["to"] = zip(*[(one.estimate, one.low, one.high) for one in limits], strict=True)
+    by_hand = replace(prices, human_error=clerk_error)
+    return table.rename_axis("digits"), 1000 * by_hand.asking
+
+
+def by_condition(card: Mapping) -> pd.DataFrame:
+    """Return how the shipped network read the held-out images that its threshold was chosen on, from its record.
+
+    A row for each condition: n, read right, and, where the record says it, sent (share to a human), wrong of the rest.
+    """
+    held = card["held_out"]
+    if "by_condition" not in held:
+        shares = held["accuracy_by_candidate"][held["chosen"]]
+        known = {name: share for name, share in shares.items() if not name.startswith(("mean", "augrc"))}
+        rows = {name: {"n": held["per_condition"], "read right": share} for name, share in known.items()}
+    else:
+        rows = {
+            name: {
+                "n": one["n"],
+                "read right": one["accuracy"],
+                "sent": one["sent_to_human"] / one["n"],
+                "wrong of the rest": one["wrong_among_accepted"] / max(1, one["n"] - one["sent_to_human"]),
+            }
+            for name, one in held["by_condition"].items()
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("condition")
+
+
+def threshold_without(card: Mapping, condition: str) -> float | None:
+    """Return the threshold that all conditions but one ask for, from the record; None where it does not say."""
+    found = card["held_out"].get("threshold_from_the_other_conditions", {}).get(condition)
+    return None if found is None else float(found["threshold"])
+
+
+def shipped_row(answers: service.Answers, *, split: str, **about) -> results.Row:
+    """Return the row of the shipped system's accuracy, with the conditions that its record states."""
+    card = shipped.load_card()
+    run, practised = card["run"], card["held_out"].get("practice", {})
+    given = {
+        "seconds": run["seconds"],
+        "parameters": card["parameters"],
+        "train_images": TRAINED_ON + sum(practised.values()),
+        "passes": float(run["spec"]["epochs"]),
+        "label_smoothing": run["spec"]["label_smoothing"],
+        "precision": run["hardware"]["precision"],
+    }
+    return results.accuracy_row("shipped system", answers.labels, answers.digits, split=split, **given, **about)
 
 
 def rows(
@@ -67,7 +142,7 @@ def rows(
         epochs = one.runs[0].spec.epochs
         system = name if final else f"{name}, {epochs} pass{'es' if epochs != 1 else ''}"
         system = f"{name} final networks" if len(one.runs) > 1 else system
-        fields = {"model": "fast" if name == "fast net b" else one.key, **about}
+        fields = {"model": one.key, **about}
         spread = {"mean": seeds.mean, "sd": seeds.sd, "seeds": seeds.n} if final else {}
         cost = conditions.fields(one.runs[0])
         cost |= {"seconds": one.seconds, "parameters": sum(run.parameters for run in one.runs)}
@@ -78,5 +153,5 @@ def rows(
 
 
 def formats(table: pd.DataFrame) -> dict[str, str]:
-    """Return how the columns of this report's tables are written, for those that `table` has."""
-    return {name: FORMATS[name] for name in table.columns if name in FORMATS}
+    """Return how this report's columns of numbers are written, for those that `table` has."""
+    return {name: FORMATS[name] for name in table.select_dtypes("number").columns if name in FORMATS}

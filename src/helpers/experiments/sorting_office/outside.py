@@ -1,43 +1,63 @@
-"""Digits from outside MNIST, brought into MNIST's form, and the network that is shipped for them."""
+"""Digits from outside MNIST, as pictures; with and without MNIST's form; and what others reached on such."""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
 from helpers.data import load
 from helpers.evaluation.predictor import Predictor
-from helpers.predict import preparing, shipped
-from helpers.predict.decoding import Unreadable
+from helpers.experiments.sorting_office import service
+from helpers.predict import conditions, resampling
+from helpers.predict.preparing import SIDE
 
 GREYS = 16  # of scikit-learn's small digits
+FORMAT = "8 x 8, 17 greys"  # the condition that is their very format
+
+# Trained on MNIST alone and tested on USPS, postal digits of 16 x 16 greys: accuracy, and where it is published.
+PUBLISHED = {
+    "plain training": (0.782, "Choi et al. 2023, arXiv:2304.00424"),
+    "progressive random convolutions": (0.9367, "Choi et al. 2023, arXiv:2304.00424"),
+    "with unlabelled images of the target": (0.9597, "Liu et al. 2017, arXiv:1703.00848"),
+}
 
 
 def small_digits(n: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return scikit-learn's digits in MNIST's form: uint8 (n, 28, 28), labels int64 (n,); 0 for all 1,797.
+    """Return scikit-learn's digits as pictures: float32 (n, 8, 8) in 0..255, labels int64 (n,); 0 for all 1,797.
 
     They were written by other people, in another country, and scanned to 8 x 8 pixels.
     """
     small = load.load_digits_8x8()
-    images, labels = small.images[: n or None], small.labels[: n or None]
-    prepared = [preparing.prepare(image.astype(np.float32) * (255 / GREYS)).image for image in images]
-    return np.stack(prepared), labels
+    return small.images[: n or None].astype(np.float32) * np.float32(255 / GREYS), small.labels[: n or None]
 
 
-def mended(images: np.ndarray) -> np.ndarray:
-    """Bring images (n, 28, 28), ink high, into MNIST's form again: level, crop, fit, centre.
+def varied(images: np.ndarray, labels: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return digits uint8 (n, 28, 28) under every condition of `helpers.predict.conditions`: pictures, and labels."""
+    pictures = [
+        conditions.picture(image, name, seed=i) for name in conditions.CONDITIONS for i, image in enumerate(images)
+    ]
+    return pictures, np.tile(labels, len(conditions.CONDITIONS))
 
-    An image without visible ink stays as it is.
+
+def stretched(picture: np.ndarray) -> np.ndarray:
+    """Return a whole picture, grey 0..255, brought to 28 x 28 and no more, uint8; light paper is turned dark."""
+    picture = resampling.resize(np.asarray(picture, np.float32), SIDE, SIDE)
+    return np.clip(np.rint(255 - picture if picture.mean() > 127 else picture), 0, 255).astype(np.uint8)
+
+
+def two_by_two(
+    networks: Mapping[str, Predictor], sets: Mapping[str, tuple[Sequence[np.ndarray], np.ndarray]]
+) -> pd.DataFrame:
+    """Return the share of digits read right, with and without MNIST's form, by several networks.
+
+    sets: name -> (pictures, labels). One row for each network and way, named "network, way"; a column for each set.
     """
-    return np.stack([_mended(image) for image in images]) if len(images) else images
-
-
-def _mended(image: np.ndarray) -> np.ndarray:
-    try:
-        return preparing.prepare(image.astype(np.float32), polarity="light-on-dark").image
-    except Unreadable:
-        return image
-
-
-def with_shipped(predictors: dict[str, Predictor]) -> dict[str, Predictor]:
-    """Return the predictors and, where its file is there, the "shipped network" that comes with this project."""
-    if not (shipped.DIRECTORY / shipped.CARD).is_file():
-        return predictors
-    return {**predictors, "shipped network": shipped.load()}
+    rows = {}
+    for name, network in networks.items():
+        ways = {
+            "brought to 28 x 28": lambda pictures, n=network: n.labels(np.stack([stretched(one) for one in pictures])),
+            "in MNIST's form": lambda pictures, n=network: service.prepared(n)(pictures)[0],
+        }
+        for way, digits in ways.items():
+            rows[f"{name}, {way}"] = {key: float(np.mean(digits(part[0]) == part[1])) for key, part in sets.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("training and form")

@@ -12,6 +12,8 @@ import pandas as pd
 from helpers.evaluation import calibration, metrics, selective
 from helpers.training.fit import Run
 
+LEAST = 50  # answers in a group of a reliability diagram, at least
+
 
 @dataclass(frozen=True, eq=False)
 class Answers:
@@ -58,7 +60,7 @@ class Answers:
     @property
     def doubts(self) -> pd.DataFrame:
         """How often answers are wrong, by the chance of error that they state: see `calibration.reliability`."""
-        return calibration.reliability(*self.pair)
+        return calibration.reliability(*self.pair, least=LEAST)
 
 
 @dataclass(frozen=True, eq=False)

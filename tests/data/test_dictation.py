@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from helpers.experiments.svm_sklearn_digits import dictation
+from helpers.data import dictation
 
 
 def test_forms_are_found_in_a_made_up_file():

@@ -1,1 +1,0 @@
-"""What report 02 alone needs."""
