@@ -40,7 +40,7 @@ def test_answers_are_counted_at_any_threshold_and_for_any_part():
     found = service.Answers(np.array([1, 2, 3]), np.array([0.9, 0.6, 0.7]), np.array([1, 2, 0]), 0.65)
     assert found.accepted.tolist() == [True, False, True]
     assert found.tally() == {"n": 3, "right": 2, "accepted": 2, "accepted_wrong": 1}
-    assert found.tally(threshold=0.8)["accepted"] == 1
+    assert [found.tally(threshold=each)["accepted"] for each in (0.8, 0.0)] == [1, 3]
     assert found.tally(np.array([True, True, False])) == {"n": 2, "right": 2, "accepted": 1, "accepted_wrong": 0}
 
 

@@ -54,7 +54,9 @@ class Answers:
     def tally(self, where: np.ndarray | None = None, *, threshold: float | None = None) -> dict[str, int]:
         """Count all answers, or those of a mask, at its threshold or another one: see `selective.tally`."""
         part = slice(None) if where is None else where
-        return selective.tally(self.sure[part], self.right[part], threshold=threshold or self.threshold)
+        return selective.tally(
+            self.sure[part], self.right[part], threshold=self.threshold if threshold is None else threshold
+        )
 
 
 def bare(predictor: Predictor) -> Reader:
