@@ -120,6 +120,8 @@ def shipped_row(answers: service.Answers, *, split: str, **about) -> results.Row
         "label_smoothing": run["spec"]["label_smoothing"],
         "precision": run["hardware"]["precision"],
     }
+    made = sum(practised.values())
+    given["note"] = f"{TRAINED_ON:,} images of MNIST and {made:,} made for practice" if made else ""
     return results.accuracy_row("shipped system", answers.labels, answers.digits, split=split, **given, **about)
 
 
