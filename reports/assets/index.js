@@ -15,7 +15,7 @@
     const lines = [...table.querySelectorAll("tr.line")];
     const home = new Map(lines.map((line) => [line, line.parentElement]));
     const heads = [...table.querySelectorAll("th[data-key]")];
-    const verdicts = ["reproduced", "higher", "lower", "short budget", "not comparable", "not yet run"];
+    const verdicts = ["reproduced", "higher", "lower", "undecided", "short budget", "not comparable", "not yet run"];
     const pool = document.createElement("tbody");
     pool.setAttribute("role", "rowgroup");
     let upward = false;

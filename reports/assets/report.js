@@ -104,9 +104,8 @@
     return changes;
   };
 
-  // WebGL asks for what the page's policy forbids: the same marks in SVG look the same, and only draw more slowly.
-  const withoutWebGL = (data) => data.map((trace) => (
-    /^(scatter|scatterpolar|heatmap)gl$/.test(trace.type || "") ? { ...trace, type: trace.type.replace(/gl$/, "") } : trace));
+  // Without WebGL a chart's description stands where it would have been drawn, in place of plotly's own complaint.
+  const webgl = () => Boolean(document.createElement("canvas").getContext("webgl"));
 
   // Columns in which something is written need room for it: how wide a chart must be, whatever the phone.
   const COLUMN = 34; // px, "99.9" in letters of 12 px
@@ -122,19 +121,56 @@
     return columns * COLUMN + 7 * Math.max(4, ...names) + 40;
   };
 
+  // On a phone labels below a chart lie on each other, or are left out: slanted, fewer or thinned out they can be read.
+  const fitLabels = (data, layout, room) => {
+    for (const [name, axis] of Object.entries(layout)) {
+      if (!/^xaxis\d*$/.test(name)) continue;
+      const [from, to] = axis.domain || [0, 1];
+      const values = axis.tickvals, words = axis.ticktext;
+      if (!values && axis.type !== "log" && to - from < 0.45) { // panels side by side
+        Object.assign(axis, { dtick: undefined, nticks: 4 });
+      } else if (Array.isArray(values) && Array.isArray(words) && axis.type === "log") {
+        const places = values.map(Math.log);
+        const scale = (0.4 * (to - from) * room) / (Math.max(...places) - Math.min(...places) || 1); // px, at least
+        let kept = -1;
+        axis.ticktext = words.map((word, i) => {
+          const needs = kept < 0 ? 0 : 3.5 * (String(word).length + String(words[kept]).length) + 6;
+          if (kept >= 0 && (places[i] - places[kept]) * scale < needs) return "";
+          kept = i;
+          return word;
+        });
+      } else if (Array.isArray(words) && axis.tickangle === undefined && data.some((trace) => trace.type === "heatmap")) {
+        const longest = Math.max(...words.map((word) => 7 * String(word).length));
+        if (longest * words.length > 0.7 * room) axis.tickangle = -40;
+      }
+    }
+  };
+
   const draw = async (figure) => {
     const canvas = figure.querySelector(".canvas");
     const island = figure.querySelector('script[type="application/json"]');
     if (!canvas || !island || drawn.has(canvas) || typeof window.Plotly === "undefined") return;
     drawn.set(canvas, true);
+    delete figure.dataset.waits;
     const standIn = canvas.querySelector(".stand-in");
+    if ((figure.dataset.needs || "").includes("webgl") && !webgl()) {
+      const word = document.createElement("p");
+      word.className = "quiet";
+      word.textContent = "This browser has no WebGL, which the chart is drawn with.";
+      canvas.append(word);
+      figure.dataset.drawn = "words";
+      return;
+    }
     try {
       const { data, layout, frames } = JSON.parse(island.textContent);
       const own = ownPaper(layout);
       if (!layout.width) layout.autosize = true;
       // A finger that scrolls the page must not zoom the chart.
       if (window.matchMedia("(pointer: coarse)").matches) layout.dragmode = false;
-      if (narrow.matches) layout.font = { ...(layout.font || {}), size: 12 };
+      if (narrow.matches) {
+        layout.font = { ...(layout.font || {}), size: 12 };
+        fitLabels(data, layout, canvas.clientWidth);
+      }
       const width = Math.max(narrow.matches ? needed(data, layout) : 0, layout.width || 0);
       if (width > canvas.clientWidth) {
         Object.assign(layout, { width, autosize: false });
@@ -145,7 +181,7 @@
         canvas.style.minHeight = "";
       }
       if (standIn) standIn.remove();
-      await window.Plotly.newPlot(canvas, { data: withoutWebGL(data), layout, frames, config });
+      await window.Plotly.newPlot(canvas, { data, layout, frames, config });
       if (own) drawn.set(canvas, "own");
       else await window.Plotly.relayout(canvas, themed(canvas._fullLayout, false));
       figure.dataset.drawn = "yes";
@@ -165,6 +201,8 @@
 
   const watchFigures = () => {
     const figures = all("figure.plot");
+    // Words that a drawing will take away are not there to be found before.
+    if (typeof window.Plotly !== "undefined") figures.forEach((figure) => { figure.dataset.waits = ""; });
     if (!("IntersectionObserver" in window)) { figures.forEach(draw); return; }
     const near = new IntersectionObserver((entries) => {
       for (const entry of entries) {
@@ -184,6 +222,17 @@
   // On paper: light colours, and as wide as the sheet.
   const PAPER_WIDTH = 640;
   const widths = new Map();
+  // One table wider than the sheet would have the browser shrink all of it: such a table alone is made smaller.
+  const tables = () => all(".scroll > table").filter((table) => !table.parentElement.closest("details:not([open])"));
+  window.addEventListener("beforeprint", () => {
+    for (const table of tables()) {
+      const { style } = table;
+      Object.assign(style, { width: "min-content", fontSize: "8pt", zoom: "" });
+      const ratio = PAPER_WIDTH / table.offsetWidth;
+      Object.assign(style, { width: "", fontSize: "", zoom: ratio < 1 ? ratio.toFixed(3) : "" });
+    }
+  });
+  window.addEventListener("afterprint", () => tables().forEach((table) => { table.style.zoom = ""; }));
   window.addEventListener("beforeprint", () => {
     if (typeof window.Plotly === "undefined") return;
     all("figure.plot").forEach(draw);
@@ -234,23 +283,6 @@
       box.append(formula);
     }
     all(".scroll, .pan, .formula, pre").forEach(cue);
-  };
-
-  // Anchors of figures and tables ----------------------------------------------------------------------------
-  const wireNumbers = () => {
-    for (const [what, selector] of [["figure", "article figure > figcaption"], ["table", "article table > caption"]]) {
-      all(selector).forEach((caption, i) => {
-        const link = document.createElement("a");
-        caption.parentElement.id = caption.parentElement.id || `${what}-${i + 1}`;
-        link.className = "anchor";
-        link.href = `#${caption.parentElement.id}`;
-        link.textContent = "#";
-        link.setAttribute("aria-label", `Link to ${what} ${i + 1}`);
-        (caption.querySelector(":scope > p:last-child") || caption).append(link);
-      });
-    }
-    const aimed = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (aimed && /^(figure|table)-\d+$/.test(aimed.id)) aimed.scrollIntoView();
   };
 
   // Copying code ---------------------------------------------------------------------------------------------
@@ -484,7 +516,6 @@
     wireTheme();
     wireCode();
     wireContents();
-    wireNumbers();
     wireCopying();
     wireEdges();
     all("figure.atlas").forEach(wireAtlas);

@@ -5,6 +5,9 @@
   "use strict";
   const image = (height, width, values = new Float32Array(height * width)) => ({ height, width, values });
 
+  // There is no digit to be seen, or no picture; the message says what there is instead.
+  class Blank extends Error {}
+
   const extremes = (values) => {
     let low = Infinity;
     let high = -Infinity;
@@ -105,5 +108,5 @@
     canvas.getContext("2d").putImageData(pixels, 0, 0);
   };
 
-  window.Digits = { image, extremes, cut, shrink, resize, paintGrey };
+  window.Digits = { Blank, image, extremes, cut, shrink, resize, paintGrey };
 })();

@@ -1,15 +1,16 @@
 // Ink from paper, step for step as helpers/predict/levels.py does it; the reasons are given there.
 (() => {
   "use strict";
-  const { image, extremes, aboveLocalPaper } = window.Digits;
+  const { Blank, image, extremes, grown, hasSquare, localPaper } = window.Digits;
   const single = Math.fround;
   const LEAST_CONTRAST = 12;
   const LEAST_CLARITY = 5;
+  const SURELY = 0.6;
+  const LEAST_SIDE = 20;
+  const LEAST_LIGHT = 50;
   const UNEVEN = 0.2;
   const GRAIN = 3.7;
   const SAMPLE = 2000;
-
-  class Blank extends Error {}
 
   // The threshold that divides values best into two groups (Otsu).
   const otsu = (values) => {
@@ -75,14 +76,16 @@
     return n / values.length;
   };
 
-  const findPolarity = (grey) => {
+  // How much speaks for light paper: what surrounds the ink, and what covers more.
+  const lightness = (grey) => {
     const [low, high] = extremes(grey.values);
     const quarter = (high - low) / 4;
     const values = border(grey);
     const surrounding = above(values, single(high - quarter)) - below(values, single(low + quarter));
-    const covering = above(grey.values, single(otsu(grey.values))) - 0.5;
-    return surrounding + covering > 0 ? "dark-on-light" : "light-on-dark";
+    return surrounding + above(grey.values, single(otsu(grey.values))) - 0.5;
   };
+  const findPolarity = (grey) => (lightness(grey) > 0 ? "dark-on-light" : "light-on-dark");
+  const opposite = (polarity) => (polarity === "dark-on-light" ? "light-on-dark" : "dark-on-light");
 
   // The values up to a threshold, and those above it, each in their order.
   const divided = (values, threshold) => {
@@ -96,18 +99,45 @@
   };
 
   const measure = ({ values }) => {
-    const [lower, upper] = divided(values, single(otsu(values)));
+    const threshold = single(otsu(values));
+    const [lower, upper] = divided(values, threshold);
     const paper = ranked(lower, 0.25);
     const grain = (paper - ranked(lower, 0.1)) / 0.607;
-    return { paper, grain, ink: upper.length ? ranked(upper, 0.9) : paper, lower };
+    return { paper, grain, ink: upper.length ? ranked(upper, 0.9) : paper, threshold };
   };
 
-  const isUneven = (ink, found) => {
-    const [low, high] = extremes(ink.values);
-    return (
-      spread(found.lower) > UNEVEN * (found.ink - found.paper) ||
-      single(spread(border(ink))) > single(single(UNEVEN) * single(high - low))
-    );
+  // Marks the pixels that have only marked ones within `reach`; what lies beyond the edges is not marked.
+  const within = ({ height, width, seen }, reach) => {
+    const others = grown({ height, width, seen: seen.map((is) => 1 - is) }, reach).seen;
+    return others.map((is, at) => {
+      const [y, x] = [Math.floor(at / width), at % width];
+      return !is && y >= reach && x >= reach && y < height - reach && x < width - reach ? 1 : 0;
+    });
+  };
+
+  // Whether the paper's level changes over the image.
+  const isUneven = ({ height, width, values }, found) => {
+    const ink = { height, width, seen: Uint8Array.from(values, (value) => (value > found.threshold ? 1 : 0)) };
+    const reach = Math.min(height, width) >= 64 ? 2 : 1;
+    const contrast = found.ink - found.paper;
+    const near = grown(ink, reach).seen;
+    const paper = values.filter((_, at) => !near[at]);
+    if (paper.length > 0.05 * values.length && spread(paper) > UNEVEN * contrast) return true;
+    const deep = within(ink, reach);
+    const inside = values.filter((_, at) => deep[at]);
+    if (!inside.length || ranked(inside, 0.98) - ranked(inside, 0.02) <= UNEVEN * contrast) return false;
+    const longer = Math.max(height, width);
+    const side = Math.floor(Math.min(height, width) >= 40 ? longer / 4 : (2 * longer) / 5) | 1;
+    return hasSquare(ink, side);
+  };
+
+  // Ink above the local paper, as a share of the light there if ink is dark.
+  const flattened = (ink, dark) => {
+    const paper = localPaper(ink, Math.floor(Math.min(ink.height, ink.width) / 3) | 1).values;
+    return image(ink.height, ink.width, ink.values.map((value, i) => {
+      const light = dark ? Math.max(single(255 - paper[i]), LEAST_LIGHT) : 255;
+      return single(value - paper[i]) * single(255 / light);
+    }));
   };
 
   // How much ink each pixel holds, 0 to 1. Throws Blank where no ink stands out.
@@ -116,11 +146,11 @@
     if (high - low < LEAST_CONTRAST) {
       throw new Blank(`blank: it is all ${high < 32 ? "black" : low > 223 ? "white" : "of one tone"}`);
     }
-    let ink = polarity === "dark-on-light" ? image(grey.height, grey.width, grey.values.map((v) => 255 - v)) : grey;
+    const dark = polarity === "dark-on-light";
+    let ink = dark ? image(grey.height, grey.width, grey.values.map((value) => 255 - value)) : grey;
     let found = measure(ink);
-    const shorter = Math.min(ink.height, ink.width);
-    if (shorter >= 32 && isUneven(ink, found)) {
-      ink = aboveLocalPaper(ink, Math.floor(shorter / 3) | 1);
+    if (Math.min(ink.height, ink.width) >= LEAST_SIDE && isUneven(ink, found)) {
+      ink = flattened(ink, dark);
       found = measure(ink);
     }
     const contrast = found.ink - found.paper;
@@ -134,5 +164,5 @@
     return image(ink.height, ink.width, strength);
   };
 
-  Object.assign(window.Digits, { Blank, findPolarity, inkStrength });
+  Object.assign(window.Digits, { SURELY, findPolarity, inkStrength, lightness, opposite, ranked });
 })();

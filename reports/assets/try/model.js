@@ -44,9 +44,17 @@
     // Typed arrays take the machine's byte order; the file's is little-endian, as every browser's machine is.
     const numbers = new Float32Array(bytes(weights).buffer);
     const others = unpacked(known);
+    const { answer } = network({ steps, weights: numbers, temperature });
+    // The mean of both where the picture is to be read unchanged, too.
+    const read = ({ seen, unchanged }) => {
+      const first = answer(seen);
+      if (!unchanged) return first;
+      const second = answer(unchanged);
+      return first.map((chance, digit) => (chance + second[digit]) / 2);
+    };
     return {
       threshold,
-      answer: network({ steps, weights: numbers, temperature }).answer,
+      read,
       examples: examples.map(example),
       nearest: (seen, n) => nearest(others, seen, n),
     };

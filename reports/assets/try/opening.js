@@ -67,16 +67,15 @@
     return to;
   };
 
-  // Ink above its surroundings: what is left when everything narrower than `side` pixels is taken for ink.
-  const aboveLocalPaper = (ink, side) => {
+  // What is left of an image when everything narrower than `side` pixels is taken for ink.
+  const localPaper = (ink, side) => {
     const { height, width } = ink;
     const [low, high] = extremes(ink.values);
     const wide = bothWays(bothWays(ink, blurredRows), continuedRows(side));
     wide.values.forEach((value, i) => { wide.values[i] = Math.min(Math.max(value, low), high); });
     const opened = bothWays(bothWays(wide, extremeRows(side, 1)), extremeRows(side, -1));
-    const paper = cut(opened, { top: side, bottom: side + height, left: side, right: side + width });
-    return image(height, width, ink.values.map((value, i) => value - paper.values[i]));
+    return cut(opened, { top: side, bottom: side + height, left: side, right: side + width });
   };
 
-  Object.assign(window.Digits, { aboveLocalPaper });
+  Object.assign(window.Digits, { localPaper });
 })();

@@ -48,16 +48,16 @@
     const nothing = () => show({
       headline: "Nothing here yet", detail: "Draw a digit, or take one of those below.", kind: "none",
     });
-    const problem = (text) => show({ headline: "Send to a human", detail: text, kind: "human" });
-    const answer = ({ chances, seen, polarity, near, about, milliseconds }) => {
+    const problem = (headline, text) => show({ headline, detail: text, kind: "none" });
+    const answer = ({ chances, seen, polarity, doubt, near, about, milliseconds }) => {
       // The lowest digit on ties.
       const [first, second] = [...chances.keys()].sort((a, b) => chances[b] - chances[a]);
-      const accepted = chances[first] >= threshold;
+      const accepted = !doubt && chances[first] >= threshold;
       const next = chances[second] < 0.001 ? "no other above 0.1%" : `next ${second}, ${percent(chances[second])}`;
       show({
         digit: String(first),
         headline: accepted ? "Read by the machine" : "Send to a human",
-        detail: `${percent(chances[first])} sure; ${next}`,
+        detail: `${doubt ? `${doubt} ` : ""}${percent(chances[first])} sure; ${next}`,
         kind: accepted ? "machine" : "human",
         chances, seen, near,
         facts: `${about}Found: ${polarity.replaceAll("-", " ")}. Prepared and read in ${milliseconds.toFixed(0)} ms.`,
@@ -115,13 +115,13 @@
   };
 
   // A browser compiles what has run a few times; the first drawing should not have to wait for that.
-  const warmUp = (answer, times) => {
+  const warmUp = (read, times) => {
     if (!times) return;
     setTimeout(() => {
       const ink = noInk();
       addPoints(ink, { points: [[0.5, 0.2], [0.5, 0.8]], width: 0.08 });
-      answer(prepare(sheet(ink, false)).seen);
-      warmUp(answer, times - 1);
+      read(prepare(sheet(ink, false)));
+      warmUp(read, times - 1);
     }, 50);
   };
 
@@ -135,19 +135,20 @@
 
     const read = () => {
       const grey = paper.content();
-      if (failure) { answer.problem(failure); return; }
+      if (failure) { answer.problem("No picture", failure); return; }
       if (!grey) { answer.nothing(); return; }
       const start = performance.now();
       try {
-        const { seen, polarity } = prepare(grey);
-        const chances = model.answer(seen);
+        const prepared = prepare(grey);
+        const { seen } = prepared;
+        const chances = model.read(prepared);
         const near = model.nearest(seen, NEIGHBOURS);
         const milliseconds = performance.now() - start;
-        answer.answer({ chances, seen, polarity, near, about: paper.about(), milliseconds });
+        answer.answer({ ...prepared, chances, near, about: paper.about(), milliseconds });
         performance.measure("digits:read", { start });
       } catch (problem) {
         if (!(problem instanceof Blank)) throw problem;
-        answer.problem(problem.message);
+        answer.problem("No digit here", problem.message);
       }
     };
     // While a stroke is drawn it is read once a frame; the end of it is read at once, and said.
@@ -190,6 +191,6 @@
     one("#examples-mnist button").click();
     one("#hint").hidden = false;
     performance.measure("digits:first", { start: loaded });
-    warmUp(model.answer, 4);
+    warmUp(model.read, 4);
   });
 })();

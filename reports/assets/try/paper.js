@@ -11,6 +11,7 @@
     const cursor = { x: 0.5, y: 0.5, down: false, shown: false };
     const history = []; // strokes, images ({grey}) and clearings (null), oldest first
     let stroke = null;
+    let pointer = null; // the mouse, pen or finger that draws it
     let ink = noInk(); // what the strokes that lie on the paper cover
 
     // Only what came after the last image or clearing lies on the paper.
@@ -79,8 +80,8 @@
       addPoints(ink, stroke, stroke.points.length - points.length);
       changed(false);
     };
-    const end = () => {
-      stroke = null;
+    const end = () => { // also of what a held-down pen or finger draws: what it moves on to is no part of anything
+      stroke = pointer = null;
       cursor.down = false;
       changed(true);
     };
@@ -89,7 +90,6 @@
       const { left, top, width: side } = canvas.getBoundingClientRect();
       return [(event.clientX - left) / side, (event.clientY - top) / side];
     };
-    let pointer = null;
     canvas.addEventListener("pointerdown", (event) => {
       if (pointer !== null || event.button !== 0) return;
       if (stroke) end();
@@ -106,7 +106,6 @@
     for (const name of ["pointerup", "pointercancel"]) {
       canvas.addEventListener(name, (event) => {
         if (event.pointerId !== pointer) return;
-        pointer = null;
         end();
       });
     }
