@@ -249,7 +249,7 @@ def letter(rng):
 
 
 def scribble(rng):
-    """A line to and fro."""
+    """A line that wanders."""
     points = 100 + np.cumsum(rng.normal(0, 28, (int(rng.integers(8, 30)), 2)), axis=0)
     points = 100 + (points - points.mean(axis=0)) * (70 / np.abs(points - points.mean(axis=0)).max())
     return strokes([points], rng, width=int(rng.integers(3, 10)))

@@ -82,9 +82,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _same_project(here: Path) -> None:
     """Raise ValueError in another copy of the project: its reports would be made from this one's code, and in it."""
-    there = next((each for each in (here, *here.parents) if (each / "src/helpers/reporting").is_dir()), paths.ROOT)
-    if not (os.environ.get("DIGITS_ROOT") or there.samefile(paths.ROOT)):
-        raise ValueError(f"this Python works on {paths.ROOT}, not on {there}; there `make setup` makes one of its own")
+    ours = Path(__file__).resolve().parents[3]
+    there = next((each for each in (here, *here.parents) if (each / "src/helpers/reporting").is_dir()), ours)
+    if not (os.environ.get("DIGITS_ROOT") or there.samefile(ours)):
+        raise ValueError(f"this Python works on {ours}, not on {there}; there `make setup` makes one of its own")
 
 
 def _status(profile: str, terminal: Terminal) -> int:
