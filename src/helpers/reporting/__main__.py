@@ -9,7 +9,6 @@ from pathlib import Path
 from helpers.reporting import build, by_hand
 from helpers.reporting.run import environment, execute, freshness, plan
 from helpers.reporting.run.terminal import Terminal
-from helpers.runtime import paths
 from helpers.runtime.files import explain
 from helpers.runtime.progress import duration, speak
 
