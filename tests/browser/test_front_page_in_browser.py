@@ -115,6 +115,8 @@ def test_the_committed_front_page(browser):
             for page in paths.REPORTS.glob("[0-9]*.html")
         }
         for link in links:
+            if link.startswith("https://"):  # leads out of the series
+                continue
             page, _, anchor = link.partition("#")
             assert not page or (paths.REPORTS / page).exists(), link
             slug = page.removesuffix(".html")

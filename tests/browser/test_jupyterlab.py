@@ -67,7 +67,8 @@ def lab(tmp_path_factory):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{plugin}.jupyterlab-settings").write_text(json.dumps(said), encoding="utf-8")
     shutil.copytree(paths.NOTEBOOKS, root / "notebooks", ignore=shutil.ignore_patterns(".*"))
-    (root / "data").symlink_to(paths.ROOT / "data")
+    for name in ("data", "requirements.lock"):
+        (root / name).symlink_to(paths.ROOT / name)
     (root / "reports").mkdir()
     (root / "reports" / "results").symlink_to(paths.RESULTS)
     book = load_notebook_node(str(paths.NOTEBOOKS / f"{SLUG}.ipynb"))

@@ -23,6 +23,7 @@ def smoke(tmp_path_factory):
     (root / "reports").mkdir()
     if paths.RESULTS.is_dir():  # a later notebook may load what earlier ones found
         (root / "reports" / "results").symlink_to(paths.RESULTS)
+    (root / "reports" / "model").symlink_to(paths.REPORTS / "model")
     command = [sys.executable, "-m", "helpers.reporting", "build", "--profile", "smoke", "--jobs", "2"]
     # One thread, and so no workers to start either: other tests have the rest (test_parallel.py has workers).
     environment = os.environ | {"DIGITS_ROOT": str(root), "DIGITS_THREADS": "1"}
