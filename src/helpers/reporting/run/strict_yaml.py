@@ -53,7 +53,11 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_fraction)
 def load(text: str) -> object:
     """Return what some YAML says. Raises ValueError, in words with the line, for what is not allowed."""
     try:
-        return yaml.load(text, Loader=_Loader)
+        loader = _Loader(text)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         place = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise ValueError(f"{place}{error.problem}") from None
