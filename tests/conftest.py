@@ -8,6 +8,10 @@ from chromium import find_chromium
 # nbformat would otherwise compile a grammar that nobody needs, for over a second in every process (see there).
 import helpers.reporting  # noqa: F401
 
+# `make test PYTHON=... ARGS=...` hands its own variables down to every make that a test starts; they are not the tests'.
+for _name in [each for each in os.environ if each.startswith("MAKE") or each in ("MFLAGS", "PYTHON", "ARGS")]:
+    del os.environ[_name]
+
 # Several workers share the cores: each computes with its part of them, as do the processes that it starts. Set before
 # NumPy and TensorFlow are imported, which read it once.
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
