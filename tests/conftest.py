@@ -8,7 +8,7 @@ from chromium import find_chromium
 # nbformat would otherwise compile a grammar that nobody needs, for over a second in every process (see there).
 import helpers.reporting  # noqa: F401
 
-# `make test PYTHON=... ARGS=...` hands its variables down to every make that a test starts: not the tests' own..
+# `make test PYTHON=... ARGS=...` hands its variables down to every make that a test starts: not the tests' own.
 for _name in [each for each in os.environ if each.startswith("MAKE") or each in ("MFLAGS", "PYTHON", "ARGS")]:
     del os.environ[_name]
 
