@@ -18,7 +18,6 @@ TELLING = "helpers.training.conditions"  # it only says how a training was made
 FITTING = {"fit", "fit_transform", "fit_predict", "predict", "predict_proba", "train", "search"}
 # What draws accuracies side by side, and must say under which conditions they came about (`compared=`).
 COMPARING = {"charts.intervals", "score_chart", "cost_chart", "curves.frontier"}
-NOT_YET = {"10"}  # notebooks whose figures do not say it yet
 # What a measured number looks like in prose: a percentage with decimals, or a long decimal fraction.
 MEASURED = re.compile(r"\b\d{1,3}\.\d+\s?%|\b0\.\d{3,}\b")
 
@@ -125,7 +124,7 @@ def mixes_unsaid(source):
 def test_what_stands_side_by_side_says_under_which_conditions(path):
     for cell in code_cells(read(path)):
         found = mixes_unsaid(cell.source)
-        assert not found or path.stem[:2] in NOT_YET, f"cell {cell.id}: {found}; pass style.show(compared=...)"
+        assert not found, f"cell {cell.id}: {found}; pass style.show(compared=...)"
 
 
 def test_the_check_for_comparisons_catches_one():
