@@ -84,6 +84,15 @@ def test_paired_tests_follow_statsmodels():
         comparison.paired_tests({"a": correct["b"], "z": correct["b"][:1]}, {"a": "z"})
 
 
+def test_a_repeat_that_says_the_opposite_is_not_told_apart():
+    counts = [(40, 5), (40, 5), (5, 40)]  # each clear by itself; the third speaks for the base
+    assert max(oracle(*each) for each in counts) < 0.001
+    correct = {"a": np.array([pair(*each)[0] for each in counts]), "z": np.array([pair(*each)[1] for each in counts])}
+    table = comparison.paired_tests(correct, {"a": "z"})
+    assert (table.loc["a", "least"], table.loc["a", "most"]) == (-35, 35)
+    assert table.loc["a", "told apart"] == 2
+
+
 def test_between_seeds_counts_every_pair():
     a, b = pair(3, 5)
     table = comparison.between_seeds({"x": np.array([a, b, b])})

@@ -1,5 +1,6 @@
 """Charts say what they were given: positions, intervals, numbers in cells."""
 
+import numpy as np
 import pytest
 
 from helpers.evaluation import metrics
@@ -55,6 +56,13 @@ def test_surface_keeps_the_true_numbers_below_the_floor():
     assert trace.z[0][0] == 0.4
     frame = fig.layout.shapes[0]
     assert ((frame.x0 + frame.x1) / 2, (frame.y0 + frame.y1) / 2) == (0, 1)
+
+
+def test_a_cell_without_a_number_is_empty_and_colours_nothing():
+    (trace,) = matrices.surface([[np.nan, 0.5], [0.9, np.nan]], ["1", "2"], ["x", "y"], x_title="a", y_title="b").data
+    assert [list(row) for row in trace.text] == [["", "50.0"], ["90.0", ""]]
+    assert np.isnan(trace.z[0][0])
+    assert np.nanmin(trace.z) == 0.5
 
 
 @pytest.mark.parametrize(

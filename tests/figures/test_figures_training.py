@@ -65,6 +65,13 @@ def test_frontier_draws_every_network_in_every_panel(table):
     assert fig.layout.xaxis.type == fig.layout.yaxis.type == "log"
 
 
+def test_marks_tell_kinds_apart_and_are_hollow_off_the_frontier(table):
+    kinds = ["diamond", "circle", "diamond"]
+    fig = figures.frontier(table, {"seconds": "s"}, colours=["#111", "#222", "#333"], symbols=kinds)
+    found = {trace.name: trace.marker.symbol for trace in fig.data if trace.name in table.index}
+    assert found == {"cheap": "diamond", "good": "circle", "worse": "diamond-open"}
+
+
 def test_frontier_refuses(table):
     with pytest.raises(ValueError, match="lacks"):
         figures.frontier(table, {"flops": "f"}, colours=["#1"] * 3)
