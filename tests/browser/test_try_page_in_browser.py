@@ -12,7 +12,8 @@ from PIL import Image
 from test_pages import Visit, axe
 
 from helpers.data import load
-from helpers.predict import conditions, decoding, preparing, shipped
+from helpers.data.pictures import decoding, preparing
+from helpers.predict import conditions, shipped
 from helpers.reporting.page import site
 from helpers.reporting.try_it import page as try_page
 from helpers.runtime import paths

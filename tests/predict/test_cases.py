@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from helpers.data import load
-from helpers.predict import lines, pipeline, shipped, sources
-from helpers.predict.decoding import Unreadable
-from helpers.predict.preparing import prepare
+from helpers.data.pictures import lines
+from helpers.data.pictures.decoding import Unreadable
+from helpers.data.pictures.preparing import prepare
+from helpers.predict import pipeline, shipped, sources
 
 N = 40  # pictures of each kind
 LEAST = {"tight_thin": 32, "tight_square": 36}  # of them, to be read right; 37 of the others

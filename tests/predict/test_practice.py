@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from helpers.data import load
-from helpers.predict import practice, preparing, unseen
+from helpers.data.pictures import preparing
+from helpers.predict import practice, unseen
 
 
 @pytest.fixture(scope="module")

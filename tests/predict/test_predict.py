@@ -15,8 +15,9 @@ from PIL import Image
 from test_decoding import BAD
 
 from helpers.data import load
+from helpers.data.pictures import preparing
 from helpers.predict import __main__ as command
-from helpers.predict import pipeline, preparing, shipped, sources, table
+from helpers.predict import pipeline, shipped, sources, table
 from helpers.training import fit
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from helpers.data import load
+from helpers.data.pictures import levels
 from helpers.evaluation import calibration
-from helpers.predict import conditions, levels, ship, shipped
+from helpers.predict import conditions, ship, shipped
 from helpers.runtime import paths
 
 

@@ -7,8 +7,8 @@ import zipfile
 import numpy as np
 import pytest
 
+from helpers.data.pictures.decoding import Unreadable
 from helpers.predict import arrays, sources
-from helpers.predict.decoding import Unreadable
 
 
 def names(work):

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from helpers.predict import levels, pipeline, shipped, sources, table
-from helpers.predict.decoding import Unreadable
+from helpers.data.pictures import levels
+from helpers.data.pictures.decoding import Unreadable
+from helpers.predict import pipeline, shipped, sources, table
 from helpers.runtime import precision, progress
 
 FEW = 32  # images that are not worth starting processes for

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.predict.decoding import Unreadable
+from helpers.data.pictures.decoding import Unreadable
 
 SUFFIXES = (".npz", ".npy", ".csv")
 BLOCK = 256  # images

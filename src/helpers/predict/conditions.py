@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from helpers.predict.decoding import Unreadable
-from helpers.predict.preparing import SIDE, box, prepare
-from helpers.predict.resampling import resize
+from helpers.data.pictures.decoding import Unreadable
+from helpers.data.pictures.preparing import SIDE, box, prepare
+from helpers.data.pictures.resampling import resize
 
 _ZOOM = 6
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from helpers.predict.decoding import Unreadable, read_image
-from helpers.predict.preparing import SIDE, prepare
+from helpers.data.pictures.decoding import Unreadable, read_image
+from helpers.data.pictures.preparing import SIDE, prepare
 from helpers.predict.sources import Work
 
 AHEAD = 4  # pieces of work under way per process

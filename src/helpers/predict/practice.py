@@ -11,10 +11,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from helpers.data import splits
-from helpers.predict import pen, preparing
+from helpers.data.pictures import preparing
+from helpers.data.pictures.resampling import resize
+from helpers.data.pictures.strokes import VISIBLE
+from helpers.predict import pen
 from helpers.predict.forms import FORMS, NO_DIGIT, NO_DIGITS
-from helpers.predict.resampling import resize
-from helpers.predict.strokes import VISIBLE
 
 _ZOOM = 4
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers.data.pictures.decoding import Unreadable
 from helpers.predict import arrays
-from helpers.predict.decoding import Unreadable
 
 CHUNK = 128  # files per piece of work
 NAMES = 50_000  # names of a folder held in memory; more are sorted on disk

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from helpers.data import load
+from helpers.data.pictures import resampling
+from helpers.data.pictures.preparing import SIDE
 from helpers.evaluation.predictor import Predictor
 from helpers.experiments.sorting_office import service
-from helpers.predict import conditions, resampling
-from helpers.predict.preparing import SIDE
+from helpers.predict import conditions
 
 GREYS = 16  # of scikit-learn's small digits
 FORMAT = "8 x 8, 17 greys"  # the condition that is their very format

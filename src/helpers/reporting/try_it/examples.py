@@ -5,7 +5,7 @@ import base64
 import numpy as np
 
 from helpers.data import load
-from helpers.predict import preparing
+from helpers.data.pictures import preparing
 
 # Positions among MNIST's test images and among scikit-learn's small digits: plain ones first, then such as people
 # hesitate over. Chosen by eye among those that the network reads well and badly.

@@ -1,4 +1,4 @@
-// Any grey image into MNIST's form, as helpers/predict/preparing.py: 28 x 28, longer side 20, mass in the middle.
+// Any grey image into MNIST's form, as helpers/data/pictures/preparing.py: 28 x 28, longer side 20, mass in the middle.
 (() => {
   "use strict";
   const { NONE, SURELY, Blank, extremes, boxOf, cut, findPolarity, findStrokes, grown, inkStrength, lightness, opposite, resize,

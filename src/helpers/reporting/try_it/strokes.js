@@ -1,4 +1,4 @@
-// The digit's own strokes among all ink, step for step as helpers/predict/strokes.py; the reasons are given there.
+// The digit's own strokes among all ink, step for step as helpers/data/pictures/strokes.py; the reasons are given there.
 (() => {
   "use strict";
   const { image, Blank, boxOf, count, findLines, grown, hasSquare, partOf, ranked } = window.Digits;

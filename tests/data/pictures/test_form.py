@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from helpers.predict import levels
-from helpers.predict.preparing import prepare
+from helpers.data.pictures import levels
+from helpers.data.pictures.preparing import prepare
 
 
 def sheet(*parts, side=64):

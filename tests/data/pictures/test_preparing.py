@@ -6,9 +6,9 @@ from PIL import Image
 from scipy import ndimage
 
 from helpers.data import load
-from helpers.predict import levels, resampling
-from helpers.predict.decoding import Unreadable
-from helpers.predict.preparing import prepare
+from helpers.data.pictures import levels, resampling
+from helpers.data.pictures.decoding import Unreadable
+from helpers.data.pictures.preparing import prepare
 
 
 @pytest.fixture(scope="module")

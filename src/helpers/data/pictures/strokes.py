@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from helpers.predict import levels
-from helpers.predict.lines import without_lines
+from helpers.data.pictures import levels
+from helpers.data.pictures.lines import without_lines
 
 VISIBLE = 0.12  # share of full ink from which a pixel belongs to the digit; MNIST's outermost pixels have it
 STRONG = 0.3  # share of full ink that no faint mark has: rulings, what shows through, stains

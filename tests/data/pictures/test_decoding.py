@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.predict import decoding
-from helpers.predict.decoding import Unreadable, read_image
+from helpers.data.pictures import decoding
+from helpers.data.pictures.decoding import Unreadable, read_image
 
 HEIGHT, WIDTH = 40, 30
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from helpers.predict import levels, strokes
-from helpers.predict.decoding import Unreadable, shrink
-from helpers.predict.resampling import resize
+from helpers.data.pictures import levels, strokes
+from helpers.data.pictures.decoding import Unreadable, shrink
+from helpers.data.pictures.resampling import resize
 
 SIDE = 28  # pixels of the result
 DIGIT = 20  # pixels of the digit's longer side
