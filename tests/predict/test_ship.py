@@ -84,7 +84,9 @@ def test_what_a_human_looks_at_whatever_the_network_says_counts_as_not_sure(made
     network = shipped.load(made[0])
     images = load.load_mnist().train.images
     two = np.hstack([images[1], images[3]]).astype(np.float32)
-    sheet = ship.Sheet("odd", ship._made([two, np.zeros((40, 40)), images[1].astype(np.float32)]), np.array([0, 1, 0]))
+    sheet = ship.Sheet(
+        "odd", ship.prepared([two, np.zeros((40, 40)), images[1].astype(np.float32)]), np.array([0, 1, 0])
+    )
     digits, sure = ship.answers(sheet, network)
     assert sheet.made.doubts[0]
     assert sure[0] == 0 < sure[2]

@@ -63,28 +63,29 @@ def held_out_sheets(split, *, n: int) -> list[Sheet]:
     sheets = []
     for i, name in enumerate(conditions.CONDITIONS):
         pictures = (conditions.picture(image, name, seed=i * n + j) for j, image in enumerate(digits))
-        sheets.append(Sheet(name, _made(pictures), split.y_val[:n]))
+        sheets.append(Sheet(name, prepared(pictures), split.y_val[:n]))
     pictures, labels = unseen.written(n, seed=len(sheets) * n)
-    return [*sheets, Sheet(WRITTEN, _made(pictures), labels)]
+    return [*sheets, Sheet(WRITTEN, prepared(pictures), labels)]
 
 
 def no_digits(n: int) -> Sheet:
     """Return `n` sheets with something on them that is no digit, labelled NO_LABEL: every answer is wrong."""
-    return Sheet("no digits", _made(unseen.no_digits(n, seed=0)), np.full(n, NO_LABEL))
+    return Sheet("no digits", prepared(unseen.no_digits(n, seed=0)), np.full(n, NO_LABEL))
 
 
 def small_digits() -> Sheet:
     """Return scikit-learn's digits, prepared."""
     small = load.load_digits_8x8()
-    return Sheet("scikit-learn digits, 8 x 8", _made(small.images * np.float32(255 / 16)), small.labels)
+    return Sheet("scikit-learn digits, 8 x 8", prepared(small.images * np.float32(255 / 16)), small.labels)
 
 
 def mnist_test(split) -> Sheet:
     """Return MNIST's test images, prepared as any other image."""
-    return Sheet("MNIST test", _made(split.x_test.astype(np.float32)), split.y_test)
+    return Sheet("MNIST test", prepared(split.x_test.astype(np.float32)), split.y_test)
 
 
-def _made(pictures: Iterable[np.ndarray]) -> pipeline.Made:
+def prepared(pictures: Iterable[np.ndarray]) -> pipeline.Made:
+    """Return pictures, grey values (h, w) in 0..255 each, as the command prepares them."""
     pictures = list(pictures)
     return pipeline.make(sources.Work([""] * len(pictures), images=pictures), "auto")
 
@@ -228,7 +229,7 @@ def ship(directory: Path, *, n: int = HELD_OUT, candidates=tuple(CANDIDATES), sp
     last = {sheet.name: measured(sheet, network) for sheet in (mnist_test(split), small_digits())}
     card = {
         "weights": shipped.WEIGHTS,
-        "sha256": _write_weights(run, directory),
+        "sha256": write_weights(run, directory),
         "temperature": trial.temperature,
         "threshold": threshold,
         "threshold_rule": f"at most {WRONG_SHARE:.1%} wrong among the accepted held-out images of all conditions",
@@ -257,7 +258,8 @@ def ship(directory: Path, *, n: int = HELD_OUT, candidates=tuple(CANDIDATES), sp
     return card
 
 
-def _write_weights(run: fit.Run, directory: Path) -> str:
+def write_weights(run: fit.Run, directory: Path) -> str:
+    """Write a run's network to `directory`, with float32 arithmetic; return the file's SHA-256."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / shipped.WEIGHTS
         plain_model(run).save(path)
