@@ -312,9 +312,33 @@ def test_other_sources_are_cut_in_proportion(name):
         ({"name": "nf264", "n_validation": 41}, r"n_validation = 41, expected 1\.\.40"),
     ],
 )
-def test_impossible_split_is_refused(arguments, message):
+def test_impossible_split_of_mnist_is_refused(arguments, message):
+    embedded = dataclasses.replace(small_source(), name="MNIST")
     with pytest.raises(ValueError, match=message):
-        load.make_split(**{"name": "standard", "source": small_source(), **arguments})
+        load.make_split(**{"name": "standard", "source": embedded, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sizes"),
+    [
+        ({"n_validation": 5_000}, (150, 150, 100)),
+        ({"n_validation": 150, "n_train": 151, "n_test": 101}, (150, 150, 100)),
+        ({"n_validation": 20, "n_train": 55_000, "n_test": 10}, (280, 20, 10)),
+        ({"name": "nf264", "n_validation": 7_000, "n_train": 56_000, "n_test": 7_000}, (320, 40, 40)),
+        ({"name": "kaggle", "n_validation": 2_000, "n_test": 1_000}, (216, 24, 160)),
+    ],
+)
+def test_numbers_too_large_for_own_digits_are_cut_down(arguments, sizes):
+    source = small_source()
+    split = load.make_split(**{"name": "standard", "source": source, **arguments})
+    assert (len(split.x_train), len(split.x_val), len(split.x_test)) == sizes
+    check_partition(split, source, complete=False)
+
+
+def test_numbers_below_one_are_refused_for_own_digits_too():
+    for argument in ({"n_train": 0}, {"n_test": -1}, {"n_validation": -1}):
+        with pytest.raises(ValueError, match="expected 1"):
+            load.make_split("standard", source=small_source(), **argument)
 
 
 def webster(sizes, n):
@@ -357,17 +381,21 @@ def test_impossible_subset_is_refused(n, labels):
 
 
 def test_source_defaults_to_mnist():
-    assert load.load_source("") is load.load_mnist()
+    mnist = load.load_source("")
+    assert mnist is load.load_mnist()
+    assert (mnist.name, mnist.is_mnist, mnist.notes, mnist.unlabelled) == ("MNIST", True, (), None)
 
 
 def test_source_is_relative_to_the_project_wherever_we_are(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert load.load_source("data/mnist").pooled.checksum == load.load_mnist().pooled.checksum
+    same = load.load_source("data/mnist")
+    assert same.pooled.checksum == load.load_mnist().pooled.checksum
+    assert not same.is_mnist, "its rows handed in as files are somebody's own digits"
 
 
 @pytest.mark.parametrize("kind", ["npz", "idx", "idx.gz", "idx with dots"])
 def test_source_of_each_kind_gives_the_same_digits(tmp_path, kind):
-    source = small_source()
+    source = small_source(400, 150)
     place = tmp_path / "mine.npz"
     if kind == "npz":
         arrays = {f"x_{p}": getattr(source, p).images for p in ("train", "test")}
@@ -386,27 +414,29 @@ def test_source_of_each_kind_gives_the_same_digits(tmp_path, kind):
         assert not getattr(loaded, part).images.flags.writeable
 
 
-def test_source_of_kaggle_files_pools_the_labelled_images_only(tmp_path):
-    source = small_source()
+def test_source_of_kaggle_files_is_cut_in_thirds_and_keeps_what_has_no_labels(tmp_path):
+    source = small_source(600, 100)
     (tmp_path / "train.csv").write_text(kaggle_text(source.train.images, source.train.labels))
     (tmp_path / "test.csv").write_text(kaggle_text(source.test.images))
     loaded = load.load_source(str(tmp_path))
-    assert loaded.train.checksum == source.train.checksum
-    assert np.array_equal(loaded.test.images, source.test.images)
-    assert loaded.test.labels is None
-    assert np.array_equal(loaded.pooled.images, source.train.images)
-    with pytest.raises(ValueError, match="no labels"):
-        load.make_split("standard", source=loaded)
+    assert (len(loaded.train), len(loaded.test), len(loaded.pooled)) == (400, 200, 600)
+    pairs = {(image.tobytes(), int(y)) for image, y in zip(loaded.pooled.images, loaded.pooled.labels, strict=True)}
+    assert pairs == {
+        (image.tobytes(), int(y)) for image, y in zip(source.train.images, source.train.labels, strict=True)
+    }
+    assert np.array_equal(loaded.unlabelled.images, source.test.images)
+    assert loaded.unlabelled.labels is None
     check_partition(load.make_split("kaggle", source=loaded), loaded)
 
 
 def test_kaggle_test_file_may_have_labels(tmp_path):
-    source = small_source()
+    source = small_source(400, 150)
     for part in ("train", "test"):
         text = kaggle_text(getattr(source, part).images, getattr(source, part).labels)
         (tmp_path / f"{part}.csv").write_text(text)
     loaded = load.load_source(str(tmp_path))
     assert loaded.pooled.checksum == source.pooled.checksum
+    assert loaded.unlabelled is None
     (tmp_path / "bare.csv").write_text(kaggle_text(source.test.images))
     with pytest.raises(ValueError, match="without 'label'"):
         load.load_kaggle(tmp_path / "bare.csv", tmp_path / "test.csv")

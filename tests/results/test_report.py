@@ -336,3 +336,36 @@ def test_misread_images_that_cannot_be_are_refused(misread):
     with pytest.raises(ValueError, match="misread must be"):
         Row("a", "s", "accuracy", 0.8, 10, misread=misread)
     Row("a", "s", "accuracy", 0.8, 10, misread="0123456789abcdef: 3 4")
+
+
+# Data other than MNIST
+
+
+def test_the_name_of_other_digits_is_written_and_read(folder):
+    path = save([ROW], data="mine.npz")
+    assert json.loads(path.read_text())["data"] == "mine.npz"
+    assert results.load("02_test", directory=folder).data == "mine.npz"
+
+
+def test_mnist_needs_no_name(folder):
+    path = save([ROW])
+    assert "data" not in json.loads(path.read_text()), "committed results stay as they are, byte for byte"
+    assert path.read_bytes() == save([ROW], data="MNIST").read_bytes()
+    assert results.load("02_test", directory=folder).data == "MNIST"
+
+
+@pytest.mark.parametrize("name", ["", None, 3])
+def test_a_name_that_is_none_is_refused(folder, name):
+    with pytest.raises(ValueError, match="data must be a non-empty string"):
+        save([ROW], data=name)
+
+
+def test_no_claim_is_judged_on_other_digits():
+    judged, (other,) = results.verdicts([ROW])[0], results.verdicts([ROW], data="mine.npz")
+    assert judged.verdict != "not comparable"
+    assert (other.verdict, other.reason) == ("not comparable", "other data: mine.npz")
+    assert (other.ours, other.published, other.difference, other.low) == (judged.ours, judged.published, None, None)
+    table = results.against_claims([ROW], data="mine.npz")
+    assert table[["verdict", "reason", "difference", "interval"]].iloc[0].tolist() == [
+        "not comparable", "other data: mine.npz", "–", "–"
+    ]  # fmt: skip

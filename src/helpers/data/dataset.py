@@ -7,6 +7,8 @@ import numpy as np
 
 from helpers.data.formats import check_images, check_labels
 
+MNIST = "MNIST"  # the name that only the embedded digits bear
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -27,11 +29,23 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False)
 class Mnist:
-    """A training set, a test set, and `pooled`: all labelled images, train first, then test."""
+    """A training set, a test set, and `pooled`: all labelled images, train first, then test.
+
+    name: "MNIST", or the file or folder that somebody's own digits came from. notes: what a reader should know of
+    these, in sentences. unlabelled: images without labels that came with them, such as those of Kaggle's test.csv.
+    """
 
     train: Dataset
     test: Dataset
     pooled: Dataset
+    name: str = ""
+    notes: tuple[str, ...] = ()
+    unlabelled: Dataset | None = None
+
+    @property
+    def is_mnist(self) -> bool:
+        """Whether this is the embedded MNIST; its very rows handed in as files are not."""
+        return self.name == MNIST
 
 
 def build_mnist(name: str, arrays: list[np.ndarray], *, names: list[str]) -> Mnist:
@@ -50,10 +64,10 @@ def build_mnist(name: str, arrays: list[np.ndarray], *, names: list[str]) -> Mni
 def pool(name: str, train: Dataset, test: Dataset) -> Mnist:
     """Put train and test together; test images without labels stay out of the pool."""
     if test.labels is None:
-        return Mnist(train, test, build_dataset(f"{name} pooled", train.images, train.labels))
+        return Mnist(train, test, build_dataset(f"{name} pooled", train.images, train.labels), name)
     images = np.concatenate([train.images, test.images])
     labels = np.concatenate([train.labels, test.labels])
-    return Mnist(train, test, build_dataset(f"{name} pooled", images, labels))
+    return Mnist(train, test, build_dataset(f"{name} pooled", images, labels), name)
 
 
 def build_dataset(name: str, images: np.ndarray, labels: np.ndarray | None) -> Dataset:

@@ -40,18 +40,16 @@ def competition(
     n_train, n_test: so many images; None is all. Raises ValueError as `load_source` does.
     """
     loaded = load.load_source(source)
-    if loaded.test.labels is not None:
+    if loaded.unlabelled is None:
         split = load.make_split("kaggle", n_train=n_train, n_test=n_test, seed=seed, source=loaded)
         return Competition(split, labelled=True)
     return Competition(_user_split(loaded, n_train, n_test, seed), labelled=False)
 
 
 def _user_split(loaded: Mnist, n_train: int | None, n_test: int | None, seed: int) -> Split:
-    train, test = loaded.train, loaded.test
-    if len(train) < 2:
-        raise ValueError(f"source: {len(train)} labelled image; at least 2 are needed, one of them for validation")
+    train, test = loaded.pooled, loaded.unlabelled
     rows = np.arange(len(train))
-    val = splits.stratified_rows(train.labels, max(1, round(0.1 * len(train))), seed=seed, stream=1)
+    val = splits.stratified_rows(train.labels, round(0.1 * len(train)), seed=seed, stream=1)
     rest = np.setdiff1d(rows, val, assume_unique=True)
     if n_train is not None:
         rest = rest[splits.stratified_rows(train.labels[rest], min(n_train, len(rest)), seed=seed, stream=2)]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.data import splits
-from helpers.data.dataset import Dataset, Mnist, build_dataset, build_mnist, frozen, pool
+from helpers.data.dataset import Dataset, Mnist, build_dataset, build_mnist, frozen
 from helpers.data.formats import (
     SIDE,
     ChecksumError,
@@ -22,6 +22,8 @@ from helpers.data.formats import (
     read_npz,
     read_verified,
 )
+from helpers.data.own import assembling
+from helpers.data.own.assembling import described
 from helpers.data.splits import Split, subset
 from helpers.data.tables import LABELLED, PIXELS, clean_text, header_of, parse_table
 from helpers.runtime.paths import MNIST, ROOT
@@ -31,6 +33,7 @@ __all__ = [
     "Dataset",
     "Mnist",
     "Split",
+    "described",
     "load_csv",
     "load_digits_8x8",
     "load_idx",
@@ -118,33 +121,38 @@ def load_kaggle(train_csv: str | Path, test_csv: str | Path) -> tuple[Dataset, D
     return datasets[0], datasets[1]
 
 
-def load_source(path: str) -> Mnist:
+def load_source(source: str, *, seed: int = 0) -> Mnist:
     """Load what a notebook's `source` parameter names.
 
     "" is the embedded MNIST. Otherwise an `.npz` file (see `load_npz`), a folder with the four IDX files
-    under their usual names, or a folder with Kaggle's `train.csv` and `test.csv`, where only labelled images
-    are pooled. A relative path starts at the project's root. Raises ValueError for anything else.
+    under their usual names, or a folder with Kaggle's `train.csv` and `test.csv`. A relative path starts at the
+    project's root. seed: decides which third of the labelled images is the test part, where the files have none. Raises
+    ValueError for anything else, and as `own.assembling.assemble` does.
     """
-    if not path:
+    if not source:
         return load_mnist()
-    place = ROOT / Path(path).expanduser()
+    place = ROOT / Path(source).expanduser()
     if place.is_file() and place.suffix == ".npz":
-        return load_npz(place)
+        found = load_npz(place)
+        return assembling.assemble(place.name, found.train, found.test, seed=seed)
     has_idx = any(place.glob("*idx*ubyte*"))
     has_csv = (place / "train.csv").is_file() and (place / "test.csv").is_file()
     if has_idx == has_csv:
         found = f"{place} has both IDX and CSV files" if has_idx else f"{place} is none of these"
         raise ValueError(
-            f"source = {path!r}, expected '' for MNIST, an .npz file, a folder of the four IDX files, or a "
+            f"source = {source!r}, expected '' for MNIST, an .npz file, a folder of the four IDX files, or a "
             f"folder with train.csv and test.csv; {found}"
         )
     if has_csv:
-        return pool(place.name, *load_kaggle(place / "train.csv", place / "test.csv"))
-    parts = (
+        train, test = load_kaggle(place / "train.csv", place / "test.csv")
+        if test.labels is None:
+            return assembling.assemble(place.name, train, unlabelled=test, seed=seed)
+        return assembling.assemble(place.name, train, test, seed=seed)
+    train, test = (
         load_idx(_idx_file(place, f"{part}-images", 3), _idx_file(place, f"{part}-labels", 1))
         for part in ("train", "t10k")
     )
-    return pool(place.name, *parts)
+    return assembling.assemble(place.name, train, test, seed=seed)
 
 
 def make_split(
@@ -164,9 +172,12 @@ def make_split(
     others, which have their own validation part, so many of it are kept, and 0 keeps all.
     n_train, n_test: so many images, the classes in proportion; None is all of them.
     seed: decides the drawing of these, never the named split itself.
+    Numbers that are too large for a source other than MNIST are cut down: n_validation to half of the training part
+    (with "standard"), the others to what there is.
     Raises ValueError for an unknown name, sizes that do not fit, and a source without test labels.
     """
     source = load_mnist() if source is None else source
+    strict = source.is_mnist  # a report's own sizes are made for MNIST, where a wrong one is a mistake
     if name not in splits.SPLITS:
         raise ValueError(f"name = {name!r}, expected one of {', '.join(splits.SPLITS)}")
     pooled = source.pooled
@@ -178,15 +189,19 @@ def make_split(
             )
         train, val, test = splits.standard_rows(len(source.train), len(source.test))
         if n_validation:
+            n_validation = n_validation if strict else min(n_validation, len(train) // 2)
             held = _draw(pooled, train, n_validation, argument="n_validation", seed=seed, stream=1, spare=1)
             train, val = np.setdiff1d(train, held, assume_unique=True), held
     else:
         train, val, test = splits.nf264_rows(pooled.labels) if name == "nf264" else splits.kaggle_rows(len(pooled))
         if n_validation:
+            n_validation = n_validation if strict else min(n_validation, len(val))
             val = _draw(pooled, val, n_validation, argument="n_validation", seed=seed, stream=1)
     if n_train is not None:
+        n_train = n_train if strict else min(n_train, len(train))
         train = _draw(pooled, train, n_train, argument="n_train", seed=seed, stream=2)
     if n_test is not None:
+        n_test = n_test if strict else min(n_test, len(test))
         test = _draw(pooled, test, n_test, argument="n_test", seed=seed, stream=3)
     rows = [frozen(part.astype(np.int64)) for part in (train, val, test)]
     return Split(name, pooled, *rows, splits.fingerprint(pooled.checksum, *rows))

@@ -11,7 +11,7 @@ import pandas as pd
 
 from helpers.evaluation import comparison
 from helpers.results import conditions
-from helpers.results.rows import FRACTIONS, Row, check, test_set
+from helpers.results.rows import FRACTIONS, MNIST, Row, check, test_set
 from helpers.runtime import paths
 
 LEVEL = 0.05
@@ -67,8 +67,10 @@ def noted_series(claim_id: str) -> dict[int, float]:
     return {int(at): float(value) for at, value in re.findall(r"(\d+) (\.\d+)", claims().loc[claim_id, "note"])}
 
 
-def verdict(row: Row, claim: pd.Series) -> Verdict:
+def verdict(row: Row, claim: pd.Series, *, data: str = MNIST) -> Verdict:
     """Compare a row with a claim (a row of `claims()`): on the same images by McNemar's test, else by an interval.
+
+    data: the name of the digits that the row was measured on; of others than MNIST no claim was made.
 
     Of a claim on the same images only the number of mistakes is known (as closely as the accuracy was printed), not
     which images they are. So the exact test is made at both ends of what could be shared: 'higher', 'lower' and
@@ -78,7 +80,7 @@ def verdict(row: Row, claim: pd.Series) -> Verdict:
     """
     published, published_n = float(claim["value"]), None if pd.isna(claim["n"]) else int(claim["n"])
     about = (str(claim.name), published, published_n, row.value, row.n)
-    reason = _why_not_comparable(row, claim, published_n)
+    reason = f"other data: {data}" if data != MNIST else _why_not_comparable(row, claim, published_n)
     if reason:
         return Verdict(*about, None, None, None, "not comparable", reason)
     measured_on = test_set(row.split, row.n)
@@ -145,26 +147,27 @@ def _why_not_comparable(row: Row, claim: pd.Series, published_n: int | None) -> 
     return ""
 
 
-def verdicts(rows: Iterable[Row]) -> list[Verdict]:
-    """Return the verdict of every row that answers a claim, in the order of the rows."""
+def verdicts(rows: Iterable[Row], *, data: str = MNIST) -> list[Verdict]:
+    """Return the verdict of every row that answers a claim, in the order of the rows; data: as in `verdict`."""
     known = claims()
     rows = [row for row in rows if row.claim_id is not None]
     for row in rows:
         check_claim(row, known)
-    return [verdict(row, known.loc[row.claim_id]) for row in rows]
+    return [verdict(row, known.loc[row.claim_id], data=data) for row in rows]
 
 
-def against_claims(rows: Iterable[Row]) -> pd.DataFrame:
+def against_claims(rows: Iterable[Row], *, data: str = MNIST) -> pd.DataFrame:
     """Return a table, ready to show, of every row that answers a claim, in words: theirs, ours and the verdict.
 
     Differences and their 95% intervals are in percentage points (pp), ours minus published. Where our rows came about
     under different conditions, columns say which (the claim has theirs); `assumed`: what the account leaves open.
+    data: as in `verdict`.
     """
     known = claims()
     rows = [row for row in rows if row.claim_id is not None]
     how = conditions.columns({row.claim_id: row for row in rows}).drop(columns="images", errors="ignore")
     lines = []
-    for one in verdicts(rows):
+    for one in verdicts(rows, data=data):
         claim = known.loc[one.claim_id]
         share = claim["metric"] in FRACTIONS
         lines.append(

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from helpers.results import published
-from helpers.results.rows import Row, check, is_text
+from helpers.results.rows import MNIST, Row, check, is_text
 from helpers.runtime import files, paths
 
 SCHEMA = 1
@@ -19,7 +19,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
 
 @dataclass(frozen=True)
 class Report:
-    """What one notebook recorded: its question, its one-sentence answer and its rows."""
+    """What one notebook recorded: its question, its one-sentence answer, its rows, and the name of its digits."""
 
     notebook: str
     profile: str
@@ -27,16 +27,20 @@ class Report:
     question: str
     answer: str
     rows: tuple[Row, ...]
+    data: str = MNIST
 
 
-def save(notebook: str, rows: Iterable[Row], *, profile: str, seed: int, question: str, answer: str) -> Path:
+def save(
+    notebook: str, rows: Iterable[Row], *, profile: str, seed: int, question: str, answer: str, data: str = MNIST
+) -> Path:
     """Write what a notebook found to `NN_name.json` in the results directory, atomically; return the path.
 
+    data: the name of the digits, written down only where they are not MNIST.
     Raises ValueError when a field is missing, not finite or out of range, when two rows are for one claim, when the
     accuracy of a model does not say under which conditions it came about, or when a claim_id is not in data/claims.csv.
     A failed save leaves an earlier file as it was.
     """
-    report = Report(notebook, profile, seed, question, answer, tuple(rows))
+    report = Report(notebook, profile, seed, question, answer, tuple(rows), data)
     _check_report(report)
     for row in filter(lambda row: row.about_a_model, report.rows):
         # What does not learn in passes has no parameters: neighbours, trees, support vectors.
@@ -46,6 +50,8 @@ def save(notebook: str, rows: Iterable[Row], *, profile: str, seed: int, questio
                 getattr(row, name) is not None, f"{name} of {row.system}", None, "given: it decides what a row is like"
             )
     document = {"schema": SCHEMA, **asdict(report)}
+    if data == MNIST:
+        del document["data"]
     text = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     path = paths.results_directory() / f"{notebook}.json"
     files.write_atomically(path, text)
@@ -83,7 +89,7 @@ def load_all(directory: Path | None = None) -> list[Report]:
 def _check_report(report: Report) -> None:
     named = isinstance(report.notebook, str) and _NAME.fullmatch(report.notebook)
     check(bool(named), "notebook", report.notebook, "letters, digits and _")
-    for name in ("profile", "question", "answer"):
+    for name in ("profile", "question", "answer", "data"):
         check(is_text(getattr(report, name)), name, getattr(report, name), "a non-empty string")
     check(type(report.seed) is int, "seed", report.seed, "an int")
     check(bool(report.rows), "rows", report.rows, "at least one Row")

@@ -10,6 +10,7 @@ import numpy as np
 
 from helpers.evaluation import metrics
 
+MNIST = "MNIST"  # the data of every row that does not say otherwise, and what the published claims are about
 FRACTIONS = {"accuracy", "error_rate", "precision", "recall", "f1"}
 # Test sets that several reports use under several names, with the size by which a part of one is told from the whole.
 _NF264 = r"(nf264,? (7,000 )?|56000/7000/7000 ?)"
