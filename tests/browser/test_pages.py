@@ -6,10 +6,13 @@ import re
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import specimen
 from nbformat.v4 import new_markdown_cell, new_notebook, new_output
 
+from helpers.experiments.sorting_office import robustness_figures
+from helpers.figures import charts, style
 from helpers.reporting.front_page import index, scoreboard
 from helpers.reporting.page import glossary, render, site
 from helpers.runtime import paths
@@ -206,6 +209,40 @@ def test_a_page_opened_on_a_phone(browser, pages):
         visit.page.click("nav.contents ol a >> nth=1")
         assert not visit.page.locator("nav.contents ol").is_visible()
         assert visit.complaints == []
+
+
+# Words of a chart that reach beyond it, and names of rows or columns that plotly left out for want of room.
+LOST = """() => [...document.querySelectorAll('figure.plot')].flatMap(figure => {
+  const box = figure.querySelector('.canvas').getBoundingClientRect();
+  const layout = figure.querySelector('.canvas')._fullLayout;
+  const all = [...figure.querySelectorAll('svg.main-svg text')];
+  const words = all.filter(text => getComputedStyle(text).display !== 'none');
+  const cut = words.filter(text => {
+    const own = text.getBoundingClientRect();
+    return own.left < box.left - 1 || own.right > box.right + 1 || own.top < box.top - 1 || own.bottom > box.bottom + 1;
+  }).map(text => text.textContent);
+  const names = ['xaxis', 'yaxis'].flatMap(axis => (layout[axis] || {}).ticktext || []);
+  const drawn = words.map(text => text.textContent.trim());
+  return [...cut, ...names.filter(name => !drawn.includes(name.replaceAll('<br>', '').trim()))];
+})"""
+
+
+def test_what_is_written_in_a_chart_is_whole_on_a_phone(browser, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(style, "display", lambda data, **more: shown.append(new_output("display_data", data=data)))
+    labels, kinds = ["a label of some twenty-six", "b"], [f"sort of damage {i}" for i in range(4)]
+    systems = ["shipped system", "shipped network, unprepared", "average of 5", "final network", "NF264 deep"]
+    title = "points gained over a constant rate, on 10,000 images"
+    damaged = robustness_figures.damage_table(pd.DataFrame(0.5, index=kinds, columns=systems))
+    for fig in (charts.intervals(labels, [0.5, 0.6], x_title=title, percent=False), damaged):
+        style.show(fig, alt="a chart")
+    site.write_assets(tmp_path / "assets")
+    notebook = new_notebook(cells=[new_markdown_cell("# Charts"), specimen.timed("charts()", *shown)])
+    page = render.render_page(notebook, slug="charts", previous=None, next=None, commit={})
+    (tmp_path / "charts.html").write_text(page, encoding="utf-8")
+    with Visit(browser, tmp_path / "charts.html", viewport={"width": 390, "height": 844}) as visit:
+        visit.draw_all()
+        assert visit.page.evaluate(LOST) == []
 
 
 @pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.stem)

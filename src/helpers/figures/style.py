@@ -105,6 +105,7 @@ _NUMBER = r"[+\-−–±]?\d[\d,.]*\s?(%|pp|s|ms)?"
 _NUMERIC_TEXT = re.compile(rf"^{_NUMBER}(\s(\[.*\]|(to|of|±) {_NUMBER}))?$")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 PHRASE = 14  # letters; in a narrow table a longer text would be broken into a word a line
+X_TITLE = 26  # letters in a line of an x title: it stands below the plot, which long labels narrow on a phone
 
 
 def figure_layout(fig: go.Figure, *, height: int = 420) -> go.Figure:
@@ -169,6 +170,8 @@ def _show_plotly(fig: go.Figure, *, alt: str, caption: str) -> None:
     webgl = sorted({trace.type for trace in fig.data if "gl" in trace.type})
     if webgl:
         raise ValueError(f"fig has WebGL traces {webgl}; use their SVG kin, such as px.scatter(render_mode='svg')")
+    for axis in fig.select_xaxes(lambda axis: len(axis.title.text or "") > X_TITLE):
+        axis.title.text = "<br>".join(textwrap.wrap(axis.title.text, X_TITLE))
     fig.update_layout(meta={"alt": alt, "caption": caption})
     config = {"displaylogo": False, "showSendToCloud": False, "responsive": True}  # for editors: a page has its own
     bundle = {"application/vnd.plotly.v1+json": json.loads(fig.to_json()) | {"config": config}, "text/plain": alt}

@@ -18,5 +18,6 @@ def damage_table(shares: pd.DataFrame, *, worst: float = 0.5) -> go.Figure:
     # Whole percents from ten on: on a phone there is room for two digits a cell.
     words = [["" if np.isnan(v) else f"{100 * v:.{0 if v >= 0.0995 else 1}f}" for v in row] for row in values]
     fig.data[0].update(text=words, textfont_size=12, zmin=0, zmax=worst, z=values)
-    fig.update_xaxes(side="top", tickangle=-30)
+    # They lean over the labels of the rows: at the right nothing is free, and plotly hides what would be cut off.
+    fig.update_xaxes(side="top", tickangle=30)
     return fig.update_layout(height=130 + 30 * len(shares))
