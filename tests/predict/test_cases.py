@@ -5,11 +5,11 @@ import itertools
 import cases
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from helpers.data import load
 from helpers.data.pictures import lines
-from helpers.data.pictures.decoding import Unreadable
-from helpers.data.pictures.preparing import prepare
+from helpers.data.pictures.preparing import Prepared, prepare
 from helpers.predict import pipeline, shipped, sources
 
 N = 40  # pictures of each kind
@@ -33,16 +33,10 @@ def digits(network):
 
 def read(network, pictures):
     """Return (digit, accepted) of each picture: -1 for what cannot be read."""
-    answers = []
-    for picture in pictures:
-        try:
-            made = prepare(np.ascontiguousarray(np.clip(picture, 0, 255), np.float32))
-        except Unreadable:
-            answers.append((-1, False))
-            continue
-        chances = network(made.image[None])[0]
-        answers.append((int(chances.argmax()), not made.doubt and chances.max() >= network.threshold))
-    return answers
+    given = [np.ascontiguousarray(np.clip(picture, 0, 255), np.float32) for picture in pictures]
+    work = sources.Work([""] * len(given), images=given)
+    answers = pipeline.answer(work, pipeline.make(work, "auto"), network, threshold=network.threshold)
+    return [(-1 if one.digit is None else one.digit, not one.human) for one in answers]
 
 
 @pytest.mark.parametrize("kind", cases.KINDS)
@@ -102,6 +96,38 @@ def test_what_has_mnist_s_form_is_read_as_handed_in_too(network, digits):
     assert np.array_equal(made.unchanged[i], pages[i])
     both = network(np.stack([made.images[i], made.unchanged[i]])).mean(axis=0)
     assert (answers[i].digit, answers[i].confidence) == (both.argmax(), pytest.approx(both.max(), abs=1e-5))
+
+
+def bold(digit, rng):
+    """Cut out to the ink, black and white, a thick pen: often more ink than paper."""
+    thick = cases.cut_out(ndimage.grey_dilation(digit, size=(3, 3)))
+    return 255.0 * (cases.scaled(thick, *rng.integers(24, 64, 2)) < 128)
+
+
+def test_of_what_may_be_dark_or_light_ink_the_surer_reading_counts(network, digits):
+    """All but 1s, which stretched to fill a sheet are a sheet."""
+    shown = [(image, label) for image, label in digits * 4 if label != 1]
+    pages = [bold(image, np.random.default_rng(i)).astype(np.float32) for i, (image, _) in enumerate(shown)]
+    made = pipeline.make(sources.Work([""] * len(pages), images=pages), "auto")
+    answers = pipeline.answer(sources.Work([""] * len(pages), images=pages), made, network, threshold=network.threshold)
+    light_alone = sum(polarity != "dark-on-light" for polarity in made.polarities)
+    assert light_alone >= 4
+    assert sum(one.polarity != "dark-on-light" for one in answers) <= light_alone / 2
+    wrong = [one.digit != label for one, (_, label) in zip(answers, shown, strict=True)]
+    assert sum(wrong) <= 0.05 * len(shown)
+    assert sum(not one.human and fails for one, fails in zip(answers, wrong, strict=True)) <= 1
+
+
+def test_a_picture_read_surely_both_ways_is_read_by_a_human():
+    """A network that is sure of whatever it sees."""
+    chances = np.eye(10, dtype=np.float32)
+    page = np.zeros((28, 28), np.uint8)
+    for sure, other, doubt, digit in ((0.97, 0.96, pipeline.TURNED, 3), (0.9, 0.97, "", 5), (0.97, 0.6, "", 3)):
+        made = pipeline.Made(page[None], ["dark-on-light"], [""], [""], {}, {0: Prepared(page, "light-on-dark")})
+        both = iter([sure * chances[[3]], other * chances[[5]]])
+        (answer,) = pipeline.answer(sources.Work([""]), made, lambda _, both=both: next(both), threshold=0.95)
+        assert (answer.doubt, answer.digit, answer.human) == (doubt, digit, bool(doubt))
+        assert answer.polarity == ("light-on-dark" if digit == 5 else "dark-on-light")
 
 
 @pytest.mark.parametrize("width", [3, 14, 30])

@@ -15,10 +15,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from helpers.data.pictures.decoding import Unreadable, read_image
-from helpers.data.pictures.preparing import SIDE, prepare
+from helpers.data.pictures.preparing import SIDE, Prepared, prepare
 from helpers.predict.sources import Work
 
 AHEAD = 4  # pieces of work under way per process
+BOTH = 0.95  # confidence: a picture that is read so surely as dark on light and as light on dark is read by a human
+TURNED = "dark or light ink?"
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Answer:
 class Made:
     """What preparing a piece of work gave: images (n, 28, 28), zeros where problems[i] is not empty.
 
-    unchanged: by position, the pictures that are to be read as they were handed in, too.
+    unchanged: by position, the pictures that are to be read as they were handed in, too. turned: by position, what
+    others are the other way round, light for dark.
     """
 
     images: np.ndarray
@@ -49,13 +52,14 @@ class Made:
     problems: list[str]
     doubts: list[str]
     unchanged: dict[int, np.ndarray] = field(default_factory=dict)
+    turned: dict[int, Prepared] = field(default_factory=dict)
 
 
 def make(work: Work, polarity: str) -> Made:
     """Decode and prepare every image of a piece of work; nothing that is wrong with one stops the others."""
     images = np.zeros((len(work), SIDE, SIDE), np.uint8)
     polarities, problems, doubts = ([""] * len(work) for _ in range(3))
-    unchanged = {}
+    unchanged, turned = {}, {}
     for i, source in enumerate(work.images or work.names):
         try:
             if isinstance(source, str) and work.images:
@@ -67,13 +71,16 @@ def make(work: Work, polarity: str) -> Made:
             images[i], polarities[i], doubts[i] = prepared.image, prepared.polarity, prepared.doubt
             if prepared.unchanged is not None:
                 unchanged[i] = prepared.unchanged
-    return Made(images, polarities, problems, doubts, unchanged)
+            if prepared.turned is not None:
+                turned[i] = prepared.turned
+    return Made(images, polarities, problems, doubts, unchanged, turned)
 
 
 def answer(work: Work, made: Made, probabilities: Callable, *, threshold: float) -> list[Answer]:
     """Classify what was prepared; `probabilities` maps uint8 (n, 28, 28) to (n, 10).
 
-    A picture that is to be read unchanged, too, gets the mean of both answers: sure only where they agree.
+    A picture that is to be read unchanged, too, gets the mean of both answers: sure only where they agree. Of a
+    picture and what it is with light for dark, the answer is the surer one's; if both are sure, a human looks.
     """
     good = [i for i, problem in enumerate(made.problems) if not problem]
     scores = np.zeros((len(work), 10), np.float32)
@@ -82,6 +89,14 @@ def answer(work: Work, made: Made, probabilities: Callable, *, threshold: float)
     if made.unchanged:
         twice = list(made.unchanged)
         scores[twice] = (scores[twice] + probabilities(np.stack(list(made.unchanged.values())))) / 2
+    polarities, doubts = list(made.polarities), list(made.doubts)
+    if made.turned:
+        others = probabilities(np.stack([other.image for other in made.turned.values()]))
+        for (i, other), its in zip(made.turned.items(), others, strict=True):
+            if its.argmax() != scores[i].argmax() and min(its.max(), scores[i].max()) >= BOTH:
+                doubts[i] = doubts[i] or TURNED
+            elif its.max() > scores[i].max():
+                scores[i], polarities[i], doubts[i] = its, other.polarity, other.doubt
     order = np.argsort(-scores, axis=1, kind="stable")  # the lowest digit on ties
     answers = []
     for i, name in enumerate(work.names):
@@ -91,10 +106,10 @@ def answer(work: Work, made: Made, probabilities: Callable, *, threshold: float)
             continue
         first, second = (int(digit) for digit in order[i, :2])
         sure = float(scores[i, first])
-        doubt = made.doubts[i]
+        doubt = doubts[i]
         human = bool(doubt) or sure < threshold
         chance = float(scores[i, second])
-        answers.append(Answer(name, index, first, sure, second, chance, human, made.polarities[i], doubt=doubt))
+        answers.append(Answer(name, index, first, sure, second, chance, human, polarities[i], doubt=doubt))
     return answers
 
 
@@ -170,6 +185,7 @@ def _joined(parts: list[Made]) -> Made:
         [problem for part in parts for problem in part.problems],
         [doubt for part in parts for doubt in part.doubts],
         {i: part.unchanged[0] for i, part in enumerate(parts) if part.unchanged},  # each is of one image
+        {i: part.turned[0] for i, part in enumerate(parts) if part.turned},
     )
 
 

@@ -22,6 +22,7 @@ SEARCH = 128  # pixels of the longer side at which ink is looked for
 SMALL = 40  # pixels: a smaller digit on a larger image is cut out and looked at again with all its pixels
 LEAST_SIDE = 4  # pixels of the image
 LEAST_DIGIT = 15  # pixels of the longer side from which a digit in 28 x 28 pixels may have MNIST's form already
+UNSURE = 0.3  # lightness of either sign below which dark ink and light ink are both possible
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,13 +31,16 @@ class Prepared:
 
     unchanged: the picture as it was handed in, where that has MNIST's form already and something was changed all the
     same (dark ink is turned to light if it is surely dark); else None. Both are to be read, and where they are read
-    differently, somebody should look.
+    differently, somebody should look. turned: what the picture is if ink is dark where it seemed light or the other way
+    round, where little speaks for either and that has no doubt of its own; else None. A digit that was cut out closely
+    may cover more than its paper: whichever is read more surely is right.
     """
 
     image: np.ndarray
     polarity: str
     doubt: str = ""
     unchanged: np.ndarray | None = None
+    turned: "Prepared | None" = None
 
 
 def prepare(grey: np.ndarray, *, polarity: str = "auto") -> Prepared:
@@ -52,21 +56,25 @@ def prepare(grey: np.ndarray, *, polarity: str = "auto") -> Prepared:
     grey = shrink(grey)
     coarse = shrink(grey, SEARCH)
     found = levels.find_polarity(coarse) if polarity == "auto" else polarity
-    look = _look(grey, coarse, found)
-    if polarity == "auto" and (look.sheet or look.digit is None):
-        # What seemed ink may be the paper inside a frame, or a sheet on a dark table.
+    look, other = _look(grey, coarse, found), None
+    unsure = abs(levels.lightness(coarse)) < UNSURE
+    if polarity == "auto" and (unsure or look.sheet or look.digit is None):
         other = _look(grey, coarse, levels.opposite(found))
-        if other.digit is not None and other.doubt != strokes.NONE:
-            found, look = levels.opposite(found), other
+        # What seemed ink may be the paper inside a frame, or a sheet on a dark table.
+        if (look.sheet or look.digit is None) and other.digit is not None and other.doubt != strokes.NONE:
+            found, look, other = levels.opposite(found), other, look
     if look.digit is None:
         raise Unreadable(look.doubt)
+    turned = None
+    if unsure and other is not None and other.digit is not None and not (other.doubt or other.sheet):
+        turned = Prepared(_in_form(other), levels.opposite(found))
     if look.as_is:
-        return Prepared(_bytes(look.digit), found, look.doubt)
+        return Prepared(_in_form(look), found, look.doubt, turned=turned)
     unchanged = None
     if grey.shape == (SIDE, SIDE) and max(look.digit.shape) >= LEAST_DIGIT:
-        turned = found == "dark-on-light" and levels.lightness(grey) > levels.SURELY
-        unchanged = _bytes((255 - grey if turned else grey) / np.float32(255))
-    return Prepared(place(look.digit), found, look.doubt, unchanged)
+        dark = found == "dark-on-light" and levels.lightness(grey) > levels.SURELY
+        unchanged = _bytes((255 - grey if dark else grey) / np.float32(255))
+    return Prepared(_in_form(look), found, look.doubt, unchanged, turned)
 
 
 def _bytes(strength: np.ndarray) -> np.ndarray:
@@ -81,6 +89,10 @@ class _Look:
     doubt: str
     as_is: bool = False
     sheet: bool = False
+
+
+def _in_form(look: _Look) -> np.ndarray:
+    return _bytes(look.digit) if look.as_is else place(look.digit)
 
 
 def _look(grey: np.ndarray, coarse: np.ndarray, polarity: str) -> _Look:

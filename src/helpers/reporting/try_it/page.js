@@ -139,12 +139,10 @@
       if (!grey) { answer.nothing(); return; }
       const start = performance.now();
       try {
-        const prepared = prepare(grey);
-        const { seen } = prepared;
-        const chances = model.read(prepared);
-        const near = model.nearest(seen, NEIGHBOURS);
+        const found = model.read(prepare(grey));
+        const near = model.nearest(found.seen, NEIGHBOURS);
         const milliseconds = performance.now() - start;
-        answer.answer({ ...prepared, chances, near, about: paper.about(), milliseconds });
+        answer.answer({ ...found, near, about: paper.about(), milliseconds });
         performance.measure("digits:read", { start });
       } catch (problem) {
         if (!(problem instanceof Blank)) throw problem;
