@@ -93,8 +93,9 @@ def test_other_sources_are_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(try_page, "SOURCES", copy / "helpers" / "reporting" / "try_it")
     assert try_page.is_made_from(page, try_page.digest_of_sources(MODEL)), "a copy is the same"
     for name in (
-        "predict/levels.py",
-        "predict/decoding.py",
+        "data/pictures/levels.py",
+        "data/pictures/decoding.py",
+        "predict/pipeline.py",
         "reporting/try_it/model.py",
         "reporting/try_it/try.html.j2",
     ):

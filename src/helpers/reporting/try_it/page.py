@@ -76,10 +76,8 @@ def write(directory: Path, model: Path) -> bool:
 def digest_of_sources(model: Path) -> str:
     """Return one digest of all that the page is made of; files that are missing count as empty."""
     files = [SOURCES / "try.html.j2", site.TEMPLATES / "base.html.j2", *sorted(SOURCES.glob("*.py"))]
-    files += [
-        SOURCES.parents[1] / "predict" / f"{name}.py"
-        for name in ("preparing", "strokes", "lines", "levels", "resampling", "decoding")
-    ]
+    helpers = SOURCES.parents[1]
+    files += [*sorted((helpers / "data" / "pictures").glob("*.py")), helpers / "predict" / "pipeline.py"]
     files += [model / "digits.json", model / "digits.keras", paths.MNIST / "SHA256SUMS"]
     contents = [(path.name, freshness.digest(path.read_bytes()) if path.is_file() else "") for path in files]
     return freshness.digest(json.dumps([*contents, SCRIPTS]))
