@@ -437,41 +437,6 @@ def test_kaggle_test_file_may_have_labels(tmp_path):
     loaded = load.load_source(str(tmp_path))
     assert loaded.pooled.checksum == source.pooled.checksum
     assert loaded.unlabelled is None
-    (tmp_path / "bare.csv").write_text(kaggle_text(source.test.images))
-    with pytest.raises(ValueError, match="without 'label'"):
-        load.load_kaggle(tmp_path / "bare.csv", tmp_path / "test.csv")
-
-
-def test_nf264_tables_have_no_header(tmp_path):
-    source = small_source().train
-    images, labels = tmp_path / "images.csv", tmp_path / "labels.csv"
-    np.savetxt(images, source.images.reshape(-1, 784), fmt="%d", delimiter=",")
-    np.savetxt(labels, source.labels, fmt="%d")
-    assert load.load_csv(images, labels).checksum == source.checksum
-    labels.write_text(labels.read_text() + "3\n")
-    with pytest.raises(ValueError, match=r"labels\.csv: 301 labels for 300 images"):
-        load.load_csv(images, labels)
-
-
-def test_unknown_source_is_refused(tmp_path):
-    (tmp_path / "digits.txt").write_text("7")
-    for path in (tmp_path / "nowhere", tmp_path / "digits.txt", tmp_path):
-        with pytest.raises(ValueError, match=r"source = .* expected '' for MNIST"):
-            load.load_source(str(path))
-
-
-def test_ambiguous_source_is_refused(tmp_path):
-    for name in ("train.csv", "test.csv", "train-images-idx3-ubyte"):
-        (tmp_path / name).write_bytes(idx(np.zeros((1, 28, 28))))
-    with pytest.raises(ValueError, match="both IDX and CSV"):
-        load.load_source(str(tmp_path))
-    (tmp_path / "test.csv").unlink()
-    (tmp_path / "train-images.idx3-ubyte").write_bytes(idx(np.zeros((1, 28, 28))))
-    with pytest.raises(ValueError, match=r"exactly one of .*found train-images-idx3-ubyte and train-images\.idx3"):
-        load.load_source(str(tmp_path))
-    (tmp_path / "train-images.idx3-ubyte").unlink()
-    with pytest.raises(ValueError, match=r"exactly one of train-labels.*none of them"):
-        load.load_source(str(tmp_path))
 
 
 def test_class_counts_of_a_split():

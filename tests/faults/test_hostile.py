@@ -173,8 +173,6 @@ def test_planted_pickles_are_never_opened(bomb, tmp_path):
     archive = tmp_path / "own.npz"
     np.savez(archive, x_train=boxed, y_train=boxed, x_test=boxed, y_test=boxed)
     with pytest.raises(ValueError, match=r"own\.npz.*pickle"):
-        load.load_npz(archive)
-    with pytest.raises(ValueError, match="pickle"):
         load.load_source(str(archive))
     raw = archive.read_bytes()
     entry = run_store.Entry(tmp_path / "store", "key")
@@ -184,7 +182,7 @@ def test_planted_pickles_are_never_opened(bomb, tmp_path):
     bare = pickle.dumps(bomb)
     (tmp_path / "bare.npz").write_bytes(bare)
     with pytest.raises(ValueError, match=r"bare\.npz"):
-        load.load_npz(tmp_path / "bare.npz")
+        load.load_source(str(tmp_path / "bare.npz"))
     run_store.write(entry.directory / f"epoch-00002-{run_store.digest(bare)}.npz", bare)
     with pytest.raises(ValueError, match=r"allow_pickle|pickled"):
         run_store.load_checkpoint(entry)

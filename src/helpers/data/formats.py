@@ -1,16 +1,14 @@
 """Read digit files strictly: bytes in, checked arrays out, and a clear `ValueError` for anything else.
 
-IDX and NPZ live here, tables of comma-separated values in `tables.py`. A file that is not exactly what it
-should be is refused, with its name in the message: a wrong digit is worse than no digit.
+IDX lives here, tables of comma-separated values in `tables.py`; somebody's own files of these and other kinds are read
+by `own`. A file that is not exactly what it should be is refused, with its name in the message: a wrong digit is worse
+than no digit.
 """
 
 import gzip
 import hashlib
-import io
-import lzma
 import math
 import struct
-import zipfile
 import zlib
 from pathlib import Path
 
@@ -18,7 +16,6 @@ import numpy as np
 
 SIDE = 28  # pixels; every network and figure of the series expects 28 x 28
 GZIP_MAGIC = b"\x1f\x8b"
-NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
 class ChecksumError(ValueError):
@@ -61,11 +58,6 @@ def read_verified(path: str | Path, *, sums: dict[str, str]) -> bytes:
     return unpack(data, name=path)
 
 
-def read_bytes(path: str | Path) -> bytes:
-    """Read a file, unpacking gzip by its content rather than by its name. Raises ValueError if empty."""
-    return unpack(Path(path).read_bytes(), name=path)
-
-
 def unpack(data: bytes, *, name: str | Path) -> bytes:
     """Return `data`, gunzipped if it is gzip. Raises ValueError if damaged, cut short or empty."""
     if data.startswith(GZIP_MAGIC):
@@ -99,25 +91,6 @@ def parse_idx(data: bytes, *, name: str | Path, dimensions: int) -> np.ndarray:
         sizes = " x ".join(map(str, shape))
         raise ValueError(f"{name}: {found} bytes of data, expected {sizes} = {promised} by its header")
     return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
-
-
-def read_npz(path: str | Path) -> dict[str, np.ndarray]:
-    """Read the four arrays of an `.npz` with keras's key names: x_train, y_train, x_test, y_test.
-
-    Never unpickles anything. Raises ValueError for a damaged archive, a missing key or an array of objects.
-    """
-    data = Path(path).read_bytes()
-    damaged = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
-    try:
-        archive = np.load(io.BytesIO(data), allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("it holds one bare array")
-        missing = [key for key in NPZ_KEYS if key not in archive.files]
-        if missing:
-            raise ValueError(f"it lacks {', '.join(missing)} (it has {', '.join(archive.files) or 'nothing'})")
-        return {key: archive[key] for key in NPZ_KEYS}
-    except (ValueError, TypeError, RuntimeError, MemoryError, *damaged) as error:
-        raise ValueError(f"{path}: not a usable .npz with {', '.join(NPZ_KEYS)}: {error}") from error
 
 
 def check_images(array: np.ndarray, *, name: str | Path) -> np.ndarray:

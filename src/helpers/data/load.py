@@ -11,21 +11,10 @@ import numpy as np
 
 from helpers.data import splits
 from helpers.data.dataset import Dataset, Mnist, build_dataset, build_mnist, frozen
-from helpers.data.formats import (
-    SIDE,
-    ChecksumError,
-    check_images,
-    check_labels,
-    parse_idx,
-    read_bytes,
-    read_checksums,
-    read_npz,
-    read_verified,
-)
-from helpers.data.own import assembling
+from helpers.data.formats import ChecksumError, parse_idx, read_checksums, read_verified
+from helpers.data.own import reading
 from helpers.data.own.assembling import described
 from helpers.data.splits import Split, subset
-from helpers.data.tables import LABELLED, PIXELS, clean_text, header_of, parse_table
 from helpers.runtime.paths import MNIST, ROOT
 
 __all__ = [
@@ -34,12 +23,8 @@ __all__ = [
     "Mnist",
     "Split",
     "described",
-    "load_csv",
     "load_digits_8x8",
-    "load_idx",
-    "load_kaggle",
     "load_mnist",
-    "load_npz",
     "load_source",
     "make_split",
     "subset",
@@ -73,86 +58,15 @@ def load_digits_8x8() -> Dataset:
     return build_dataset("digits 8x8", bunch.images.astype(np.uint8), bunch.target.astype(np.int64))
 
 
-def load_idx(images_path: str | Path, labels_path: str | Path) -> Dataset:
-    """Load one IDX file of 28 x 28 images and one of labels, gzipped or not.
-
-    Raises ValueError for damaged files, wrong magic numbers, labels outside 0..9 and unequal counts.
-    """
-    images = parse_idx(read_bytes(images_path), name=images_path, dimensions=3)
-    labels = parse_idx(read_bytes(labels_path), name=labels_path, dimensions=1)
-    images = check_images(images, name=images_path)
-    labels = check_labels(labels, name=labels_path, n_images=len(images))
-    return build_dataset(Path(images_path).name, images, labels)
-
-
-def load_npz(path: str | Path) -> Mnist:
-    """Load an `.npz` with keras's key names: x_train, y_train, x_test, y_test; images (n, 28, 28).
-
-    Raises ValueError for a damaged archive, missing keys, pickled objects, values that are not whole numbers
-    within 0..255 (pixels) and 0..9 (labels), and unequal counts.
-    """
-    arrays = read_npz(path)
-    return build_mnist(Path(path).name, list(arrays.values()), names=[f"{path}: {key}" for key in arrays])
-
-
-def load_csv(images_csv: str | Path, labels_csv: str | Path) -> Dataset:
-    """Load headerless tables as in NF264 Project 2: 784 pixels a row, and one label a row.
-
-    Cells are whole numbers; UTF-8 with or without byte-order mark, any newline, gzipped or not. Raises
-    ValueError that names row and column otherwise, and for unequal counts.
-    """
-    images, _ = _table(images_csv, columns=PIXELS, header=False)
-    labels, _ = _table(labels_csv, columns=("label",), header=False)
-    labels = check_labels(labels[:, 0], name=labels_csv, n_images=len(images))
-    return build_dataset(Path(images_csv).name, _square(images), labels)
-
-
-def load_kaggle(train_csv: str | Path, test_csv: str | Path) -> tuple[Dataset, Dataset]:
-    """Load Kaggle's Digit Recognizer: a header, `label` and `pixel0` to `pixel783`; its test has no labels.
-
-    The second dataset's labels are None, unless its file has a `label` column after all. Raises ValueError
-    as `load_csv` does, and for missing, duplicate, surplus or reordered columns.
-    """
-    datasets = []
-    for path, columns in ((train_csv, LABELLED), (test_csv, None)):
-        table, columns = _table(path, columns=columns, header=True)
-        labels = table[:, 0].astype(np.int64) if columns == LABELLED else None
-        datasets.append(build_dataset(Path(path).name, _square(table), labels))
-    return datasets[0], datasets[1]
-
-
 def load_source(source: str, *, seed: int = 0) -> Mnist:
     """Load what a notebook's `source` parameter names.
 
-    "" is the embedded MNIST. Otherwise an `.npz` file (see `load_npz`), a folder with the four IDX files
-    under their usual names, or a folder with Kaggle's `train.csv` and `test.csv`. A relative path starts at the
-    project's root. seed: decides which third of the labelled images is the test part, where the files have none. Raises
-    ValueError for anything else, and as `own.assembling.assemble` does.
+    "" is the embedded MNIST, anything else a file or a folder of somebody's own digits, in any format of
+    data/README.md; a relative path starts at the project's root. seed: decides which third of the labelled images is
+    the test part, where the files have none. Raises ValueError, in words for who made the files, for what cannot be
+    read or does not fit, for fewer than 500 labelled images and for images of one digit only.
     """
-    if not source:
-        return load_mnist()
-    place = ROOT / Path(source).expanduser()
-    if place.is_file() and place.suffix == ".npz":
-        found = load_npz(place)
-        return assembling.assemble(place.name, found.train, found.test, seed=seed)
-    has_idx = any(place.glob("*idx*ubyte*"))
-    has_csv = (place / "train.csv").is_file() and (place / "test.csv").is_file()
-    if has_idx == has_csv:
-        found = f"{place} has both IDX and CSV files" if has_idx else f"{place} is none of these"
-        raise ValueError(
-            f"source = {source!r}, expected '' for MNIST, an .npz file, a folder of the four IDX files, or a "
-            f"folder with train.csv and test.csv; {found}"
-        )
-    if has_csv:
-        train, test = load_kaggle(place / "train.csv", place / "test.csv")
-        if test.labels is None:
-            return assembling.assemble(place.name, train, unlabelled=test, seed=seed)
-        return assembling.assemble(place.name, train, test, seed=seed)
-    train, test = (
-        load_idx(_idx_file(place, f"{part}-images", 3), _idx_file(place, f"{part}-labels", 1))
-        for part in ("train", "t10k")
-    )
-    return assembling.assemble(place.name, train, test, seed=seed)
+    return reading.read(ROOT / Path(source).expanduser(), seed=seed) if source else load_mnist()
 
 
 def make_split(
@@ -214,24 +128,3 @@ def _draw(
     if not 1 <= n <= len(rows) - spare:
         raise ValueError(f"{argument} = {n}, expected 1..{len(rows) - spare}")
     return rows[splits.stratified_rows(pooled.labels[rows], n, seed=seed, stream=stream)]
-
-
-def _table(path: str | Path, *, columns: tuple[str, ...] | None, header: bool) -> tuple[np.ndarray, tuple]:
-    """Read a table; columns None means pixels with or without a label, whichever the header says."""
-    text = clean_text(read_bytes(path), name=path)
-    if columns is None:
-        columns = LABELLED if header_of(text, name=path)[0] == "label" else PIXELS
-    return parse_table(text, name=path, columns=columns, header=header), columns
-
-
-def _square(table: np.ndarray) -> np.ndarray:
-    return table[:, -SIDE * SIDE :].reshape(-1, SIDE, SIDE)
-
-
-def _idx_file(folder: Path, stem: str, dimensions: int) -> Path:
-    names = [f"{stem}{mark}idx{dimensions}-ubyte{end}" for mark in "-." for end in ("", ".gz")]
-    found = [folder / name for name in names if (folder / name).is_file()]
-    if len(found) != 1:
-        there = " and ".join(path.name for path in found) or "none of them"
-        raise ValueError(f"{folder}: expected exactly one of {', '.join(names)}; found {there}")
-    return found[0]

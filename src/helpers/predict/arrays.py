@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.data.pictures.decoding import Unreadable
+from helpers.data.pictures.scales import scale
 
 SUFFIXES = (".npz", ".npy", ".csv")
 BLOCK = 256  # images
@@ -22,7 +23,6 @@ BLOCK_VALUES = 4_000_000
 MAX_SIDE = 4096
 PREFERRED = ("images", "x", "x_test", "test_images", "arr_0")
 LABELS = ("label", "labels", "class", "target", "digit", "y")
-_SCALES = (1.0, 16.0, 255.0, 4095.0, 65535.0)
 
 
 def blocks(path: Path) -> Iterator[tuple[int, list]]:
@@ -51,11 +51,7 @@ def _scale(images: list[np.ndarray]) -> tuple[float, float]:
     finite = [image[np.isfinite(image)] for image in images]
     low = min((float(v.min()) for v in finite if v.size), default=0.0)
     high = max((float(v.max()) for v in finite if v.size), default=255.0)
-    if low < 0:
-        reach = max(-low, high)
-        return reach, 127.5 / reach
-    top = next((scale for scale in _SCALES if high <= scale), high)
-    return 0.0, 255.0 / top
+    return scale(low, high)
 
 
 def _checked(image: np.ndarray, scale: tuple[float, float]) -> np.ndarray | str:
