@@ -4,6 +4,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PROFILE ?= standard
 NOTEBOOK ?=
+# Only from the command line, and as it was typed: a path may have blanks, quotes and dollar signs in it.
+SOURCE :=
+override SOURCE := $(value SOURCE)
+export SOURCE
+ON_OWN = $(if $(SOURCE),--source "$$SOURCE")
 VENV := .venv
 BIN := $(VENV)/bin
 # One stamp per lock: a changed lock sets the environment up again, an unchanged one costs nothing.
@@ -26,13 +31,19 @@ export PIP_USER := 0
 # Where networks are trained when not here: make reports DASK_SCHEDULER=tcp://host:8786
 export DASK_SCHEDULER
 
+# The published trainings, the committed results and what is made of them are about MNIST.
+ifneq ($(SOURCE),)
+$(foreach _,$(filter full check-records diff study book readme,$(MAKECMDGOALS)),$(error make $_: SOURCE is not for it; it is for make reports, smoke, status and run))
+endif
+
 .PHONY: again help setup extras book run reports smoke full check-records status diff study new test readme lint format lock lab clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@printf 'Handwritten digits: a report series\n\n'
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/' | column -t -s '|'
-	@printf '\nOptions: NOTEBOOK=02 (one notebook, by number or name), FORCE=1 (run even if fresh), TIMEOUT=seconds (per notebook), PYTHON=python3.12,\n'
+	@printf '\nOptions: SOURCE=path (reports, smoke, status, run: your own digits, a file or a folder, into build/own/; not for diff),\n'
+	@printf '  NOTEBOOK=02 (one notebook, by number or name), FORCE=1 (run even if fresh), TIMEOUT=seconds (per notebook), PYTHON=python3.12,\n'
 	@printf '  JOBS=2 (notebooks of a build or points of a study side by side), DASK_SCHEDULER=tcp://host:8786 (trainings, or the points of a study, on that Dask cluster)\n'
 
 setup: $(STAMP) ## make .venv from requirements.lock (other targets do it by themselves)
@@ -59,16 +70,16 @@ extras: $(STAMP) ## fetch who wrote which digit (QMNIST's label files, 0.9 MB) f
 	@$(BIN)/python -m helpers.data.writers $(if $(FILE),--file "$(FILE)")
 
 reports: $(STAMP) ## execute every stale notebook and render reports/*.html
-	@$(BIN)/python -m helpers.reporting build --profile $(PROFILE) $(if $(JOBS),--jobs $(JOBS)) $(if $(NOTEBOOK),--notebook $(NOTEBOOK)) $(if $(FORCE),--force) $(if $(TIMEOUT),--timeout $(TIMEOUT))
+	@$(BIN)/python -m helpers.reporting build --profile $(PROFILE) $(ON_OWN) $(if $(JOBS),--jobs $(JOBS)) $(if $(NOTEBOOK),--notebook $(NOTEBOOK)) $(if $(FORCE),--force) $(if $(TIMEOUT),--timeout $(TIMEOUT))
 
 # What is given on the command line and is no option of this file is a parameter of the notebook; a name nobody knows is refused.
-OPTIONS := NOTEBOOK OUT PROFILE TIMEOUT PYTHON JOBS FORCE DASK_SCHEDULER
+OPTIONS := NOTEBOOK SOURCE OUT PROFILE TIMEOUT PYTHON JOBS FORCE DASK_SCHEDULER
 GIVEN = $(filter-out $(OPTIONS),$(foreach _,$(.VARIABLES),$(if $(findstring command line,$(origin $_)),$_)))
 run: $(STAMP) ## one notebook with parameters of your own: NOTEBOOK=02 seed=7 penalties='[1, 10]' OUT=out.ipynb, and its page
-	@$(BIN)/python -m helpers.reporting run --profile $(PROFILE) $(if $(OUT),--out "$(OUT)") $(if $(TIMEOUT),--timeout $(TIMEOUT)) -- "$(NOTEBOOK)" $(foreach _,$(GIVEN),"$_=$${$_}")
+	@$(BIN)/python -m helpers.reporting run --profile $(PROFILE) $(if $(OUT),--out "$(OUT)") $(if $(TIMEOUT),--timeout $(TIMEOUT)) -- "$(NOTEBOOK)" $(if $(SOURCE),"source=$$SOURCE") $(foreach _,$(GIVEN),"$_=$${$_}")
 
 smoke: $(STAMP) ## run every notebook on a tiny budget into build/smoke/ (seconds, not science)
-	@$(BIN)/python -m helpers.reporting build --profile smoke $(if $(JOBS),--jobs $(JOBS)) $(if $(NOTEBOOK),--notebook $(NOTEBOOK)) $(if $(FORCE),--force) $(if $(TIMEOUT),--timeout $(TIMEOUT))
+	@$(BIN)/python -m helpers.reporting build --profile smoke $(ON_OWN) $(if $(JOBS),--jobs $(JOBS)) $(if $(NOTEBOOK),--notebook $(NOTEBOOK)) $(if $(FORCE),--force) $(if $(TIMEOUT),--timeout $(TIMEOUT))
 
 # No limit on time that a published schedule could reach: interrupted, it goes on from the last finished epoch.
 full: $(STAMP) ## run every published training to its end (hours, in as many sittings as you like) into build/full/
@@ -78,7 +89,7 @@ check-records: $(STAMP) ## repeat the first epoch of committed records by today'
 	@$(BIN)/python -m helpers.training.check_records $(ONLY)
 
 status: $(STAMP) ## say which reports are fresh, which are stale, and why
-	@$(BIN)/python -m helpers.reporting status --profile $(PROFILE)
+	@$(BIN)/python -m helpers.reporting status --profile $(PROFILE) $(ON_OWN)
 
 diff: $(STAMP) ## which results moved beyond noise, which verdicts changed since BASE=<git revision> (HEAD): build/diff.html
 	@$(BIN)/python -m helpers.reporting diff --base "$(or $(BASE),HEAD)"

@@ -18,7 +18,6 @@ SLUG = "02_specimen"
 def places(tmp_path, monkeypatch) -> plan.Places:
     """One rendered report with its results and manifest in a scratch folder."""
     where = plan.Places(*(tmp_path / name for name in ("pages", "results", "executed", "failed", "state", "logs")))
-    monkeypatch.setattr(index, "places", lambda profile: where)
     monkeypatch.setattr(paths, "REPORTS", where.pages)
     monkeypatch.setenv("DIGITS_RESULTS_DIR", str(where.results))
     where.pages.mkdir()
@@ -51,7 +50,7 @@ def note(places, job, **changes) -> None:
 
 def test_page_and_search_come_from_what_the_report_says_of_itself(places, job):
     note(places, job)
-    written = index.write_index([job], "standard")
+    written = index.write_index([job], places)
     page = written.read_text(encoding="utf-8")
     for expected in (
         "A specimen",
@@ -71,24 +70,24 @@ def test_page_and_search_come_from_what_the_report_says_of_itself(places, job):
 def test_a_card_that_is_lost_costs_the_picture_and_no_more(places, job):
     note(places, job)
     (places.cards / f"{SLUG}.json").write_text("{")
-    page = index.write_index([job], "standard").read_text(encoding="utf-8")
+    page = index.write_index([job], places).read_text(encoding="utf-8")
     assert "Well enough." in page
     assert "<img" not in page
 
 
 def test_it_is_written_again_only_when_something_changed(places, job):
     note(places, job)
-    written = index.write_index([job], "standard")
+    written = index.write_index([job], places)
     first = written.stat().st_mtime_ns
-    assert index.write_index([job], "standard").stat().st_mtime_ns == first
+    assert index.write_index([job], places).stat().st_mtime_ns == first
     (places.pages / "try.html").write_text("<p>")
-    assert index.write_index([job], "standard").stat().st_mtime_ns > first
+    assert index.write_index([job], places).stat().st_mtime_ns > first
     assert 'href="try.html"' in written.read_text(encoding="utf-8")
     second = written.stat().st_mtime_ns
     (places.pages / "assets" / "search.js").unlink()
-    assert index.write_index([job], "standard").stat().st_mtime_ns > second
+    assert index.write_index([job], places).stat().st_mtime_ns > second
     written.write_text("tampered")
-    index.write_index([job], "standard")
+    index.write_index([job], places)
     assert "Well enough." in written.read_text(encoding="utf-8")
 
 
@@ -102,14 +101,14 @@ def test_it_is_written_again_only_when_something_changed(places, job):
 )
 def test_a_stale_report_says_why(places, job, changes, words):
     note(places, job, **changes)
-    page = index.write_index([job], "standard").read_text(encoding="utf-8")
+    page = index.write_index([job], places).read_text(encoding="utf-8")
     assert words in page
     assert ">up to date<" not in page
 
 
 def test_a_report_without_a_page_is_announced_and_not_counted(places, job):
     (places.pages / f"{SLUG}.html").unlink()
-    page = index.write_index([job], "standard").read_text(encoding="utf-8")
+    page = index.write_index([job], places).read_text(encoding="utf-8")
     assert "Not executed yet" in page
     assert "No executed notebooks" in page
     assert f"{SLUG}.html" not in page, "nothing to link to"

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from helpers.reporting import build, by_hand
-from helpers.reporting.run import environment, execute, freshness, plan
+from helpers.reporting.run import environment, execute, freshness, own, plan
 from helpers.reporting.run.terminal import Terminal
 from helpers.runtime.files import explain
 from helpers.runtime.progress import duration, speak
@@ -28,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     runner.add_argument("--out", type=Path, help="where the executed notebook goes, its page beside it")
     for command in (builder, status, runner):
         command.add_argument("--profile", default="standard", choices=plan.PROFILES)
+    for command in (builder, status):
+        command.add_argument("--source", default="", help="your own digits, into build/own/: data/README.md says which")
     studier = commands.add_parser("study", help="run a notebook over lists of parameters")
     studier.add_argument("file", help="a YAML file, such as studies/seeds.yaml")
     studier.add_argument("--jobs", type=int, default=1, help="points at a time")
@@ -39,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_argument("--memory", type=float, default=limits.memory_bytes / 2**30, help="GiB per notebook")
     pager = commands.add_parser("page", help="make a page of a notebook that was executed by hand, beside it")
     pager.add_argument("file", help="an executed notebook, such as papermill or JupyterLab leaves")
-    differ = commands.add_parser("diff", help="compare the results with those of a git revision")
+    differ = commands.add_parser("diff", help="compare the committed results with those of a git revision")
     differ.add_argument("--base", default="HEAD", help="a commit, branch or tag")
     options = parser.parse_args(arguments)
     speak()
@@ -47,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _same_project(Path.cwd())
         if options.command == "status":
-            return _status(options.profile, terminal)
+            return _status(options.profile, options.source, terminal)
         if options.command == "page":
             from helpers.reporting.page import pages
 
@@ -69,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
 
             how = {"jobs": options.jobs, "force": options.force, "limits": limits, "terminal": terminal}
             return study_run.study(Path(options.file), **how)
-        how = {"jobs": options.jobs, "limits": limits, "terminal": terminal}
+        how = {"jobs": options.jobs, "limits": limits, "terminal": terminal, "source": options.source}
         return build.build(options.profile, only=options.notebook, force=options.force, **how)
     except (ValueError, OSError, RuntimeError) as error:
         terminal.say(f"error: {explain(error)}")
@@ -87,10 +89,11 @@ def _same_project(here: Path) -> None:
         raise ValueError(f"this Python works on {ours}, not on {there}; there `make setup` makes one of its own")
 
 
-def _status(profile: str, terminal: Terminal) -> int:
+def _status(profile: str, source: str, terminal: Terminal) -> int:
     """Print each report's state, and whether its page is of these very sources; return 1 when one cannot be run."""
-    where = plan.places(profile)
-    every = plan.plan(profile)
+    digits = own.read(source) if source else None
+    where = plan.places(profile, digits)
+    every, out = plan.parted(plan.plan(profile, digits), digits)
     for job in every:
         if job.error:
             terminal.say(f"{job.slug:28} cannot be run: {job.error}")
@@ -118,7 +121,7 @@ def _status(profile: str, terminal: Terminal) -> int:
             when = f"{about['executed_at']}, {duration(about['seconds'])}"
             text = f"the page on disk was rendered from these very sources ({when})"
         terminal.say(f"{'':28} {text}")
-    for words in plan.skipped(profile):
+    for words in [*plan.skipped(profile), *own.told(digits, [job.slug for job in out])]:
         terminal.say(words)
     return 1 if any(job.error for job in every) else 0
 

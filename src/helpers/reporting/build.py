@@ -11,8 +11,8 @@ from filelock import FileLock, Timeout
 from helpers.reporting import produce
 from helpers.reporting.front_page.index import write_index
 from helpers.reporting.page.pages import join, render
-from helpers.reporting.run import execute, gone
-from helpers.reporting.run.plan import choose, places, plan, render_reasons, skipped
+from helpers.reporting.run import execute, gone, own
+from helpers.reporting.run.plan import choose, parted, places, plan, render_reasons, skipped
 from helpers.reporting.run.terminal import Terminal
 from helpers.reporting.try_it import page as try_page
 from helpers.runtime import paths
@@ -26,25 +26,31 @@ def build(
     limits: execute.Limits,
     terminal: Terminal,
     jobs: int | None = None,
+    source: str = "",
 ) -> int:
     """Bring every report of a profile up to date; return the exit status: 0, or 1 when a notebook or try.html failed.
 
     jobs: notebooks executed at a time, which share the cores; None is one for each core in the smoke profile, else one,
     as trainings make use of every core by themselves. A failure leaves the last good report in place, its notebook as
     `NN.failed.ipynb`, a readable page under `failed/`, and does not stop the others. What a notebook left that
-    is no more is taken away.
+    is no more is taken away. source: somebody's own digits, see `own.read`; "" is MNIST. Raises ValueError, before
+    anything is made, for what is wrong with the request.
     """
     if jobs is not None and jobs < 1:
         raise ValueError(f"JOBS={jobs}: at least 1 is needed")
-    every, where = plan(profile), places(profile)
-    chosen = every if only is None else choose(every, only)
-    for words in skipped(profile):
+    digits = own.read(source) if source else None
+    where = places(profile, digits)
+    every, out = parted(plan(profile, digits), digits)
+    chosen = every if only is None else choose(every, only, out)
+    for words in [*skipped(profile), *own.told(digits, [job.slug for job in out])]:
         terminal.say(words)
     jobs = min(jobs or (produce.cores() if profile == "smoke" else 1), len(chosen))
     environment = execute.pinned(produce.threads_for(jobs)) if jobs > 1 else {}
     how = produce.How(where, paths.BUILD / "staging", limits, terminal, force, environment)
     with locked(paths.BUILD, "another build is running", terminal):
         _sweep(paths.BUILD)
+        if digits:
+            own.claim(digits)
         failures = executed = rendered = 0
         for done in produce.outcomes(chosen, jobs, how, produce.bring):
             failures += bool(done.error)
@@ -58,8 +64,8 @@ def build(
             terminal.say(words)
         join(every, where)
         # try.html has nothing to do with a profile: one, beside the committed reports, is enough.
-        drawable = profile != "standard" or try_page.refresh(where.pages, say=terminal.say)
-        index = write_index(every, profile)
+        drawable = where.pages != paths.REPORTS or try_page.refresh(where.pages, say=terminal.say)
+        index = write_index(every, where, left_out=out)
         fresh = len(chosen) - executed - failures
         terminal.say(
             f"{executed} executed, {rendered} rendered, {fresh} already fresh, {failures} failed"

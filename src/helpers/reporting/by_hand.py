@@ -11,7 +11,7 @@ import nbformat
 
 from helpers.reporting import produce
 from helpers.reporting.page import pages
-from helpers.reporting.run import execute, parameters, plan
+from helpers.reporting.run import execute, own, parameters, plan
 from helpers.reporting.run.terminal import Terminal
 from helpers.runtime import paths
 from helpers.runtime.files import write_atomically
@@ -33,6 +33,8 @@ def run(
     if job.error:
         raise ValueError(job.error)
     overrides = job.overrides | _read(given, job)
+    if overrides.get("source"):
+        own.read(str(paths.ROOT / overrides["source"]))  # what is wrong with it is said before any kernel starts
     out = _place(out or paths.BUILD / "by_hand" / f"{job.slug}.ipynb")
     began = datetime.now(UTC).isoformat(timespec="seconds")
     scratch = paths.BUILD / "by_hand" / "scratch"

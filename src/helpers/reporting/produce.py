@@ -16,7 +16,7 @@ import nbformat
 
 from helpers.reporting.page import render as renderer
 from helpers.reporting.page import site
-from helpers.reporting.run import execute, freshness, provenance
+from helpers.reporting.run import execute, freshness, own, provenance
 from helpers.reporting.run.parameters import as_option
 from helpers.reporting.run.plan import Job, Places, note, noted, reasons
 from helpers.reporting.run.terminal import Terminal
@@ -214,6 +214,7 @@ def signed(ran: Ran, parameters: dict, began: str) -> nbformat.NotebookNode:
     """Return an executed notebook that says of itself when, where and with which parameters it ran."""
     notebook = nbformat.reads(ran.executed, as_version=4)
     notebook.metadata.pop("papermill", None)  # holds a machine's paths
+    digits = own.of_parameters(parameters)
     notebook.metadata["digits"] = {
         "profile": parameters.get("profile", "standard"),
         "parameters": parameters,
@@ -223,6 +224,10 @@ def signed(ran: Ran, parameters: dict, began: str) -> nbformat.NotebookNode:
         **provenance.commit(),
         **ran.about,
     }
+    if digits:
+        about = notebook.metadata["digits"]
+        about["own"] = {"name": digits.name, "sentence": digits.sentence}
+        about["data"] = about.get("data", {}) | {digits.name: digits.checksum}
     return notebook
 
 
@@ -235,7 +240,7 @@ def _store(job: Job, ran: Ran, began: str, where: Places) -> None:
     else:
         (where.results / f"{job.slug}.json").unlink(missing_ok=True)
     known = {name: found for name, found in job.components.items() if not name.startswith(freshness.OPENED)}
-    about = {"components": known | freshness.opened(ran.opened), "executed": freshness.digest(text)}
+    about = {"components": known | freshness.opened(ran.opened, job.resolved), "executed": freshness.digest(text)}
     about["results"] = freshness.digest(ran.results) if ran.results else ""
     note(job.slug, where, about | {"executed_at": began, "seconds": round(ran.seconds, 1)})
     for stale in (where.failed / f"{job.slug}.html", where.executed / f"{job.slug}.failed.ipynb"):

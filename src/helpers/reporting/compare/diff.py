@@ -182,8 +182,8 @@ def read(name: str, files: Mapping[str, bytes]) -> Snapshot:
                 for row in document["rows"]:  # before it was a field, a note said so
                     row.setdefault("short_budget", str(row.get("note", "")).startswith("short budget"))
                 rows = tuple(Row(**{key: row[key] for key in row.keys() & known}) for row in document["rows"])
-                about = {one.name: document[one.name] for one in fields(results.Report) if one.name != "rows"}
-                reports[Path(path).stem] = results.Report(**about, rows=rows)
+                about = {one.name: document[one.name] for one in fields(results.Report) if one.name in document}
+                reports[Path(path).stem] = results.Report(**about | {"rows": rows})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             unreadable.append(f"{path} of {name} cannot be read: {str(error)[:120]}")
     return Snapshot(name, reports, claims, tuple(unreadable))

@@ -27,13 +27,13 @@ class Headline:
         return min(max(100 * ((value or 0) - low) / (high - low), 0), 100)
 
 
-def find(boards: Sequence[Board], claims: Sequence[ClaimLine]) -> Headline | None:
-    """Return the headline, from the board of MNIST's own test images; None before any network was measured on them.
+def find(boards: Sequence[Board], claims: Sequence[ClaimLine], *, key: str = "mnist") -> Headline | None:
+    """Return the headline, from one board, that of MNIST's own test images; None before any network is on it.
 
     A network is a model whose number of parameters is known, and no average of several. Published figures count when
     they are accuracies whose number of images is known.
     """
-    board = next((board for board in boards if board.key == "mnist"), None)
+    board = next((board for board in boards if board.key == key), None)
     ranked = [each for each in board.standings if each.rank] if board else []
     networks = [each for each in ranked if each.parameters and each.model != "ensemble"]
     if not networks:

@@ -12,7 +12,8 @@ from helpers.reporting.front_page.leaderboard import Board
 from helpers.reporting.front_page.scoreboard import ClaimLine
 from helpers.reporting.page import card, glossary, site
 from helpers.reporting.run import freshness, provenance
-from helpers.reporting.run.plan import Job, Places, places
+from helpers.reporting.run.own import Own
+from helpers.reporting.run.plan import Job, Places
 from helpers.runtime import paths
 from helpers.runtime.files import write_atomically
 
@@ -47,12 +48,15 @@ def render_index(
     smoke: bool = False,
     searchable: bool = False,
     try_it: bool = False,
+    own: Own | None = None,
+    left_out: Sequence[Job] = (),
 ) -> str:
     """Return reports/index.html: the answer, a card per report, every published claim beside ours, all models.
 
     `claims` comes from `scoreboard.lines`, `boards` from `leaderboard.boards`; `commit` is {"commit": str, "dirty":
     bool}. `smoke` puts up the banner that says the numbers mean nothing. `searchable`: assets/search.js lies beside
-    the page (see `search.script`). `try_it`: try.html does.
+    the page (see `search.script`). `try_it`: try.html does. `own`: the digits that the reports are about, where these
+    are not MNIST; `left_out`: reports that are about others.
     """
     entries, claims = list(entries), list(claims)
     sources: dict[str, list[ClaimLine]] = {}
@@ -67,7 +71,7 @@ def render_index(
         entries=entries,
         sources=sources,
         boards=boards,
-        headline=headline.find(boards, claims),
+        headline=headline.find(boards, claims, key=own.images if own else "mnist"),
         tally=scoreboard.tally(claims),
         tallies={source: scoreboard.tally(lines) for source, lines in sources.items()},
         rows=len(claims),
@@ -79,32 +83,36 @@ def render_index(
         smoke=smoke or any(entry.smoke for entry in entries),
         searchable=searchable,
         try_it=try_it,
+        own=own,
+        left_out=left_out,
     )
 
 
-def write_index(jobs: list[Job], profile: str) -> Path:
-    """Write the index page, its search and the shared assets of a profile, when what they are made from has changed."""
-    where = places(profile)
+def write_index(jobs: list[Job], where: Places, *, left_out: Sequence[Job] = ()) -> Path:
+    """Write the index page, its search and the shared assets, when what they are made from has changed.
+
+    left_out: reports that are not part of this set, which are named.
+    """
     index, script = where.pages / "index.html", where.pages / "assets" / "search.js"
-    now = _sources(jobs, where)
+    now = _sources(jobs, where, left_out)
     state = where.state / "index.json"
     there = index.exists() and script.exists()
     if there and freshness.read_state(state) == {"sources": now, "html": freshness.digest(index.read_bytes())}:
         return index
     where.pages.mkdir(parents=True, exist_ok=True)
     site.write_assets(where.pages / "assets")
-    page, text = make(jobs, profile)
+    page, text = make(jobs, where, left_out=left_out)
     write_script(script.parent, text)
     write_atomically(index, page)
     write_atomically(state, json.dumps({"sources": now, "html": freshness.digest(page)}))
     return index
 
 
-def make(jobs: list[Job], profile: str) -> tuple[str, str]:
-    """Return the index page and the text of assets/search.js, from the reports of a profile that are rendered."""
+def make(jobs: list[Job], where: Places, *, left_out: Sequence[Job] = ()) -> tuple[str, str]:
+    """Return the index page and the text of assets/search.js, from the reports that are rendered there."""
     from helpers import results  # pandas takes a second to import
+    from helpers.results.rows import MNIST
 
-    where = places(profile)
     manifest = freshness.read_state(where.pages / "manifest.json") or {}
     entries, reports, cards = [], [], {}
     for job in jobs:
@@ -124,10 +132,10 @@ def make(jobs: list[Job], profile: str) -> tuple[str, str]:
                 title=job.title,
                 question=found.question if found else "",
                 answer=found.answer if found else card.first_sentence(cards.get(job.slug, {})),
-                profile=found.profile if found else profile,
+                profile=found.profile if found else where.profile,
                 seconds=about.get("seconds"),
                 executed_at=about.get("executed_at", ""),
-                smoke=profile == "smoke",
+                smoke=where.profile == "smoke",
                 results=found,
                 reading_minutes=about.get("reading_minutes", 0),
                 picture=cards.get(job.slug, {}).get("picture"),
@@ -137,16 +145,20 @@ def make(jobs: list[Job], profile: str) -> tuple[str, str]:
         )
     texts = {slug: card.get("sections", []) for slug, card in cards.items()}
     anchors = {slug: [anchor for anchor, *_ in parts if anchor] for slug, parts in texts.items()}
-    claims = scoreboard.lines(reports, anchors=anchors)
+    name = where.own.name if where.own else MNIST
+    reports = [each for each in reports if each.data == name]  # what was measured on other digits stands in its report
+    claims = [] if where.own else scoreboard.lines(reports, anchors=anchors)
     titles = {job.slug: job.title for job in jobs}
     page = render_index(
         entries,
         claims=claims,
-        boards=leaderboard.boards(reports, anchors=anchors),
+        boards=leaderboard.boards(reports, anchors=anchors, own=where.own),
         commit=provenance.commit(),
-        smoke=profile == "smoke",
+        smoke=where.profile == "smoke",
         searchable=True,
         try_it=(where.pages / "try.html").exists(),
+        own=where.own,
+        left_out=left_out,
     )
     return page, search.script((slug, titles[slug], parts) for slug, parts in texts.items())
 
@@ -165,7 +177,7 @@ def stale(job: Job, about: dict) -> str:
     return "" if about.get("page") == job.page else "prose, title or template changed"
 
 
-def _sources(jobs: list[Job], where: Places) -> str:
+def _sources(jobs: list[Job], where: Places, left_out: Sequence[Job]) -> str:
     """Return one digest of all that the front page is made from."""
     made_from = [freshness.renderer_digest(), provenance.data_checksums(), (where.pages / "try.html").exists()]
     made_from += [
@@ -174,6 +186,7 @@ def _sources(jobs: list[Job], where: Places) -> str:
         if path.is_file()
     ]
     made_from += [(job.slug, job.title, job.sources, job.error) for job in jobs]  # fresh or stale
+    made_from += [repr(where.own), [(job.slug, job.title) for job in left_out]] if where.own else []
     sources = [where.pages / "manifest.json", paths.CLAIMS]
     sources += [path for home in (where.results, where.cards) for path in sorted(home.glob("*.json"))]
     made_from += [(path.name, freshness.digest(path.read_bytes())) for path in sources if path.exists()]

@@ -1,12 +1,14 @@
 """All models of the series, ranked on each test set, and which of them chance could put in the leader's place."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from helpers.reporting.front_page import scoreboard
 from helpers.reporting.page import wording
+from helpers.reporting.run.own import Own
 from helpers.results import conditions
 from helpers.results.rows import TEST_SETS, read_rightly, test_set
 
@@ -62,22 +64,29 @@ class Board:
         return sum(each.against == "indistinguishable" for each in self.standings)
 
 
-def boards(reports: Iterable[Any], *, anchors: Mapping[str, Iterable[str]] | None = None) -> list[Board]:
+def boards(
+    reports: Iterable[Any], *, anchors: Mapping[str, Iterable[str]] | None = None, own: Own | None = None
+) -> list[Board]:
     """Rank the accuracies of all reports on each test set that several of them share.
 
     `reports` are `helpers.results.Report`s. Only rows about a model (with a palette key or a number of parameters)
     count. Models that were trained on some of the test (`Row.seen`) stand below, unranked; those on other images than a
     whole common test set make the last board, which has no order of merit. Each says under which conditions it came
     about: on one board stand models that learned from 55,000 images and from 60,000, asked once and five times.
+
+    Test sets of somebody's `own` digits have no names: what tells them apart is the labels of their images, in order,
+    and each of which two models or more were asked has a board.
     """
     reports = list(reports)
     speeds = _speeds(reports)
-    groups: dict[str, list[Standing]] = {key: [] for key, *_ in TEST_SETS} | {OTHER: []}
+    sets = _of_own(reports, own) if own else TEST_SETS
+    groups: dict[str, list[Standing]] = {key: [] for key, *_ in sets} | {OTHER: []}
     for report in reports:
         for row in report.rows:
             if row.n is None or not row.about_a_model:
                 continue
-            key = test_set(row.split, row.n) or OTHER
+            key = (_images(row) if own else test_set(row.split, row.n)) or OTHER
+            key = key if key in groups else OTHER
             section = scoreboard.section_of(row.section, (anchors or {}).get(report.notebook))
             names = ("system", "value", "n", "low", "high", "seeds", "mean", "sd", "parameters", "seconds", "note")
             names += ("seen",)
@@ -90,9 +99,28 @@ def boards(reports: Iterable[Any], *, anchors: Mapping[str, Iterable[str]] | Non
             why = f"{row.split}: {row.n:,} image{'s' if row.n > 1 else ''}" if key == OTHER else ""
             groups[key].append(Standing(**fields, **place, milliseconds=speed, because=why, right=read_rightly(row)))
     others = tuple(groups.pop(OTHER))
-    titles = {key: (title, n) for key, title, n, _ in TEST_SETS}
+    titles = {key: (title, n) for key, title, n, *_ in sets}
     found = [Board(key, *titles[key], _ranked(rows)) for key, rows in groups.items() if rows]
     return [*found, Board(OTHER, "Measured on other images, each as it says", 0, others)] if others else found
+
+
+def _images(row: Any) -> str:
+    """Return what tells the images of a row from others: a digest of their labels; nothing where it is not known."""
+    found = read_rightly(row)
+    return found[0] if found else ""
+
+
+def _of_own(reports: Iterable[Any], own: Own) -> list[tuple[str, str, int]]:
+    """Return key, title and size of each set of images of which several models were asked: the test images first."""
+    rows = [row for report in reports for row in report.rows if row.about_a_model and _images(row)]
+    counts = Counter(map(_images, rows))
+    found = []
+    for key in sorted((key for key, n in counts.items() if n > 1), key=lambda key: (key != own.images, -counts[key])):
+        same = [row for row in rows if _images(row) == key]
+        names = ", ".join(dict.fromkeys(row.split for row in same))
+        title = f"The test images of {own.name}" if key == own.images else f"The same images: {names}"
+        found.append((key, title, same[0].n))
+    return found
 
 
 def compare(leader: Standing, other: Standing) -> tuple[str, str]:

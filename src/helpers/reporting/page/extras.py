@@ -1,7 +1,7 @@
 """What a page has besides its notebook: the notebook itself, the source of the helpers it calls, how to cite it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,12 +46,12 @@ def add(page: str, notebook: Mapping[str, Any], slug: str, *, download: str = ""
     return f"{before}{opening}{article}{closing}\n{more}{after}"
 
 
-def write(folder: Path, notebook: nbformat.NotebookNode, slug: str) -> None:
-    """Write what a page's links lead to: the notebook with its outputs, and the glossary."""
+def write(folder: Path, notebook: nbformat.NotebookNode, slug: str, *, absent: Iterable[str] = ()) -> None:
+    """Write what a page's links lead to: the notebook with its outputs, and the glossary; absent: as in `site`."""
     target = folder / "notebooks" / f"{slug}.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(target, nbformat.writes(slim(notebook)) + "\n")
-    glossary.write(folder)
+    glossary.write(folder, absent=absent)
 
 
 def slim(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

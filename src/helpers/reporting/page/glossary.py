@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -42,13 +43,17 @@ def link(fragment: str) -> str:
     return numbering.in_prose(fragment, lambda text: _linked(text, waiting), apart={"figure", "table"})
 
 
-def write(folder: Path, *, alone: bool = False) -> None:
-    """Write glossary.html into a folder of pages, unless it is the same already. alone: there is no front page."""
+def write(folder: Path, *, alone: bool = False, absent: Iterable[str] = ()) -> None:
+    """Write glossary.html into a folder of pages, unless it is the same already. alone: there is no front page.
+
+    absent: reports that the folder has no page of, see `site.without_links`.
+    """
     listed = [each | {"anchor": prose.anchor(each["term"])} for each in terms()]
     template = site.environment().get_template("glossary.html.j2")
     page = template.render(
         terms=listed, projects=_read()["projects"], prose=prose.to_html, anchor=prose.anchor, alone=alone
     )
+    page = site.without_links(page, absent)
     target = folder / "glossary.html"
     if not target.exists() or target.read_text(encoding="utf-8") != page:
         write_atomically(target, page)

@@ -27,7 +27,8 @@ def render(job: Job, where: Places, say: Callable[[str], None] = lambda words: N
         say=say,
     )
     page = extras.add(page, notebook, job.slug, download=f"notebooks/{job.slug}.ipynb")
-    extras.write(where.pages, notebook, job.slug)
+    page = site.without_links(page, job.absent)
+    extras.write(where.pages, notebook, job.slug, absent=job.absent)
     site.write_assets(where.pages / "assets", page)
     write_atomically(where.pages / f"{job.slug}.html", page)
     card.write(where.cards, job.slug, notebook)

@@ -1,6 +1,8 @@
 """What all pages share: the environment of their templates, style sheets and scripts."""
 
 import gzip
+import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -36,6 +38,14 @@ def write_assets(directory: Path, page: str = "") -> None:
         target = directory / name
         if not target.exists() or target.read_bytes() != content:
             write_atomically(target, content)
+
+
+def without_links(page: str, slugs: Iterable[str]) -> str:
+    """Return a page on which what led to some reports is text: they are not part of its set."""
+    for slug in slugs:
+        link = rf'<a\b[^>]*\shref="{slug}\.html(?:#[^"]*)?"[^>]*>(.*?)</a>'
+        page = re.sub(link, r'<span title="Not part of this set of reports">\1</span>', page, flags=re.DOTALL)
+    return page
 
 
 @cache

@@ -9,6 +9,7 @@ without running anything: prose and the pictures it shows, template, the rendere
 import ast
 import functools
 import json
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,6 +25,7 @@ RENDERER = Path(__file__).resolve().parents[1] / "page"
 _PICTURE = re.compile(
     r"""<([^<>\n]+\.(?:png|jpe?g|gif|webp|svg))>|([^\s"'`()<>\[\]]+\.(?:png|jpe?g|gif|webp|svg))\b""", re.IGNORECASE
 )
+MOST_NAMED = 20  # files of a parameter that are told apart; of more one digest is kept
 OPENED = "file "  # how the name of a component begins that is a file which the kernel opened
 # Below the root: what is made here, and what is a component by another name.
 _NOT_OPENED = (
@@ -43,9 +45,9 @@ def components(
     """Return what a notebook's numbers depend on: a readable name of each part -> its digest.
 
     `parameters` are the resolved ones (defaults and overrides). Files and folders that a string parameter
-    names, relative to the root, are part of the data. before: the components of its last execution, which say what its
-    kernel opened; these files are looked at again. Raises ValueError for code that is no
-    Python, naming the cell or the helper.
+    names, relative to the root, are part of the data; of `source` what lies deeper, too. before: the components of its
+    last execution, which say what its kernel opened; these files are looked at again. Raises ValueError for code that
+    is no Python, naming the cell or the helper.
     """
     cells = [c.source for c in notebook.cells if c.cell_type == "code"]
     code = python.of_notebook(notebook)
@@ -68,7 +70,7 @@ def components(
         found[f"results of {slug}"] = result_digest(path) if path.exists() else "absent"
     found |= recorded_runs(code)
     found["requirements.lock"] = file_digest(paths.ROOT / "requirements.lock")
-    return found | opened(name.removeprefix(OPENED) for name in before or {} if name.startswith(OPENED))
+    return found | opened((name.removeprefix(OPENED) for name in before or {} if name.startswith(OPENED)), parameters)
 
 
 def _half_typed() -> str:
@@ -81,14 +83,17 @@ def _half_typed() -> str:
     return "it imports a helper that could not be read"
 
 
-def opened(names: Iterable[str]) -> dict[str, str]:
+def opened(names: Iterable[str], parameters: dict) -> dict[str, str]:
     """Return files that a kernel opened, paths from the root, as components; one that is not there is "absent".
 
-    Left out are helper modules, which are components by what they do, and whatever else is one already or is made here.
+    Left out are helper modules, which are components by what they do, and whatever else is one already (as the files of
+    a `source`) or is made here.
     """
-    found = {}
+    found, source = {}, _place(parameters.get("source"))
     for name in sorted(set(names)):
         path = paths.ROOT / name
+        if source and path.is_relative_to(source):
+            continue
         helper = path.suffix == ".py" and path.is_relative_to(sources.PACKAGE)
         if helper or name.startswith((*_NOT_OPENED, ".")):
             continue
@@ -124,14 +129,37 @@ def of_parameters(parameters: dict) -> dict[str, str]:
     """Return the part of `components` that the parameters decide."""
     found = {f"parameter {name}": digest(repr(value)) for name, value in parameters.items()}
     for name, value in parameters.items():
-        if isinstance(value, str) and value:
-            target = paths.ROOT / value
-            try:
-                files = sorted(path for path in [target, *target.glob("*")] if path.is_file())
-            except (OSError, ValueError):  # text that no file could be called
-                continue
-            found |= {f"data of parameter {name}: {path.name}": file_digest(path) for path in files}
+        if (target := _place(value)) is None:
+            continue
+        try:
+            files = [path for path in [target, *target.glob("*")] if path.is_file()]
+            if name == "source" and target.is_dir() and not paths.ROOT.is_relative_to(target):
+                files = [Path(folder, file) for folder, _, names in os.walk(target) for file in names if file[0] != "."]
+            told = {path.relative_to(target.parent): _digest_of_data(path, path.stat()) for path in sorted(files)}
+        except (OSError, ValueError):  # text that no file could be called; one that may not be read
+            continue
+        prefix = f"data of parameter {name}: "
+        if len(told) > MOST_NAMED:
+            whole = repr([(str(path), one) for path, one in told.items()])
+            found[f"{prefix}the files of {target.name}"] = digest(whole)
+        else:
+            found |= {prefix + "/".join(path.parts[1:] or path.parts): one for path, one in told.items()}
     return found
+
+
+def _place(value: object) -> Path | None:
+    """Return where a parameter would lie, were it the name of a file."""
+    return paths.ROOT / os.path.expanduser(value) if isinstance(value, str) and value else None
+
+
+def _digest_of_data(path: Path, about: os.stat_result) -> str:
+    """Return a file's digest, computed once a process: ten notebooks ask for the same ten thousand images."""
+    return _digest_once(path, about.st_ino, about.st_size, about.st_mtime_ns)
+
+
+@functools.cache
+def _digest_once(path: Path, *about: int) -> str:
+    return file_digest(path)
 
 
 @functools.cache

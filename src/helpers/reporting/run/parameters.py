@@ -115,6 +115,8 @@ def given(text: str, parameter: Parameter) -> object:
         value = strict_yaml.load(text)
     except ValueError:
         value = text
+    if isinstance(value, str) and text.strip()[:1] not in ("'", '"', "|", ">", "!"):
+        value = text  # YAML would end a path at " #"
     return text if not _matches(value, annotation) and _matches(text, annotation) else value
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 
 from helpers.reporting.run import freshness, parameters
+from helpers.reporting.run.own import Own
 from helpers.runtime import paths
 from helpers.runtime.files import write_atomically
 
@@ -19,7 +20,10 @@ _REPORT = re.compile(r"[0-9]{2}_[A-Za-z0-9_]+")
 
 @dataclass(frozen=True)
 class Places:
-    """Where one profile's products go. Only the standard profile writes to reports/. cards: see `page.card`."""
+    """Where the products of a profile, on MNIST or on somebody's own digits, go. cards: see `page.card`.
+
+    Only the standard profile on MNIST writes to reports/.
+    """
 
     pages: Path
     results: Path
@@ -27,6 +31,8 @@ class Places:
     failed: Path
     state: Path
     logs: Path
+    profile: str = "standard"
+    own: Own | None = None
 
     @property
     def cards(self) -> Path:
@@ -47,6 +53,7 @@ class Job:
     page: str  # digest of what shapes the page besides the numbers
     error: str = ""
     recorded: str = ""  # the name it records results under, where that is not its slug
+    absent: tuple[str, ...] = ()  # reports that are not part of the set, so that no link may lead to them
 
     @property
     def sources(self) -> str:
@@ -54,14 +61,12 @@ class Job:
         return freshness.digest(json.dumps([self.components, self.page], sort_keys=True))
 
 
-def places(profile: str) -> Places:
-    """Return the directories of a profile."""
-    if profile == "standard":
-        home, pages, found = paths.BUILD, paths.REPORTS, paths.RESULTS
-    else:
-        home = paths.BUILD / profile
-        pages, found = home, home / "results"
-    return Places(pages, found, home / "executed", home / "failed", home / "state", home / "logs")
+def places(profile: str, own: Own | None = None) -> Places:
+    """Return the directories of a profile, on MNIST or on somebody's own digits."""
+    home = own.folder if own else paths.BUILD
+    home = home if profile == "standard" else home / profile
+    pages, found = (home, home / "results") if own or profile != "standard" else (paths.REPORTS, paths.RESULTS)
+    return Places(pages, found, home / "executed", home / "failed", home / "state", home / "logs", profile, own)
 
 
 def reports(folder: Path | None = None) -> list[Path]:
@@ -69,23 +74,43 @@ def reports(folder: Path | None = None) -> list[Path]:
     return [path for path in _notebooks(folder) if _REPORT.fullmatch(path.stem)]
 
 
-def plan(profile: str) -> list[Job]:
+def plan(profile: str, own: Own | None = None) -> list[Job]:
     """Read and check every report of a profile; one that cannot be run comes with an error and stops no other.
 
-    Raises ValueError when there is no report at all.
+    With somebody's own digits those that take none are among them, too: see `parted`. Raises ValueError when there is
+    no report at all.
     """
     if profile not in PROFILES:
         raise ValueError(f"profile must be one of {', '.join(PROFILES)}, got {profile!r}")
-    jobs = [_job(profile, path) for path in reports()]
+    if own and profile == "full":
+        raise ValueError("SOURCE with the full profile: that repeats published trainings, which are about MNIST")
+    jobs = [_job(places(profile, own), path) for path in reports()]
     if not jobs:
         raise ValueError("notebooks/: got no report; at least one is needed, such as 11_mine.ipynb (make new)")
     return jobs
 
 
-def choose(jobs: list[Job], wanted: str) -> list[Job]:
+def parted(jobs: list[Job], own: Own | None) -> tuple[list[Job], list[Job]]:
+    """Divide reports into those of a set and those left out: on own digits, what has no parameter `source`.
+
+    Raises ValueError when none is left.
+    """
+    out = [job for job in jobs if own and not job.error and "source" not in job.resolved]
+    absent = tuple(job.slug for job in out)
+    part = [job for job in jobs if job.slug not in absent]
+    if not part:
+        raise ValueError("SOURCE: got digits, but no report takes any; a parameter `source: str` in one is needed")
+    if absent:  # what a page may link to shapes it
+        part = [replace(job, absent=absent, page=freshness.digest(f"{job.page} without {absent}")) for job in part]
+    return part, out
+
+
+def choose(jobs: list[Job], wanted: str, left_out: list[Job] = ()) -> list[Job]:
     """Return the jobs that a person means by a number, a name or a file. Raises ValueError when there is none."""
     name = wanted.removeprefix("notebooks/").removesuffix(".ipynb")
-    chosen = [job for job in jobs if job.slug == name or job.slug.split("_")[0] == name.zfill(2)]
+    chosen = [job for job in [*jobs, *left_out] if job.slug == name or job.slug.split("_")[0] == name.zfill(2)]
+    if out := [job.slug for job in chosen if job.slug in {one.slug for one in left_out}]:
+        raise ValueError(f"NOTEBOOK={wanted}: {out[0]} takes no digits of yours: it has no parameter `source`")
     if not chosen:
         raise ValueError(f"no notebook {wanted!r}; there are: {', '.join(job.slug for job in jobs)}")
     return chosen
@@ -165,15 +190,15 @@ def render_reasons(job: Job, where: Places) -> list[str]:
     return []
 
 
-def _job(profile: str, path: Path) -> Job:
-    about = noted(path.stem, places(profile))
+def _job(where: Places, path: Path) -> Job:
+    about = noted(path.stem, where)
     job = Job(path.stem, about.get("title") or path.stem, nbformat.v4.new_notebook(), {}, {}, {}, "")
-    where = f"notebooks/{path.name}"
+    named = f"notebooks/{path.name}"
     try:
         notebook = nbformat.read(path, as_version=4)
         job = replace(job, title=_title(notebook), notebook=notebook)
         declared = parameters.declared(notebook)
-        overrides = _overrides(profile, path.stem, declared)
+        overrides = _overrides(where, path.stem, declared)
         resolved = {name: parameter.default for name, parameter in declared.items()} | overrides
         return replace(
             job,
@@ -185,12 +210,13 @@ def _job(profile: str, path: Path) -> Job:
     except Exception as error:  # whatever a file can hold: it must not keep the others from being built
         text = " ".join(str(error).split()) or type(error).__name__
         if not text.startswith("profiles/"):
-            text = where + (", " if text.startswith("cell ") else ": ") + text
+            text = named + (", " if text.startswith("cell ") else ": ") + text
         return replace(job, error=text[:300])
 
 
-def _overrides(profile: str, slug: str, declared: dict[str, parameters.Parameter]) -> dict:
-    """Return a profile's parameters for a notebook. It may have none but its own name, which needs no file."""
+def _overrides(where: Places, slug: str, declared: dict[str, parameters.Parameter]) -> dict:
+    """Return a notebook's parameters: the profile's, which may have none but its own name, and whose digits."""
+    profile = where.profile
     source = f"profiles/{profile}/{slug}.yaml"
     own = {"profile": profile} if "profile" in declared and profile != declared["profile"].default else {}
     try:
@@ -200,6 +226,8 @@ def _overrides(profile: str, slug: str, declared: dict[str, parameters.Parameter
     parameters.validate(overrides, declared, source=source)
     if overrides.get("profile", profile) != profile:
         raise ValueError(f"{source}: profile: got {overrides['profile']!r}; {profile!r} is allowed")
+    if where.own and "source" in declared:
+        overrides |= parameters.validate({"source": where.own.source}, declared, source=f"notebooks/{slug}.ipynb")
     return overrides
 
 
