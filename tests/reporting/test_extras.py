@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from helpers.figures import atlas, style
 from helpers.reporting.page import called, card, extras, glossary, outputs, prose, render
-from helpers.results import claims
+from helpers.results import claims, load_all
 from helpers.runtime import paths
 
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
@@ -147,6 +147,11 @@ def test_the_glossary_explains_each_term_once_and_can_be_linked_to(tmp_path):
     for project in claims()["source"].unique():
         address = glossary.project(project)
         assert f'<a href="{address}"' in page or f'id="{address.partition("#")[2]}"' in page, project
+    # Whoever answers a claim of a project examines it: as the committed results say.
+    answered = {(report.notebook, row.claim_id) for report in load_all() for row in report.rows if row.claim_id}
+    for notebook, claim_id in answered:
+        text = next(each["text"] for each in glossary.projects() if each["name"] == claims().loc[claim_id, "source"])
+        assert f"({notebook}.ipynb)" in text, (notebook, claim_id)
     before = (tmp_path / "glossary.html").stat().st_mtime_ns
     glossary.write(tmp_path)
     assert (tmp_path / "glossary.html").stat().st_mtime_ns == before, "the same page is not written again"

@@ -24,9 +24,14 @@ def terms() -> tuple[dict, ...]:
     return tuple(sorted(_read()["terms"], key=lambda each: each["term"].lower()))
 
 
+def projects() -> tuple[dict, ...]:
+    """Return the examined projects: {name, address (of the repository, where it is known), text (Markdown)}."""
+    return tuple(_read()["projects"])
+
+
 def project(name: str) -> str:
     """Return where one of the examined projects is found: the address of its repository, else its place here."""
-    known = {each["name"]: each.get("address") for each in _read()["projects"]}
+    known = {each["name"]: each.get("address") for each in projects()}
     return known.get(name) or f"glossary.html#{prose.anchor(name)}"
 
 
@@ -36,7 +41,7 @@ def link(fragment: str) -> str:
     So are examined projects and the works that the glossary lists linked to their own places, where nothing else is.
     """
     waiting = {f"glossary.html#{prose.anchor(each['term'])}": _pattern(each) for each in terms()}
-    names = {project(each["name"]): {"words": [each["name"]]} for each in _read()["projects"]}
+    names = {project(each["name"]): {"words": [each["name"]]} for each in projects()}
     names |= {each["address"]: each for each in _read()["works"]}
     there = {html.unescape(address) for address in re.findall(r'<a\b[^>]*\shref="([^"]*)"', fragment)}
     waiting |= {address: _pattern(each, re.NOFLAG) for address, each in names.items() if address not in there}
@@ -50,9 +55,7 @@ def write(folder: Path, *, alone: bool = False, absent: Iterable[str] = ()) -> N
     """
     listed = [each | {"anchor": prose.anchor(each["term"])} for each in terms()]
     template = site.environment().get_template("glossary.html.j2")
-    page = template.render(
-        terms=listed, projects=_read()["projects"], prose=prose.to_html, anchor=prose.anchor, alone=alone
-    )
+    page = template.render(terms=listed, projects=projects(), prose=prose.to_html, anchor=prose.anchor, alone=alone)
     page = site.without_links(page, absent)
     target = folder / "glossary.html"
     if not target.exists() or target.read_text(encoding="utf-8") != page:
