@@ -20,6 +20,7 @@ from helpers import results
 from helpers.evaluation import comparison
 from helpers.reporting.page import site
 from helpers.reporting.run.terminal import Terminal
+from helpers.results import published
 from helpers.results.rows import FRACTIONS, Row
 from helpers.runtime import paths
 from helpers.runtime.files import write_atomically
@@ -176,7 +177,7 @@ def read(name: str, files: Mapping[str, bytes]) -> Snapshot:
     for path, content in files.items():
         try:
             if path == CLAIMS:
-                claims = pd.read_csv(io.BytesIO(content), index_col="claim_id").astype({"n": "Int64", "value": float})
+                claims = published.read_claims(io.BytesIO(content))
             elif path.endswith(".json") and "/." not in path:
                 document = json.loads(content)
                 for row in document["rows"]:  # before it was a field, a note said so
