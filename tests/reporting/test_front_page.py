@@ -155,10 +155,51 @@ def test_the_claims_say_what_was_assumed_and_how_ours_came_about():
     mine = report(row(0.9921, claim_id="hdr-cnn", **about))
     page = " ".join(" ".join(read(index.render_index([], claims=scoreboard.lines([mine]))).text).split())
     for words in (
-        *("Assumed, as not said there: the layers in detail, the passes", "Ours: 60,000 training images, 10 passes"),
-        *("undecided", "79 mistakes against 60 on the same images", "same images: McNemar"),
+        "Assumed, as not said there: the layers in detail, the passes",
+        "Ours: net; 60,000 training images, 10 passes",
+        *("undecided", "79 mistakes against 55 to 65 on the same images", "same images: McNemar"),
     ):
         assert words in page
+
+
+def test_a_published_figure_stands_with_its_own_digits_and_all_that_they_can_mean():
+    lines = {line.claim_id: line for line in scoreboard.lines([])}
+    assert (lines["hdr-cnn"].printed, lines["hdr-cnn"].misread) == ("99.4%", (55, 65))
+    # 0.9960 of 4,200 can be one number only, 0.996 could be four.
+    assert (lines["hwd-new-75"].printed, lines["hwd-new-75"].misread) == ("99.60%", (17, 17))
+    assert lines["hdr-cnn"].published_low == pytest.approx(metrics.wilson(9935, 10_000).low)
+    assert lines["hdr-cnn"].published_high == pytest.approx(metrics.wilson(9945, 10_000).high)
+    reports = [report(row(0.9968, parameters=5))]
+    page = index.render_index([], claims=lines.values(), boards=leaderboard.boards(reports))
+    text = " ".join(" ".join(read(page).text).split())
+    assert "Best published on the same 10,000 images 99.4%" in text
+    assert "55 to 65 misread" in text
+    assert "99.40%" not in text
+
+
+def test_another_network_or_test_answers_no_claim_and_says_what_it_is():
+    other = row(0.9971, claim_id="hwd-new-100", system="a fast net", instead="another network and another test")
+    line = next(line for line in scoreboard.lines([report(other)]) if line.claim_id == "hwd-new-100")
+    assert (line.verdict, line.reason, line.our_system) == (
+        "not comparable",
+        "another network and another test",
+        "a fast net",
+    )
+    assert line.difference is None
+    tally = scoreboard.tally([line])
+    assert (tally.judged, tally.counts["not comparable"]) == (0, 1)
+    text = " ".join(read(index.render_index([], claims=[line])).text)
+    assert "Ours: a fast net" in text
+    assert "another network and another test" in text
+
+
+def test_images_that_an_account_does_not_name_are_not_called_the_same():
+    unnamed = scoreboard.lines([report(row(0.9951, claim_id="hdr-resnet34"))])
+    line = next(line for line in unnamed if line.claim_id == "hdr-resnet34")
+    assert (line.same_images, line.images_said) == (False, False)
+    assert "images not named: interval" in " ".join(read(index.render_index([], claims=[line])).text)
+    boards = leaderboard.boards([report(row(parameters=5))])
+    assert headline.find(boards, [line]).published is None, "nobody knows that it read the same images"
 
 
 def test_models_measured_on_other_images_are_listed_but_not_ranked():

@@ -112,7 +112,8 @@ def columns(compared: Mapping[str, Any]) -> pd.DataFrame:
     rows = {name: {_TITLES[field]: getattr(of(each), field) for field in apart} for name, each in compared.items()}
     for row in rows.values():
         row |= {title: _BITS.get(value, value) for title, value in row.items() if title == _TITLES["precision"]}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=[_TITLES[field] for field in apart])
+    # As objects: beside fractions whole numbers would be written as fractions, too.
+    return pd.DataFrame.from_dict(rows, orient="index", columns=[_TITLES[field] for field in apart], dtype=object)
 
 
 def _never_asked_twice(compared: list[Conditions]) -> bool:

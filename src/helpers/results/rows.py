@@ -46,6 +46,8 @@ class Row:
     train_images, passes, views, label_smoothing, precision: the conditions, see `conditions.Conditions`; a row without
     them stands beside no other. seen: the share of the test images that it was trained on, 0 for an honest test.
     short_budget: its training was much shorter than that of its claim, against which it is therefore not judged.
+    instead: what answers its claim in place of the claim's own system or test, in words ("another network"), so that it
+    is not judged either.
     `misread` says which of the n images an accuracy counts as mistakes (`misread`), "" where that is not known.
     Raises ValueError on construction for anything that is not finite or out of range.
     """
@@ -74,6 +76,7 @@ class Row:
     precision: str | None = None
     seen: float = 0.0
     short_budget: bool = False
+    instead: str = ""
 
     def __post_init__(self):
         for name in ("system", "split", "metric"):
@@ -81,7 +84,8 @@ class Row:
         for name in ("claim_id", "section", "model", "precision"):
             value = getattr(self, name)
             check(value is None or is_text(value), name, value, "a non-empty string or None")
-        check(isinstance(self.note, str), "note", self.note, "a string")
+        for name in ("note", "instead"):
+            check(isinstance(getattr(self, name), str), name, getattr(self, name), "a string")
         for name, least in (("n", 1), ("parameters", 0), ("train_images", 0)):
             self._set(name, _whole(name, getattr(self, name), least=least, optional=True))
         for name in ("seeds", "views"):

@@ -40,7 +40,11 @@ def find(boards: Sequence[Board], claims: Sequence[ClaimLine], *, key: str = "mn
         return None
     best = max(networks, key=lambda each: each.value)
     known = {line.claim_id: line for line in claims if line.metric == "accuracy" and line.published_n}
-    same = [line for line in known.values() if line.split == STANDARD_CLAIM and line.published_n == board.n]
+    same = [
+        line
+        for line in known.values()
+        if line.split == STANDARD_CLAIM and line.published_n == board.n and line.images_said
+    ]
     published = max(same, key=lambda line: line.published, default=None)
     highest = max(known.values(), key=lambda line: line.published, default=None)
     limits = [best.low, best.high]

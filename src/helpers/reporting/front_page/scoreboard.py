@@ -8,9 +8,9 @@ VERDICTS = {
     "reproduced": "the test cannot tell them apart",
     "higher": "ours is better, and the test tells them apart",
     "lower": "ours is worse, and the test tells them apart",
-    "undecided": "it depends on which of the same images both misread, and theirs are not on record",
+    "undecided": "it depends on what is not on record: which images theirs misread, or how many exactly",
     "short budget": "ours trained far more briefly than published, so it is not judged",
-    "not comparable": "no sample size, too small a sample, or another metric",
+    "not comparable": "no sample size, too small a sample, another metric, or ours is another network or another test",
     "not yet run": "no report has taken this claim up yet",
 }
 WHISKER_SPAN = 0.02  # the drawn intervals reach from -2 to +2 percentage points
@@ -27,9 +27,12 @@ class ClaimLine:
     metric: str
     published: float
     published_n: int | None
+    printed: str = ""  # the published figure with the digits of its account, accuracies in percent: "99.4%"
+    misread: tuple[int, int] | None = None  # least and most mistakes that are printed so
     note: str = ""
     published_low: float | None = None
     published_high: float | None = None
+    our_system: str = ""
     ours: float | None = None
     ours_n: int | None = None
     ours_low: float | None = None
@@ -43,6 +46,7 @@ class ClaimLine:
     conditions: str = ""  # how ours was trained and asked, in words
     unsaid: str = ""  # what the account leaves open, so that ours is an assumption
     same_images: bool = False  # the very images of the claim
+    images_said: bool = True  # whether the account says which images it is about
     seconds: float | None = None
     slug: str = ""  # report that holds our figure
     section: str = ""  # heading anchor in it
@@ -74,6 +78,7 @@ def lines(reports: Iterable[Any], *, anchors: Mapping[str, Iterable[str]] | None
     """
     from helpers import results  # pandas and scipy: only the index needs them
     from helpers.evaluation import metrics
+    from helpers.results import published as claimed
 
     rows: dict[str, list[tuple[str, Any]]] = {}
     for report in reports:
@@ -88,11 +93,15 @@ def lines(reports: Iterable[Any], *, anchors: Mapping[str, Iterable[str]] | None
             "source": str(claim["source"]),
             "published": published,
             "published_n": n,
+            "printed": claimed.in_percent(claim["printed"]) if claim["metric"] == "accuracy" else claim["printed"],
+            "images_said": claimed.WHICH not in claim["unsaid"],
             **{name: _text(claim[name]) for name in ("system", "split", "metric", "note", "unsaid")},
         }
         if n and claim["metric"] == "accuracy":
-            limits = metrics.wilson(round(published * n), n)
-            common |= {"published_low": min(limits.low, published), "published_high": max(limits.high, published)}
+            right = claimed.correct_counts(claim["printed"], n)
+            low, high = metrics.wilson(right[0], n).low, metrics.wilson(right[-1], n).high
+            common |= {"published_low": min(low, published), "published_high": max(high, published)}
+            common["misread"] = (n - right[-1], n - right[0])
         for slug, row in rows.get(str(claim_id), []):
             found.append(_answered(common, slug, row, results.verdict(row, claim), (anchors or {}).get(slug)))
         if str(claim_id) not in rows:
@@ -138,6 +147,7 @@ def _answered(common: dict, slug: str, row: Any, found: Any, anchors: Iterable[s
     short = found.verdict == "not comparable" and row.short_budget
     return ClaimLine(
         **common,
+        our_system=row.system,
         ours=row.value,
         ours_n=row.n,
         ours_low=row.low,
