@@ -51,6 +51,11 @@ def table():
     return frame.assign(low=frame["error"] / 2, high=frame["error"] * 2, parameters=frame["seconds"] * 10)
 
 
+def drawn(fig):
+    """What is drawn in a panel: all but the marks of the legend, which have no place."""
+    return [trace for trace in fig.data if trace.x[0] is not None]
+
+
 def test_unbeaten_leaves_out_whoever_is_dearer_and_worse(table):
     assert figures.unbeaten(table["seconds"], table["error"]).tolist() == [True, True, False]
     twins = pd.Series([1.0, 1.0]), pd.Series([0.1, 0.1])
@@ -59,7 +64,7 @@ def test_unbeaten_leaves_out_whoever_is_dearer_and_worse(table):
 
 def test_frontier_draws_every_network_in_every_panel(table):
     fig = figures.frontier(table, {"seconds": "s", "parameters": "weights"}, colours=["#111", "#222", "#333"])
-    named = [trace for trace in fig.data if trace.name in table.index]
+    named = [trace for trace in drawn(fig) if trace.name in table.index]
     assert len(named) == 6
     assert named[0].error_y.array[0] == pytest.approx(0.03)
     assert fig.layout.xaxis.type == fig.layout.yaxis.type == "log"
@@ -68,8 +73,32 @@ def test_frontier_draws_every_network_in_every_panel(table):
 def test_marks_tell_kinds_apart_and_are_hollow_off_the_frontier(table):
     kinds = ["diamond", "circle", "diamond"]
     fig = figures.frontier(table, {"seconds": "s"}, colours=["#111", "#222", "#333"], symbols=kinds)
-    found = {trace.name: trace.marker.symbol for trace in fig.data if trace.name in table.index}
+    found = {trace.name: trace.marker.symbol for trace in drawn(fig) if trace.name in table.index}
     assert found == {"cheap": "diamond", "good": "circle", "worse": "diamond-open"}
+
+
+def test_the_legend_has_one_mark_for_each_and_all_are_filled(table):
+    kinds = ["diamond", "circle", "diamond"]
+    fig = figures.frontier(
+        table, {"seconds": "s", "parameters": "weights"}, colours=["#111", "#222", "#333"], symbols=kinds
+    )
+    legend = [trace for trace in fig.data if trace.showlegend is not False]
+    assert [(trace.name, trace.marker.symbol) for trace in legend] == list(zip(table.index, kinds, strict=True))
+    assert {trace.legendgroup for trace in drawn(fig) if trace.name in table.index} == set(table.index)
+
+
+def test_a_measured_cost_has_no_frontier(table):
+    costs = {"seconds": "s", "parameters": "weights"}
+    fig = figures.frontier(table, costs, colours=["#111", "#222", "#333"], measured=["seconds"])
+    lines = [trace for trace in fig.data if trace.mode == "lines"]
+    assert [trace.xaxis for trace in lines] == ["x2"], "only the other panel has one"
+    hollow = {
+        (trace.xaxis, trace.name): trace.marker.symbol.endswith("-open") for trace in drawn(fig) if trace.marker.symbol
+    }
+    assert {name: hollow["x", name] for name in table.index} == dict.fromkeys(table.index, True)
+    assert {name: hollow["x2", name] for name in table.index} == {"cheap": False, "good": False, "worse": True}
+    with pytest.raises(ValueError, match="measured"):
+        figures.frontier(table, costs, colours=["#1"] * 3, measured=["hours"])
 
 
 def test_frontier_refuses(table):

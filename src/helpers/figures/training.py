@@ -1,6 +1,6 @@
 """Figures of trainings: learning curves, the price of accuracy, weights as images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -73,6 +73,7 @@ def frontier(
     *,
     colours: Sequence[str],
     symbols: Sequence[str] | None = None,
+    measured: Collection[str] = (),
     error: str = "error",
     height: int = 640,
 ) -> go.Figure:
@@ -80,9 +81,13 @@ def frontier(
 
     table: one row per network, indexed by name, with the columns `error`, "low", "high" (fractions) and every key
     of `costs`; costs: column -> words for its axis, two or four of them; colours, and plotly's symbols where they are
-    not all circles: one per row. Both axes are logarithmic: cheaper is left, better is down. Raises ValueError for
-    missing columns or values that are not positive, which a logarithm has no place for.
+    not all circles: one per row. A mark on the frontier is filled. measured: costs that come out differently each time,
+    seconds for one: in their panels no frontier is drawn, and no mark is filled. Both axes are logarithmic: cheaper is
+    left, better is down. Raises ValueError for missing columns, for costs in `measured` that are not drawn, or values
+    that are not positive, which a logarithm has no place for.
     """
+    if unknown := set(measured) - set(costs):
+        raise ValueError(f"measured: got {sorted(unknown)}; costs that are drawn are allowed: {list(costs)}")
     missing = [name for name in (error, "low", "high", *costs) if name not in table.columns]
     if missing or len(colours) != len(table):
         raise ValueError(f"table: lacks {missing}" if missing else f"colours: got {len(colours)}, need {len(table)}")
@@ -90,21 +95,26 @@ def frontier(
         raise ValueError("table: errors and costs must be above 0 to be drawn on logarithmic axes")
     fig = make_subplots(-(-len(costs) // 2), 2, shared_yaxes=True, horizontal_spacing=0.05, vertical_spacing=0.17)
     symbols = symbols or ["circle"] * len(table)
+    # The legend has marks of its own: whether one is filled differs from panel to panel.
+    for name, colour, symbol in zip(table.index, colours, symbols, strict=True):
+        marker = {"size": 12, "color": colour, "symbol": symbol}
+        fig.add_scatter(x=[None], y=[None], name=str(name), legendgroup=str(name), mode="markers", marker=marker)
     for place, (column, words) in enumerate(costs.items()):
         row, col = place // 2 + 1, place % 2 + 1
-        edge = unbeaten(table[column], table[error])
+        edge = unbeaten(table[column], table[error]) & (column not in measured)
         best = table[edge].sort_values(column)
-        fig.add_scatter(
-            x=best[column],
-            y=best[error],
-            mode="lines",
-            line={"color": "#8a8a8a", "width": 1.5, "dash": "dot", "shape": "hv"},
-            name="not beaten on both",
-            hoverinfo="skip",
-            showlegend=False,
-            row=row,
-            col=col,
-        )
+        if column not in measured:
+            fig.add_scatter(
+                x=best[column],
+                y=best[error],
+                mode="lines",
+                line={"color": "#8a8a8a", "width": 1.5, "dash": "dot", "shape": "hv"},
+                name="not beaten on both",
+                hoverinfo="skip",
+                showlegend=False,
+                row=row,
+                col=col,
+            )
         for (name, values), colour, symbol in zip(table.iterrows(), colours, symbols, strict=True):
             reach = {"array": [values["high"] - values[error]], "arrayminus": [values[error] - values["low"]]}
             fig.add_scatter(
@@ -112,7 +122,7 @@ def frontier(
                 y=[values[error]],
                 name=str(name),
                 legendgroup=str(name),
-                showlegend=place == 0,
+                showlegend=False,
                 mode="markers",
                 marker={"size": 12, "color": colour, "symbol": symbol if edge[name] else f"{symbol}-open"},
                 error_y={"type": "data", "symmetric": False, "thickness": 1.2, "width": 3, "color": colour, **reach},
