@@ -57,6 +57,27 @@ def test_hours_of_a_training_count_once(made):
     assert tables.hours({}) == 0
 
 
+def test_epochs_that_trainings_share_are_said_once(made, split):
+    records, short = made
+    one, hour = next(iter(records.values())), 3600.0
+    longest = pd.concat([one.history, one.history.assign(epoch=one.history["epoch"] + 2)], ignore_index=True)
+    family = {
+        "recogModel, 40 epochs": replace(one, history=one.history[:1], seconds=hour / 4),
+        "50 epochs": replace(one, seconds=hour / 2),
+        "newModel, 100": replace(one, history=longest, seconds=hour),
+    }
+    assert tables.on_the_way(family) == dict.fromkeys(list(family)[:2], "newModel, 100")
+    said = tables.together(family)
+    assert "3 trainings in 3,600 s in all" in said
+    assert said.endswith("counting once the epochs that several share")
+    assert "counting once" not in tables.together({"alone": one})
+    notes = [row.note for row in tables.claim_rows(RUNGS, family, short, split=split)]
+    assert ["an early moment of the training of newModel, 100" in note for note in notes] == [True, True, False, False]
+    # Of these three only newModel lowers its rate by what is held out; the test images it never saw.
+    watched = ["its learning rate fell by these held-out images" in note for note in notes]
+    assert watched == [False, False, True, False]
+
+
 def test_records_answer_and_short_runs_are_not_judged(made, split):
     records, short = made
     rows = tables.claim_rows(RUNGS, records, short, split=split)

@@ -1,6 +1,7 @@
 """What the ladder's tables and sentences say: comparisons, recorded runs, and which run answers which claim."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from helpers.data.splits import Split
 from helpers.evaluation import metrics
 from helpers.experiments.augmentation_annealing.ladder import Rung
 from helpers.results import Row
-from helpers.training import conditions
+from helpers.training import conditions, outcomes
 from helpers.training.outcomes import Run
 from helpers.training.specs import TrainSpec
 
@@ -55,15 +56,32 @@ def scores(records: Mapping[str, Run], labels: np.ndarray) -> pd.DataFrame:
     return table.drop(columns="hardware") if table["hardware"].nunique() == 1 else table
 
 
+def on_the_way(records: Mapping[str, Run]) -> dict[str, str]:
+    """Return, for each record that is an early moment of a longer one, to the last digit, the name of the longest."""
+    found = {}
+    for name, record in records.items():
+        n = len(record.history)
+        longer = {
+            other: len(each.history)
+            for other, each in records.items()
+            if len(each.history) > n and each.history[:n].equals(record.history)
+        }
+        if longer:
+            found[name] = max(longer, key=longer.get)
+    return found
+
+
 def hours(records: Mapping[str, Run]) -> float:
     """Return the hours of training behind the records, counting once what a longer training passed on its way."""
-    histories = [record.history for record in records.values()]
-    spent = 0.0
-    for record in records.values():
-        n = len(record.history)
-        if not any(len(longer) > n and longer[:n].equals(record.history) for longer in histories):
-            spent += record.seconds / 3600
-    return spent
+    passed = on_the_way(records)
+    return sum(record.seconds / 3600 for name, record in records.items() if name not in passed)
+
+
+def together(records: Mapping[str, Run]) -> str:
+    """Say what `outcomes.together` says of records, but count epochs that several of them share once, as `hours`."""
+    passed = on_the_way(records)
+    words = outcomes.together([replace(one, seconds=0.0) if name in passed else one for name, one in records.items()])
+    return words + (", counting once the epochs that several share" if passed else "")
 
 
 def recorded_in_words(ends: pd.DataFrame, published: pd.Series) -> str:
@@ -92,20 +110,24 @@ def claim_rows(
     records: rung name -> record, trained on `split`. short: claim_id -> repeats on a short budget, with the same
     validation images; their rows are not judged (`Row.short_budget`). trial: the records
     are of trials of so many epochs (see `ladder.spec`) and say so in the same way; 0 for the published schedule. The
-    rung of Kaggle's best score gets a second row, over the test images.
+    rung of Kaggle's best score gets a second row, over the test images. The note of a record says where it is but an
+    early moment of a longer one, and where its learning rate fell by these very validation images.
     """
-    rows = []
+    rows, passed = [], on_the_way(records)
     for rung in rungs:
         about = {"claim_id": rung.claim_id, "model": rung.colour, "section": "against-the-published-claims"}
         if trial:
             about["short_budget"] = True
             about["note"] = f"a trial of {trial} epochs, where the claim had {rung.epochs}"
-        rows.append(_row(rung, records.get(rung.name), short[rung.claim_id], split.y_val, "validation", about))
+        more = [f"an early moment of the training of {passed[rung.name]}"] if rung.name in passed else []
+        watched = [] if rung.minimum_rate is None else ["its learning rate fell by these held-out images"]
+        record = records.get(rung.name)
+        rows.append(_row(rung, record, short[rung.claim_id], split.y_val, "validation", about, more + watched))
         if rung.claim_id == BEST:
             runs = short[rung.claim_id]
             labels = split.y_test if rung.name in records else runs[0].spec.split.y_test
             about["claim_id"] = "hwd-kaggle-best"
-            rows.append(_row(rung, records.get(rung.name), runs, labels, "test", about))
+            rows.append(_row(rung, record, runs, labels, "test", about, more))
     return rows
 
 
@@ -117,11 +139,14 @@ def against_claims(rows: Sequence[Row]) -> pd.DataFrame:
     return table[["published", "ours"]].assign(run=kind, difference=table["difference"], verdict=table["verdict"])
 
 
-def _row(rung: Rung, record: Run | None, runs: Sequence, labels: np.ndarray, part: str, about: dict) -> Row:
+def _row(
+    rung: Rung, record: Run | None, runs: Sequence, labels: np.ndarray, part: str, about: dict, more: Sequence[str]
+) -> Row:
     answers = {"validation": "val_predictions", "test": "test_predictions"}[part]
     about = about | {"split": f"kaggle, {part}"}
     if record is not None:
-        about = {"note": f"published schedule, one seed; {record.provenance}"} | about | conditions.fields(record)
+        note = "; ".join(["published schedule, one seed", *more, record.provenance])
+        about = {"note": note} | about | conditions.fields(record)
         return results.accuracy_row(rung.name, labels, getattr(record, answers), **about)
     about |= {"note": _short_note(rung, runs[0].spec), "short_budget": True} | conditions.fields(runs[0])
     if len(runs) > 1:
