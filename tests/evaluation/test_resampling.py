@@ -46,7 +46,21 @@ def test_spread_is_told_apart_by_its_source():
     assert table.iloc[2] == pytest.approx(np.sqrt(0.85 * 0.15 / 100))
     assert table.iloc[3] == pytest.approx(0.1 / np.sqrt(2))
     assert table.iloc[4] == pytest.approx(np.sqrt(0.85 * 0.15 / 300))
-    assert resampling.spread_sources(each[:1], same[:1], n_val=1, n=3)["sd in points"].isna().sum() == 2
+    few = resampling.spread_sources(each[:1], same[:1], n_val=1, n=3)
+    assert few["sd in points"].isna().sum() == 2
+    assert few["95% limits"].isna().all()
+
+
+def test_a_spread_says_how_few_values_it_comes_from_and_what_they_leave_open():
+    each = np.array([[0.9, 0.8, 0.7], [0.95, 0.85, 0.9]])
+    table = resampling.spread_sources(each, np.array([0.9, 0.92, 0.91]), n_val=100, n=300)
+    assert table["values"].dropna().tolist() == ["3, 2 times over", "3", "2"]
+    assert table["values"].isna().tolist() == [False, False, True, False, True], "a formula has no values"
+    # Of two values: chi-squared with one degree of freedom is a normal one squared.
+    sd = abs(each[0].mean() - each[1].mean()) / np.sqrt(2)
+    limits = [100 * sd / abs(stats.norm.ppf(q)) for q in (0.0125, 0.4875)]
+    assert table["95% limits"].iloc[3] == f"{limits[0]:.3f} to {limits[1]:.3f}"
+    assert table["95% limits"].notna().tolist() == [False, True, False, True, False]
 
 
 def test_bands_are_in_order():

@@ -80,6 +80,7 @@ def test_rows_on_a_short_budget_are_not_judged(source, parts, answers):
     assert [row.claim_id for row in rows] == ["nf264-cv-mean", "nf264-final", None, None]
     assert rows[0].value == pytest.approx(np.mean(short.fold_scores))
     assert rows[0].n == 400
+    assert (rows[0].seeds, rows[0].mean, rows[0].sd) == (1, None, None), "folds are no seeds"
     assert all(one.verdict == "not comparable" for one in results.verdicts(rows))
     long = [answer(source, fold, 1, epochs=20) for fold in parts]
     rows = leak.rows(leak.examine(long), len(source), section="here")

@@ -133,10 +133,12 @@ def sd_bias(n: int) -> float:
 def spread_sources(each: np.ndarray, same: np.ndarray, *, n_val: int, n: int) -> pd.DataFrame:
     """Return standard deviations in percentage points: what folds, seeds and repeats show, and what images explain.
 
-    The seeds' standard deviation has its own limits; folds share images, and no formula gives limits for theirs.
-    each: accuracies (n_repeats, n_splits). same: accuracies of one fold with several seeds. n_val, n: images held
-    out by one fold, and by all. Rows without two values to compare are NaN.
+    values: how many each comes from, in words. Those of seeds and of repeats have their own limits (`sd_limits`), wide
+    where there are few; folds share images, and no formula gives limits for theirs. each: accuracies (n_repeats,
+    n_splits). same: accuracies of one fold with several seeds. n_val, n: images held out by one fold, and by all. Rows
+    without two values to compare are NaN.
     """
+    repeats, splits = each.shape
     accuracy = float(each.mean())
     spread = {
         "between five folds": each.std(axis=1, ddof=1).mean(),
@@ -146,10 +148,14 @@ def spread_sources(each: np.ndarray, same: np.ndarray, *, n_val: int, n: int) ->
         f"luck of all {n:,} images, computed": luck_of_the_images(accuracy, n),
     }
     table = pd.DataFrame({"sd in points": {words: 100 * value for words, value in spread.items()}})
-    limits = [100 * limit for limit in sd_limits(same)]
-    words = f"{limits[0]:.3f} to {limits[1]:.3f}" if len(same) > 1 else None
-    table["95% limits"] = [words if "seeds" in name else None for name in table.index]
+    table["values"] = [f"{splits}, {repeats} times over", str(len(same)), None, str(repeats), None]
+    table["95% limits"] = [None, _limits(same), None, _limits(each.mean(axis=1)), None]
     return table.rename_axis("spread")
+
+
+def _limits(values: np.ndarray) -> str | None:
+    low, high = sd_limits(values)
+    return f"{100 * low:.3f} to {100 * high:.3f}" if len(values) > 1 else None
 
 
 def _sd(values: np.ndarray) -> float:
