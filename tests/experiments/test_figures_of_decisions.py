@@ -44,6 +44,11 @@ def test_the_trade_off_has_a_ring_at_the_chosen_point(answers):
     assert (ring.x[0], ring.y[0]) == (0.1, 0.02)
     assert len(line.x) <= 401
     assert fig.layout.yaxis.type == "log"
+    lines = {"a": (table, "fast", (0.01, 0.02)), "b": (table, "svm", (0.0715, 0.02))}
+    fig = charts.trade_off_chart(lines)
+    assert fig.layout.xaxis.range[1] > 0.0715, "every ring lies within the axis"
+    assert max(fig.data[0].x) > 0.05
+    assert charts.trade_off_chart({"a": lines["a"]}).layout.xaxis.range[1] == 0.05
     surest = selective.trade_off(answers[0], np.ones(800, bool))
     line, ring = charts.trade_off_chart({"a": (surest, "fast", (0.1, 0.0))}).data
     assert set(line.y) == {ring.y[0]} == {0.5 / 800}

@@ -65,8 +65,12 @@ def test_errors_are_means_and_mce_is_a_mean_of_ratios():
     assert found.loc["a", "wrong of the rest"] is None
     assert found.loc["b", "wrong of the rest"].estimate == pytest.approx(2 / 6)
     trust = robustness.accepted_wrong(made_up())
-    assert trust.loc["b"].to_dict() == pytest.approx({"none": 0, "fog": 1 / 3, "noise": 1 / 3})
+    assert trust.loc["b"].to_dict() == pytest.approx({"clean": 0, "fog": 1 / 3, "noise": 1 / 3})
     assert trust.loc["a"].isna().all()
+    shares = robustness.errors(made_up())
+    assert list(trust.columns) == [name for name in shares.columns if name != "mean"], (
+        "a row has one name in both tables"
+    )
 
 
 def test_damaged_copies_of_an_image_count_once():

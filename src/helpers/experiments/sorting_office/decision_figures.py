@@ -63,12 +63,14 @@ def reliability_chart(
 def trade_off_chart(
     lines: Mapping[str, tuple[pd.DataFrame, str, tuple[float, float]]], *, most_sent: float = 0.05, height: int = 440
 ) -> go.Figure:
-    """Draw the error among accepted answers, on a log axis, against the share sent to a human, up to `most_sent`.
+    """Draw the error among accepted answers, on a log axis, against the share sent to a human.
 
+    most_sent: where the axis ends, unless a chosen threshold sends more: then a little beyond that.
     lines: name -> (table as from `selective.trade_off`, palette key, (sent, error) of the chosen threshold, a ring).
     Where none is wrong, half a mistake is drawn: a log axis knows no zero.
     """
     fig = go.Figure()
+    most_sent = max(most_sent, *(1.1 * mark[0] for _, _, mark in lines.values()))
     for name, (table, key, mark) in lines.items():
         part = _thinned(table[table["sent"] <= most_sent])
         least = 0.5 / table["accepted"].max()

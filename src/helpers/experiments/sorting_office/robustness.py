@@ -51,11 +51,12 @@ def errors(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def accepted_wrong(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the share wrong among accepted answers, by reader and kind; NaN where none was accepted."""
+    """Return the share wrong among accepted answers, by reader and kind (as `errors`); NaN where none was accepted."""
     sure = table[table["accepted"]]
     wide = 1 - sure.pivot_table(index="reader", columns="kind", values="right", aggfunc="mean", sort=False)
     wide.columns.name = None
-    return wide.reindex(index=table["reader"].unique(), columns=table["kind"].unique())
+    wide = wide.reindex(index=table["reader"].unique(), columns=table["kind"].unique())
+    return wide.rename(columns={CLEAN: "clean"})
 
 
 def summary(table: pd.DataFrame, *, baseline: str, seed: int = 0) -> pd.DataFrame:
