@@ -167,7 +167,7 @@ def test_landmarks_labels_and_order_of_focus(visit):
     assert page.get_by_role("searchbox", name="Search all reports").count() == 1
     for name in ("Project", "Verdict", "Order"):
         assert page.get_by_role("combobox", name=name).count() == 1
-    for name in ("The reports", "Published claims, measured again", "All models"):
+    for name in ("The reports", "Published claims beside ours", "All models"):
         assert page.get_by_role("region", name=name).count() == 1
     where = """() => {
       const each = document.activeElement;

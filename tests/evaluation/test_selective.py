@@ -139,6 +139,44 @@ def test_the_limits_of_a_cost_are_the_costs_at_the_limits_of_the_mistakes():
     assert (nothing.low, nothing.high) == pytest.approx((40, 40))  # nobody is asked but the clerk
 
 
+def test_limits_of_costs_let_both_vary_what_is_accepted_and_what_is_wrong():
+    rng = np.random.default_rng(4)
+    accepted, correct = rng.random(400) < 0.9, rng.random(400) < 0.9
+    prices = Prices(1.0, 0.3)
+
+    def cost(rows):
+        share, good = accepted[rows].mean(), (accepted & correct)[rows].mean()
+        return 1000 * (share**5 - good**5 + 0.3 * (1 - share**5))
+
+    found = selective.cost_interval(accepted, correct, prices, n_resamples=6000)
+    assert found.estimate == pytest.approx(cost(np.arange(400)))
+    drawn = [cost(rng.integers(0, 400, 400)) for _ in range(6000)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    counts = {"n": 400, "accepted": int(accepted.sum()), "accepted_wrong": int((accepted & ~correct).sum())}
+    fixed = selective.cost_limits(counts, prices)
+    # Drawn one by one, and no narrower than with the share accepted as it is.
+    assert found.low == pytest.approx(min(low, fixed.low), abs=0.05 * (high - low))
+    assert found.high == pytest.approx(max(high, fixed.high), abs=0.05 * (high - low))
+    groups = rng.permutation(np.repeat(np.arange(20), 20))
+    by_group = selective.cost_interval(accepted, correct, prices, groups=groups, n_resamples=6000)
+    members = [np.flatnonzero(groups == each) for each in range(20)]
+    drawn = [cost(np.concatenate([members[i] for i in rng.integers(0, 20, 20)])) for _ in range(3000)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    assert by_group.low == pytest.approx(min(low, fixed.low), abs=0.06 * (high - low))
+    assert by_group.high == pytest.approx(max(high, fixed.high), abs=0.06 * (high - low))
+    with pytest.raises(ValueError, match="groups: got 1"):
+        selective.cost_interval(accepted, correct, prices, groups=np.zeros(400))
+
+
+def test_mistakes_that_were_not_made_are_allowed_for():
+    """No resample has one, and yet the limit of 100 faultless digits is not nothing."""
+    everything = np.ones(100, bool)
+    found = selective.cost_interval(everything, everything, Prices(2.0, 0.03))
+    z = 1.959964
+    assert (found.estimate, found.low) == (0, 0)
+    assert found.high == pytest.approx(2000 * (1 - (1 - z * z / (100 + z * z)) ** 5), rel=1e-5)
+
+
 def test_costs_over_prices_are_costs_at_each():
     count, prices = {"n": 1000, "accepted": 900, "accepted_wrong": 5}, Prices(2.0, 0.03, human_error=0.01)
     table = selective.costs_by_price(count, prices, [0.5, 8.0])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from helpers.evaluation import metrics
 from helpers.evaluation.predictor import NO_LABEL, Predictor
@@ -59,12 +60,27 @@ def test_answers_are_cached_by_reader_and_pictures(tmp_path, monkeypatch):
     assert len(asked) == 3
 
 
+def succeeds(n, rate, tolerated):
+    """The probability that a trial of n digits ends with an upper limit that is tolerated, over every outcome."""
+    wins = [k for k in range(int(tolerated * n) + 1) if metrics.wilson(k, n).high <= tolerated]
+    return float(stats.binom.pmf(wins, n, rate).sum())
+
+
 @pytest.mark.parametrize(("rate", "tolerated"), [(0.0, 0.003), (0.001, 0.003), (0.01, 0.02)])
-def test_a_trial_is_just_large_enough(rate, tolerated):
+def test_a_trial_is_just_large_enough_to_succeed_nine_times_in_ten(rate, tolerated):
     n = service.trial_size(rate, tolerated)
-    assert metrics.wilson(int(np.ceil(rate * n)), n).high <= tolerated
-    less = round(0.7 * n)
-    assert metrics.wilson(int(np.ceil(rate * less)), less).high > tolerated
+    assert succeeds(n, rate, tolerated) >= 0.9
+    step = 10 ** (len(str(n)) - 2)
+    assert all(succeeds(less, rate, tolerated) < 0.9 for less in (n - step, n - 2 * step, round(0.7 * n)))
+    assert str(n).rstrip("0") == str(n)[:2].rstrip("0"), "to two figures"
+
+
+def test_a_trial_whose_expected_mistakes_would_just_do_is_too_small():
+    # With three in a thousand tolerated and half of one made, 1,900 digits pass if exactly the expected 1 is wrong.
+    assert metrics.wilson(1, 1900).high <= 0.003
+    assert succeeds(1900, 0.0005, 0.003) < 0.8
+    assert service.trial_size(0.0005, 0.003) > 1900
+    assert service.trial_size(0.0005, 0.003, power=0.5) <= 1900
 
 
 def test_no_trial_shows_what_is_not_so():

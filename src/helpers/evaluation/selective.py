@@ -88,9 +88,10 @@ def threshold_for(confidence, correct, *, wrong_share: float) -> float:
     return float(enough.iloc[0]) if len(enough) else 1.0
 
 
-def letter_costs(table: pd.DataFrame, prices: Prices, *, n: int) -> pd.DataFrame:
+def letter_costs(table: pd.DataFrame, prices: Prices, *, n: int | np.ndarray) -> pd.DataFrame:
     """Add to a table as from `trade_off`, over n digits, what 1,000 letters cost at each threshold.
 
+    n: one number, or one for each row.
     With a the share of digits accepted and e the share accepted and wrong, a code of d digits goes to a human with
     probability 1 - a^d and is misdelivered with a^d - (a - e)^d: the digits of a code are taken as independent.
     Adds, for 1,000 letters: human and misdelivered (letters), lost_cost (of the letters that the machine
@@ -158,6 +159,33 @@ def cost_limits(count: Mapping[str, int], prices: Prices) -> metrics.Interval:
     rows = pd.DataFrame({"accepted": [accepted] * 3, "wrong": np.minimum(n * shares, accepted)})
     cost, low, high = letter_costs(rows, prices, n=n)["cost"]
     return metrics.Interval(float(cost), float(low), float(high), wrong.confidence, n, unit="")
+
+
+def cost_interval(
+    accepted, correct, prices: Prices, *, groups=None, n_resamples: int = 4000, seed: int = 0
+) -> metrics.Interval:
+    """Return what 1,000 letters cost with limits that let both vary: what is accepted and what of it is wrong.
+
+    accepted, correct: bool (n,). groups: (n,), who wrote each digit, or its form: groups are drawn with replacement,
+    each with all its digits, and the middle 95% of the costs is kept (percentile bootstrap: Davison and Hinkley 1997);
+    without groups, digits are drawn. No resample knows a mistake that was not made, so the limits of `cost_limits`
+    count where they reach further. Not a share but money: `unit` is "". Raises ValueError for fewer than 2 groups.
+    """
+    accepted, correct = np.asarray(accepted), np.asarray(correct)
+    found = np.column_stack([accepted, accepted & ~correct, np.ones(len(accepted))]).astype(np.int64)
+    if groups is not None:
+        names, place = np.unique(groups, return_inverse=True)
+        if len(names) < 2:
+            raise ValueError(f"groups: got {len(names)}; at least 2 are needed to draw from")
+        found = np.column_stack([np.bincount(place, weights=column) for column in found.T]).astype(np.int64)
+    kinds, times = np.unique(found, axis=0, return_counts=True)  # groups with the same counts are drawn as one
+    drawn = np.random.default_rng(seed).multinomial(len(found), times / len(found), n_resamples) @ kinds
+    table = pd.DataFrame({"accepted": drawn[:, 0], "wrong": drawn[:, 1]})
+    low, high = np.quantile(letter_costs(table, prices, n=drawn[:, 2])["cost"], [0.025, 0.975])
+    counts = {"n": len(accepted), "accepted": accepted.sum(), "accepted_wrong": (accepted & ~correct).sum()}
+    few = cost_limits({name: int(count) for name, count in counts.items()}, prices)
+    limits = min(float(low), few.low), max(float(high), few.high)
+    return metrics.Interval(few.estimate, *limits, few.confidence, few.n, unit="")
 
 
 def costs_by_price(count: Mapping[str, int], prices: Prices, misdelivered: Sequence[float]) -> pd.DataFrame:

@@ -62,18 +62,37 @@ def strangers(held_out: np.ndarray, tested: np.ndarray, halves: Mapping[str, np.
 
 
 def decision(
-    read: Mapping[str, service.Answers], prices: selective.Prices, *, clerk_error: float
+    read: Mapping[str, service.Answers],
+    prices: selective.Prices,
+    *,
+    clerk_error: float,
+    groups: Mapping[str, np.ndarray | None] | None = None,
+    seed: int = 0,
 ) -> tuple[pd.DataFrame, float]:
     """Return what a system does with digits of several kinds, and what 1,000 letters cost if clerks read all.
 
     clerk_error: the share of all codes that a clerk misreads; that of the codes which the machine sends is in `prices`.
-    Columns: n, read right (with interval), sent (share to a human), wrong of the rest (with interval), letters to a
-    human, cost and from, to (its limits; of 1,000 letters).
+    groups: name -> who wrote each digit, or on which form it stands (n,): then all limits take these as the sample, and
+    not single digits, which stand or fall together. Columns: n, read right (with interval), sent (share to a human),
+    wrong of the rest (with interval, no narrower than that by digit, for mistakes are few), cost and from, to (its
+    limits; of 1,000 letters: see `selective.cost_interval`).
     """
     table = selective.prospects({name: each.tally() for name, each in read.items()}, digits=prices.digits)
     table = table.rename(columns={"accuracy": "read right"}).drop(columns="codes")
     table.insert(0, "n", [len(each.labels) for each in read.values()])
-    limits = [selective.cost_limits(each.tally(), prices) for each in read.values()]
+    groups = {name: who for name, who in (groups or {}).items() if who is not None}
+    for name, who in groups.items():
+        right, sure = read[name].right, read[name].accepted
+        table.at[name, "read right"] = writers.clustered(who, right, seed=seed)
+        few = table.at[name, "wrong of the rest"]
+        if few is not None and len(np.unique(who[sure])) > 1:
+            people = writers.clustered(who[sure], ~right[sure], seed=seed)
+            few = replace(few, low=min(few.low, people.low), high=max(few.high, people.high))
+            table.at[name, "wrong of the rest"] = few
+    limits = [
+        selective.cost_interval(each.accepted, each.right, prices, groups=groups.get(name), seed=seed)
+        for name, each in read.items()
+    ]
     table["cost"], table["from"], table["to"] = zip(*[(one.estimate, one.low, one.high) for one in limits], strict=True)
     by_hand = replace(prices, human_error=clerk_error)
     return table.rename_axis("digits"), 1000 * by_hand.asking
@@ -109,7 +128,10 @@ def threshold_without(card: Mapping, condition: str) -> float | None:
 
 
 def shipped_row(answers: service.Answers, *, split: str, **about) -> results.Row:
-    """Return the row of the shipped system's accuracy, with the conditions that its record states."""
+    """Return the row of the shipped system's accuracy, with the conditions that its record states.
+
+    Whatever claim it answers was made of another network.
+    """
     card = shipped.load_card()
     run, practised = card["run"], card["held_out"].get("practice", {})
     given = {
@@ -120,6 +142,7 @@ def shipped_row(answers: service.Answers, *, split: str, **about) -> results.Row
         "label_smoothing": run["spec"]["label_smoothing"],
         "precision": run["hardware"]["precision"],
     }
+    given["instead"] = "another network" if about.get("claim_id") else ""
     made = sum(practised.values())
     given["note"] = f"{TRAINED_ON:,} images of MNIST and {made:,} made for practice" if made else ""
     return results.accuracy_row("shipped system", answers.labels, answers.digits, split=split, **given, **about)
@@ -135,8 +158,8 @@ def rows(
 ) -> list[results.Row]:
     """Return two rows of results for every system: its test accuracy, and the milliseconds of one answer (median).
 
-    bill: as from `timing.price_list`; seeds: of the final network's accuracy; claims: name -> claim_id; about: fields
-    of Row for all of them.
+    bill: as from `timing.price_list`; seeds: of the final network's accuracy; claims: name -> claim_id, of another
+    network and another test, so that nothing is judged; about: fields of Row for all of them.
     """
     found = []
     for name, one in team.items():
@@ -148,7 +171,8 @@ def rows(
         spread = {"mean": seeds.mean, "sd": seeds.sd, "seeds": seeds.n} if final else {}
         cost = conditions.fields(one.runs[0])
         cost |= {"seconds": one.seconds, "parameters": sum(run.parameters for run in one.runs)}
-        score = {"claim_id": claims.get(name), **fields, **spread, **cost}
+        other = "another network and another test" if name in claims else ""
+        score = {"claim_id": claims.get(name), "instead": other, **fields, **spread, **cost}
         found.append(results.accuracy_row(system, one.test.y_true, one.test.probabilities.argmax(axis=1), **score))
         found.append(results.Row(system, metric="milliseconds", value=bill.loc[name, "p50"], n=None, **fields))
     return found

@@ -98,18 +98,23 @@ def answers(reader: Reader, pictures: np.ndarray, labels: np.ndarray) -> Answers
     return Answers(found["digits"], found["sure"], np.asarray(labels), reader.threshold)
 
 
-def trial_size(rate: float, tolerated: float, *, most: int = 1_000_000) -> int | None:
+def trial_size(rate: float, tolerated: float, *, power: float = 0.9, most: int = 1_000_000) -> int | None:
     """Return how many accepted digits show that at most a share `tolerated` is wrong, if a share `rate` is.
 
-    The least n, to two figures, at which the upper Wilson limit of the rounded-up number of mistakes is no more than
-    `tolerated`; None where up to `most` would not do. Raises ValueError for shares outside 0..1.
+    The least n, to two figures, at which the trial succeeds with a probability of `power`: that the upper 95% limit of
+    the mistakes (Wilson's) is no more than `tolerated`. None where up to `most` would not do. Mistakes are taken as
+    independent: where writers make several, more digits are needed. Raises ValueError for shares outside 0..1.
     """
-    for name, value in (("rate", rate), ("tolerated", tolerated)):
+    from scipy import stats  # imported where used: it costs a second
+
+    for name, value in (("rate", rate), ("tolerated", tolerated), ("power", power)):
         if not 0 <= value < 1:
             raise ValueError(f"{name}: got {value!r}; a fraction from 0 to below 1 is allowed")
-    n = 100
+    n, z = 100, stats.norm.ppf(0.975)
     while n <= most:
-        if metrics.wilson(int(np.ceil(rate * n)), n).high <= tolerated:
+        # Wilson's limit is the share at which the score test turns: so many mistakes may be made.
+        allowed = np.floor(n * tolerated - z * np.sqrt(n * tolerated * (1 - tolerated)))
+        if allowed >= 0 and stats.binom.cdf(allowed, n, rate) >= power:
             return n
         n += 10 ** (len(str(n)) - 2)
     return None
