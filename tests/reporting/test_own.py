@@ -96,6 +96,8 @@ def ran(monkeypatch):
         slug = Path(results).parent.name.rpartition("-")[0]
         seen.append((slug, parameters))
         notebook = nbformat.read(source, as_version=4)
+        if "1 / 0" in notebook.cells[2].source:
+            return execute.Outcome(0.1, "ZeroDivisionError: division by zero", 2)
         for number, cell in enumerate(notebook.cells[1:], start=1):
             cell.execution_count = number
         notebook.cells[2].outputs = [nbformat.v4.new_output("stream", text=f"about {parameters.get('source')}\n")]
@@ -134,7 +136,7 @@ def test_a_set_about_own_digits_and_nothing_else(root, ran, tmp_path, capsys):
     assert reporting("build", "--source", f"{ODD}.npz") == 0
     said = capsys.readouterr().out
     assert "400 training and 200 test images, digits 1, 2, 3 and 7." in said
-    assert f"{SMALL} is left out: it takes no digits of yours" in said
+    assert f"take no digits of yours: {SMALL}\n" in said
     assert ran == [(slug, {"source": str(source)}) for slug in ("01_one", "03_three")]
     assert content(root / "reports") == before
     home = root / "build/own/it-s-my-1-5-b"
@@ -286,6 +288,18 @@ def test_a_notebook_that_takes_digits_no_more_goes_and_the_links_to_it(root, ran
     assert "0 executed, 1 rendered" in capsys.readouterr().out
     assert not (home / "03_three.html").exists()
     assert ">the third</span>" in (home / "01_one.html").read_text(encoding="utf-8")
+
+
+def test_a_card_leads_to_what_went_wrong(root, ran, tmp_path):
+    source = write_npz(tmp_path / "mine.npz")
+    write_notebook(root, "03_three", code="1 / 0")
+    assert reporting("build", "--source", source) == 1
+    index = root / "build/own/mine/index.html"
+    assert 'It could not be executed: <a href="failed/03_three.html">' in index.read_text(encoding="utf-8")
+    assert "division by zero" in (index.parent / "failed/03_three.html").read_text(encoding="utf-8")
+    write_notebook(root, "03_three")
+    assert reporting("build", "--source", source) == 0
+    assert "could not be executed" not in index.read_text(encoding="utf-8")
 
 
 def test_folders_of_images_count_by_their_bytes_at_any_depth(root, tmp_path):

@@ -36,6 +36,7 @@ class IndexEntry:
     reading_minutes: int = 0
     picture: Mapping[str, Any] | None = None  # of the card: the key figure, small; None where there is none
     page: bool = True  # whether slug.html exists, to be linked to
+    failed: str = ""  # where it says why there is none, as seen from the front page
     stale: str | None = None  # why the page is not of the present sources; "" when it is, None when nobody looked
 
 
@@ -140,6 +141,7 @@ def make(jobs: list[Job], where: Places, *, left_out: Sequence[Job] = ()) -> tup
                 reading_minutes=about.get("reading_minutes", 0),
                 picture=cards.get(job.slug, {}).get("picture"),
                 page=html.exists(),
+                failed="" if html.exists() else _failure(job.slug, where),
                 stale=wrong or stale(job, about) if job.slug in cards else None,
             )
         )
@@ -161,6 +163,13 @@ def make(jobs: list[Job], where: Places, *, left_out: Sequence[Job] = ()) -> tup
         left_out=left_out,
     )
     return page, search.script((slug, titles[slug], parts) for slug, parts in texts.items())
+
+
+def _failure(slug: str, where: Places) -> str:
+    """Return where the page of a failed execution lies as seen from the front page; nothing where there is none."""
+    page = where.failed / f"{slug}.html"
+    inside = page.is_relative_to(where.pages) and page.exists()
+    return page.relative_to(where.pages).as_posix() if inside else ""
 
 
 def stale(job: Job, about: dict) -> str:
@@ -186,6 +195,7 @@ def _sources(jobs: list[Job], where: Places, left_out: Sequence[Job]) -> str:
         if path.is_file()
     ]
     made_from += [(job.slug, job.title, job.sources, job.error) for job in jobs]  # fresh or stale
+    made_from += [_failure(job.slug, where) for job in jobs]
     made_from += [repr(where.own), [(job.slug, job.title) for job in left_out]] if where.own else []
     sources = [where.pages / "manifest.json", paths.CLAIMS]
     sources += [path for home in (where.results, where.cards) for path in sorted(home.glob("*.json"))]

@@ -131,7 +131,8 @@ def told(digits: Own | None, left_out: list[str]) -> list[str]:
     if digits is None:
         return []
     about = [f"{digits.name}: {digits.sentence}", *(f"{digits.name}: {note}" for note in digits.notes)]
-    return about + [f"{slug} is left out: it takes no digits of yours (no parameter `source`)" for slug in left_out]
+    out = f"left out, as without a parameter `source` they take no digits of yours: {', '.join(left_out)}"
+    return [*about, out] if left_out else about
 
 
 def _folder(place: Path) -> Path:
