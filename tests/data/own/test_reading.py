@@ -3,6 +3,8 @@
 import gzip
 import io
 import struct
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -406,3 +408,24 @@ def test_many_pictures_are_prepared_by_several_processes_alike(tmp_path, monkeyp
     monkeypatch.setattr(pictures, "FEW", 10)
     there = pictures._run(paths)
     assert all(np.array_equal(a[0], b[0]) and a[1:] == b[1:] for a, b in zip(here, there, strict=True))
+
+
+def test_an_unguarded_script_ends_with_a_word(tmp_path):
+    """Its helping processes begin with the script itself, which then would wait for them, and they for it."""
+    put(tmp_path / "mine", gallery(X, Y))
+    script = put(
+        tmp_path,
+        {
+            "script.py": f"""
+import pathlib
+from helpers.data import load
+from helpers.data.own import pictures
+from helpers.runtime import paths
+pictures.FEW, paths.RUNS = 10, pathlib.Path({str(tmp_path / "runs")!r})
+load.load_source({str(tmp_path / "mine")!r})
+"""
+        },
+    )
+    done = subprocess.run([sys.executable, script / "script.py"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert "needs `if __name__ == '__main__':`" in done.stderr.splitlines()[-1]

@@ -45,7 +45,7 @@ def of_npy(file: File) -> list[Piece]:
         head = _header(io.BytesIO(file.head()))
     except (ValueError, EOFError) as error:
         raise ValueError(f"{file.name}: not a usable .npy: {error}") from error
-    return [_piece(file.name, file.stem, *head, lambda: _loaded(file.name, io.BytesIO(file.read())))]
+    return [_piece(file.name, file.path.name, *head, lambda: _loaded(file.name, io.BytesIO(file.read())))]
 
 
 def of_idx(file: File) -> list[Piece]:

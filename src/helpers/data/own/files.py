@@ -38,11 +38,6 @@ class File:
     path: Path
     name: str
 
-    @property
-    def stem(self) -> str:
-        """The name without any endings, lower-case: what tells training from test."""
-        return self.path.name.lower().split(".csv")[0].removesuffix(".gz").rpartition(".")[0] or self.path.name.lower()
-
     def head(self, n: int = HEAD) -> bytes:
         """Return the first bytes, unpacked where they are gzip. Raises ValueError where these are damaged."""
         return _read(self, n)

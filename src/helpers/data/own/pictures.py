@@ -5,6 +5,7 @@ import multiprocessing
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import chain
 
 import numpy as np
@@ -98,6 +99,9 @@ def _unreadable(name: str, n: int, bad: list[tuple[File, str]]) -> str:
 
 def _all(everything: Sequence[File], name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return images (n, 28, 28), zeros where there is a problem, and per file a problem and a doubt, "" for none."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        # An unguarded script, begun again in a process that is to help it: it would wait for itself for ever.
+        raise RuntimeError("pictures are loaded while a helping process begins")
     digest = hashlib.sha256()
     for file in everything:
         digest.update(hashlib.sha256(file.path.read_bytes()).digest())
@@ -118,8 +122,14 @@ def _run(paths: list[str]) -> list[tuple[np.ndarray, str, str]]:
     if len(paths) <= FEW:
         return list(chain.from_iterable(map(_chunk, chunks)))
     # Not forked: TensorFlow's threads would be lost in the copy, their locks would not.
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
-        return list(chain.from_iterable(pool.map(_chunk, chunks)))
+    try:
+        with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
+            return list(chain.from_iterable(pool.map(_chunk, chunks)))
+    except BrokenProcessPool as error:
+        raise ValueError(
+            f"{len(paths):,} pictures: a process that prepared them ended abruptly; a script that loads pictures needs "
+            "`if __name__ == '__main__':` around what it does, and otherwise one of the files breaks its decoder"
+        ) from error
 
 
 def _chunk(paths: list[str]) -> list[tuple[np.ndarray, str, str]]:

@@ -35,7 +35,7 @@ def of_csv(file: File) -> list[Piece]:
     a label.
     """
     form = form_of(file.head(), name=file.name)
-    return [] if form is None else [Piece(file.name, file.stem, _kind(form), partial(_read, file, form))]
+    return [] if form is None else [Piece(file.name, file.path.name, _kind(form), partial(_read, file, form))]
 
 
 def of_parquet(file: File) -> list[Piece]:
@@ -61,7 +61,7 @@ def of_parquet(file: File) -> list[Piece]:
     if form.label is not None and np.isnan(values[:, form.label].astype(float)).any():
         row = int(np.flatnonzero(np.isnan(values[:, form.label].astype(float)))[0])
         raise ValueError(f"{file.name}: row {row + 1}, column {columns[form.label]!r} is empty; 0..9 is allowed")
-    return [Piece(file.name, file.stem, _kind(form), lambda: _divided(values, form))]
+    return [Piece(file.name, file.path.name, _kind(form), lambda: _divided(values, form))]
 
 
 def form_of(head: bytes, *, name: str) -> Form | None:
