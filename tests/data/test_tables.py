@@ -121,6 +121,10 @@ NUMBER = r"expected a whole number 0\.\.255"
         (text(ROWS[:1]), "a header and no rows"),
         # the header
         (edited(lambda rows: [row.pop() for row in rows]), "row 1 names 783 columns beside the label; a square number"),
+        (
+            edited(lambda rows: [row.pop(11) for row in rows]),
+            "names 783 columns beside the label, without 'pixel10'; a",
+        ),
         (cell("pixel9", row=1, column=4), "column 'pixel9' appears twice"),
         (cell("label", row=1, column=4), "column 'label' appears twice"),
         (cell("digit", row=1, column=4), "columns 1 and 4 are both named as labels"),

@@ -12,7 +12,6 @@ import numpy as np
 from helpers.data import splits
 from helpers.data.dataset import Dataset, Mnist, build_dataset, build_mnist, frozen
 from helpers.data.formats import ChecksumError, parse_idx, read_checksums, read_verified
-from helpers.data.own import reading
 from helpers.data.own.assembling import described
 from helpers.data.splits import Split, subset
 from helpers.runtime.paths import MNIST, ROOT
@@ -66,7 +65,11 @@ def load_source(source: str, *, seed: int = 0) -> Mnist:
     the test part, where the files have none. Raises ValueError, in words for who made the files, for what cannot be
     read or does not fit, for fewer than 500 labelled images and for images of one digit only.
     """
-    return reading.read(ROOT / Path(source).expanduser(), seed=seed) if source else load_mnist()
+    if not source:
+        return load_mnist()
+    from helpers.data.own import reading  # here, as loading MNIST need not wait for it
+
+    return reading.read(ROOT / Path(source).expanduser(), seed=seed)
 
 
 def make_split(

@@ -283,12 +283,12 @@ def test_parquet_is_read_as_a_table(tmp_path, monkeypatch):
     place = put(tmp_path, {"a.parquet": b"PAR1" + bytes(99)}) / "a.parquet"
     source = load.load_source(str(place))
     assert told(source.pooled.images, source.pooled.labels) == told(X, Y)
-    frame = frame.astype({"label": "Int64"}).astype({"label": float})
-    frame.loc[6, "label"] = np.nan
-    with pytest.raises(ValueError, match="row 7, column 'label' is empty"):
+    frame = frame.astype({"pixel3": "Int16"})
+    frame.loc[6, "pixel3"] = pd.NA
+    with pytest.raises(ValueError, match=r"a\.parquet: row 7, column 'pixel3' is empty"):
         load.load_source(str(place))
-    frame = frame.assign(label="seven")
-    with pytest.raises(ValueError, match=r"column 'label' holds .*one number a cell"):
+    frame = frame.assign(pixel3="seven")
+    with pytest.raises(ValueError, match=r"column 'pixel3' holds .*one number a cell"):
         load.load_source(str(place))
 
 

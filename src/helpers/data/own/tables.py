@@ -1,6 +1,7 @@
 """Tables as pieces: what a header, or the first rows, say of the columns; .csv, packed or not, and parquet."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -51,16 +52,17 @@ def of_parquet(file: File) -> list[Piece]:
         ) from error
     except Exception as error:  # readers of parquet raise what they like
         raise ValueError(f"{file.name}: not a usable parquet file: {str(error)[:200]}") from error
-    odd = [column for column, kind in frame.dtypes.items() if kind.kind not in "uifb"]
-    if odd:
-        raise ValueError(f"{file.name}: column {odd[0]!r} holds {frame[odd[0]].dtype}; one number a cell is allowed")
+    if odd := [column for column, kind in frame.dtypes.items() if kind.kind not in "uifb"]:
+        raise ValueError(
+            f"{file.name}: column {str(odd[0])[:40]!r} holds {frame[odd[0]].dtype}; one number a cell is allowed (of "
+            "pictures in cells, files in folders named 0 to 9)"
+        )
     columns = tuple(map(str, frame.columns))
-    form = _with_header(columns, name=file.name)
-    form = form or Form(columns, True, _guess(frame.to_numpy(np.float64)[:100], file.name), False)
-    values = frame.to_numpy()
-    if form.label is not None and np.isnan(values[:, form.label].astype(float)).any():
-        row = int(np.flatnonzero(np.isnan(values[:, form.label].astype(float)))[0])
-        raise ValueError(f"{file.name}: row {row + 1}, column {columns[form.label]!r} is empty; 0..9 is allowed")
+    values = frame.to_numpy(np.float64, na_value=np.nan)
+    if (empty := np.isnan(values)).any():
+        row, column = (int(at) for at in np.argwhere(empty)[0])
+        raise ValueError(f"{file.name}: row {row + 1}, column {columns[column]!r} is empty; a number is allowed")
+    form = _with_header(columns, name=file.name) or Form(columns, True, _guess(values[:100], file.name), False)
     return [Piece(file.name, file.path.name, _kind(form), lambda: _divided(values, form))]
 
 
@@ -123,12 +125,12 @@ def _with_header(columns, *, name: str) -> Form | None:
     if not pixels and label is not None:
         return Form(("label",), True, 0, False)
     if not square_side(len(pixels)):
-        beside = " beside the label" if labels else ", none of them named label,"
+        beside = " beside the label" if labels else ", none of them named label"
         odd = [column[:40] for column in pixels if not re.search(r"\d", column)]
         odd = f", among them {', '.join(map(repr, odd[:3]))}" if 0 < len(odd) < len(pixels) else ""
         raise ValueError(
-            f"{name}: row 1 names {len(pixels)} columns{beside}{odd}{tables.hint(columns)}; a square number of pixels "
-            "is allowed, 784 for 28 x 28"
+            f"{name}: row 1 names {len(pixels)} columns{beside}{odd}{_gap(pixels)}{tables.hint(columns)}; a square "
+            "number of pixels is allowed, 784 for 28 x 28"
         )
     numbers = [tuple(map(int, re.findall(r"\d+", column))) for column in pixels]
     if all(numbers):
@@ -141,6 +143,17 @@ def _with_header(columns, *, name: str) -> Form | None:
                 )
     names = tuple("label" if k == label else column for k, column in enumerate(columns))
     return Form(names, True, label, False)
+
+
+def _gap(pixels: Sequence[str]) -> str:
+    """Name the first column that is missing from those that are numbered through, if any is."""
+    numbers = [re.findall(r"\d+", column) for column in pixels]
+    if not all(len(found) == 1 for found in numbers):
+        return ""
+    for (one,), (after,), column in zip(numbers, numbers[1:], pixels, strict=False):
+        if int(after) > int(one) + 1:
+            return f", without {column.replace(one, str(int(one) + 1))!r}"
+    return ""
 
 
 def _guess(rows: np.ndarray, name: str, hint: str = "") -> int | None:
