@@ -111,6 +111,19 @@ def score(predictions: np.ndarray, labels: np.ndarray) -> metrics.Interval | Non
     return metrics.accuracy(labels[known], predictions[known]) if known.any() else None
 
 
+def expected_score(right: int, n: int, n_new: int) -> metrics.Interval:
+    """Return the score to expect of `n_new` new images of the same kind, given that `right` of n were read.
+
+    The limits hold 95% of such scores, with the luck of both samples in them: a beta-binomial count, the predictive
+    distribution of a binomial one under Jeffreys' prior (Gelman et al. 2013, Bayesian Data Analysis, chapter 2).
+    """
+    from scipy import stats  # imported where used: it costs a second
+
+    counts = stats.betabinom(n_new, right + 0.5, n - right + 0.5)
+    low, high = (float(counts.ppf(limit)) / n_new for limit in (0.025, 0.975))
+    return metrics.Interval(right / n, low, high, 0.95, min(n, n_new))
+
+
 def known_labels(split: Split) -> tuple[np.ndarray, float]:
     """Return the labels of a split's test images, -1 where nobody knows, and the share that `look_up` finds.
 

@@ -22,6 +22,7 @@ examples:
   python -m helpers.predict scans/ --output predictions.csv
   python -m helpers.predict scans/ more/*.jpg --polarity dark-on-light --output predictions.csv
   python -m helpers.predict images.npz --threshold 0.99 --output -
+  python -m helpers.predict scans/ --model build/own/mine/model
 
 what is read:
   PNG, JPEG, TIFF, PGM, BMP, GIF and WebP of any size with one digit each; folders with their subfolders;
@@ -53,7 +54,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         type=float,
         help="confidence (0 to 1) below which a human should look (default: the model's)",
     )
-    parser.add_argument("--model", metavar="FOLDER", type=Path, help="another network, as made by helpers.predict.ship")
+    parser.add_argument(
+        "--model", metavar="FOLDER", type=Path, help="another network, as made by helpers.predict.train"
+    )
     parser.add_argument("--processes", type=int, help="processes that open images (default: one per core)")
     options = parser.parse_args(arguments)
     if options.threshold is not None and not 0 <= options.threshold <= 1:
@@ -100,7 +103,7 @@ def _run(options: argparse.Namespace) -> int:
         else:
             pool = stack.enter_context(pipeline.Pool(options.processes or precision.available_threads()))
             made = pool.run(pieces, options.polarity)
-        network = shipped.load(options.model)
+        network, digits = shipped.load(options.model), shipped.digits(options.model)
         threshold = network.threshold if options.threshold is None else options.threshold
         read = unread = human = 0
         start = time.monotonic()
@@ -108,7 +111,7 @@ def _run(options: argparse.Namespace) -> int:
         # Beside a file only, not among answers; None is: on a terminal.
         bar = stack.enter_context(tqdm(unit=" images", leave=False, disable=None if output else True))
         for piece, prepared in made:
-            for answer in pipeline.answer(piece, prepared, network, threshold=threshold):
+            for answer in pipeline.answer(piece, prepared, network, threshold=threshold, digits=digits):
                 read, unread, human = read + 1, unread + bool(answer.problem), human + answer.human
                 if options.output or not _only_one(answer, found):
                     write(answer)

@@ -7,7 +7,7 @@ its answer and nothing else.
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -21,6 +21,7 @@ from helpers.predict.sources import Work
 AHEAD = 4  # pieces of work under way per process
 BOTH = 0.95  # confidence: a picture that is read so surely as dark on light and as light on dark is read by a human
 TURNED = "dark or light ink?"
+UNKNOWN = "a digit it was not made for?"
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,14 @@ def make(work: Work, polarity: str) -> Made:
     return Made(images, polarities, problems, doubts, unchanged, turned)
 
 
-def answer(work: Work, made: Made, probabilities: Callable, *, threshold: float) -> list[Answer]:
+def answer(
+    work: Work, made: Made, probabilities: Callable, *, threshold: float, digits: Sequence[int] = range(10)
+) -> list[Answer]:
     """Classify what was prepared; `probabilities` maps uint8 (n, 28, 28) to (n, 10).
 
     A picture that is to be read unchanged, too, gets the mean of both answers: sure only where they agree. Of a
-    picture and what it is with light for dark, the answer is the surer one's; if both are sure, a human looks.
+    picture and what it is with light for dark, the answer is the surer one's; if both are sure, a human looks. digits:
+    those that the network was made for; whatever it reads as another one goes to a human.
     """
     good = [i for i, problem in enumerate(made.problems) if not problem]
     scores = np.zeros((len(work), 10), np.float32)
@@ -106,7 +110,7 @@ def answer(work: Work, made: Made, probabilities: Callable, *, threshold: float)
             continue
         first, second = (int(digit) for digit in order[i, :2])
         sure = float(scores[i, first])
-        doubt = doubts[i]
+        doubt = doubts[i] or ("" if first in digits else UNKNOWN)
         human = bool(doubt) or sure < threshold
         chance = float(scores[i, second])
         answers.append(Answer(name, index, first, sure, second, chance, human, polarities[i], doubt=doubt))

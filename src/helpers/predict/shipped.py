@@ -27,6 +27,11 @@ def load_card(directory: Path | None = None) -> dict:
     return card
 
 
+def digits(directory: Path | None = None) -> list[int]:
+    """Return the digits that the network was made for: all ten, unless its card says otherwise."""
+    return load_card(directory).get("digits", list(range(10)))
+
+
 def load(directory: Path | None = None) -> Predictor:
     """Load the network after checking its SHA-256, in Keras's safe mode; its `model` answers with logits.
 
