@@ -33,10 +33,10 @@ export DASK_SCHEDULER
 
 # The published trainings, the committed results and what is made of them are about MNIST.
 ifneq ($(SOURCE),)
-$(foreach _,$(filter full check-records diff study book readme,$(MAKECMDGOALS)),$(error make $_: SOURCE is not for it; it is for make reports, smoke, status and run))
+$(foreach _,$(filter full check-records diff study try book readme,$(MAKECMDGOALS)),$(error make $_: SOURCE is not for it; it is for make reports, smoke, status and run))
 endif
 
-.PHONY: again help setup extras book run reports smoke full check-records status diff study new test readme lint format lock lab clean
+.PHONY: again help setup extras book run reports smoke full check-records status diff study try new test readme lint format lock lab clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -96,6 +96,9 @@ diff: $(STAMP) ## which results moved beyond noise, which verdicts changed since
 
 study: $(STAMP) ## run a notebook over lists of parameters, e.g. STUDY=studies/seeds.yaml, into build/studies/
 	@$(BIN)/python -m helpers.reporting study "$(STUDY)" $(if $(JOBS),--jobs $(JOBS)) $(if $(FORCE),--force) $(if $(TIMEOUT),--timeout $(TIMEOUT))
+
+try: $(STAMP) ## a page on which your own network reads what is drawn: MODEL=build/own/mine/model (as helpers.predict.train makes it)
+	@$(BIN)/python -m helpers.reporting.try_it.page "$(MODEL)"
 
 new: $(STAMP) ## begin a report: NAME=11_mine copies a notebook that runs as it is into notebooks/
 	@$(BIN)/python -m helpers.reporting.new "$(NAME)"

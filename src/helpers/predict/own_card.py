@@ -77,6 +77,7 @@ def describe(own: Own, trials: Sequence[Trial], best: Trial, base: Path) -> tupl
         },
         "measured_once_at_the_end": {own.source.name: ship.told(right, sure, best.threshold)},
         "compared": _compared(own, right, base),
+        "promised": promised(int((sure >= best.threshold).sum()), int((~right & (sure >= best.threshold)).sum())),
         "examples": examples(own, right, sure, best.threshold),
         "run": run,
     }
@@ -134,7 +135,7 @@ def sentences(card: dict) -> list[str]:
         theirs = other["shipped"]
         those = "the same images" if theirs["n"] == found["n"] else f"the {theirs['n']:,} of them that it has not seen"
         lines += [f"of {those} {SHIPPED} reads {_reads(theirs)}", _verdict(other)]
-    lines.append(promised(found["n"] - found["sent_to_human"], found["wrong_among_accepted"]))
+    lines.append(card["promised"])
     if len(card["digits"]) < 10:
         lines.append(
             f"it was made for the digits {assembling.in_words(card['digits'])}: where it reads another, a human looks"

@@ -41,7 +41,7 @@
   };
 
   const load = (text) => {
-    const { network: { steps, weights, temperature, threshold }, examples, known } = JSON.parse(text);
+    const { network: { steps, weights, temperature, threshold, digits }, examples, known } = JSON.parse(text);
     // Typed arrays take the machine's byte order; the file's is little-endian, as every browser's machine is.
     const numbers = new Float32Array(bytes(weights).buffer);
     const others = unpacked(known);
@@ -64,6 +64,7 @@
     };
     return {
       threshold,
+      digits,
       read,
       examples: examples.map(example),
       nearest: (seen, n) => nearest(others, seen, n),

@@ -39,6 +39,7 @@ class Exported:
             "weights": base64.b64encode(self.weights.astype("<f4").tobytes()).decode("ascii"),
             "temperature": float(self.card["temperature"]),
             "threshold": float(self.card["threshold"]),
+            "digits": self.card.get("digits", list(range(10))),
         }
 
 

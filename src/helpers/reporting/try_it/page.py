@@ -5,11 +5,14 @@ made of has changed, which the page itself remembers: a look at it costs millise
 """
 
 import json
+import os
 import re
+import sys
 from pathlib import Path
 
 from markupsafe import Markup
 
+from helpers.predict import shipped
 from helpers.reporting.page import site
 from helpers.reporting.run import freshness
 from helpers.runtime import paths
@@ -92,27 +95,65 @@ def is_made_from(page: Path, sources: str) -> bool:
     return bool(stamp) and stamp[1] == sources and stamp[2] == freshness.digest(_STAMP.sub(_EMPTY, text, count=1))
 
 
+def _measured(card: dict) -> dict:
+    """Return what the page says of how good a network is: the shipped one, or one for somebody's own digits."""
+    found = card["measured_once_at_the_end"]
+    if "own" not in card:
+        measured = {"mnist": found["MNIST test"], "small": found["scikit-learn digits, 8 x 8"]}
+        return {"own": None, "measured": measured}
+    own = found[card["own"]["name"]]
+    return {"own": card["own"], "found": own, "compared": card["compared"], "promised": card["promised"]}
+
+
 def render(model: Path, *, sources: str = "") -> str:
     """Return the page for the network in `model`. Raises ValueError as `try_model.export` does."""
     from helpers.reporting.try_it import examples as try_examples
     from helpers.reporting.try_it import model as try_model  # numpy, h5py and the data: only for a page to be made
 
     exported = try_model.export(model)
-    known = try_examples.known()
-    carried = {"network": exported.as_json(), "examples": try_examples.examples(), "known": known}
-    at_the_end = exported.card["measured_once_at_the_end"]
+    known, card = try_examples.known(), exported.card
+    offered = card["examples"] if "own" in card else try_examples.examples()
+    carried = {"network": exported.as_json(), "examples": offered, "known": known}
     text = (
         site.environment(SOURCES)
         .get_template("try.html.j2")
         .render(
             stamp="",
             scripts=SCRIPTS,
-            card=exported.card,
-            measured={"mnist": at_the_end["MNIST test"], "small": at_the_end["scikit-learn digits, 8 x 8"]},
-            rotation=exported.card["run"]["spec"]["augmentation"]["rotation"],
+            card=card,
+            place=model.relative_to(paths.ROOT) if model.is_relative_to(paths.ROOT) else model,
+            rotation=card["run"]["spec"]["augmentation"]["rotation"],
+            **_measured(card),
             known=len(known["labels"]),
             # base64 and short texts: nothing here could end the element, and "<" is escaped all the same
             model=Markup(json.dumps(carried, separators=(",", ":")).replace("<", "\\u003c")),
         )
     )
     return text.replace(_EMPTY, f'<meta name="made-from" content="{sources} {freshness.digest(text)}">', 1)
+
+
+def main(arguments: list[str]) -> int:
+    """Make the page of the network in a folder, beside it; return 0, or 2 where that cannot be.
+
+    The shipped network's page lies with the reports, as `make reports` leaves it.
+    """
+    model = Path(os.path.abspath(arguments[0] if arguments and arguments[0] else paths.REPORTS / "model"))
+    if not (model / shipped.CARD).is_file():
+        print(
+            f"error: MODEL: got {arguments[0]!r}; a folder with {shipped.CARD} is needed, such as build/own/mine/model"
+        )
+        return 2
+    try:
+        site.write_assets(model.parent / "assets")
+        written = write(model.parent, model)
+    except (ValueError, OSError) as error:
+        print(f"error: {explain(error)}")
+        return 2
+    page = model.parent / PAGE
+    page = page.relative_to(paths.ROOT) if page.is_relative_to(paths.ROOT) else page
+    print(f"{page}: {'made' if written else 'as it was, for it is of this very network'}; open it in a browser")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
