@@ -151,3 +151,15 @@ def test_looking_up_needs_no_learning(folder):
     labels, share = kaggle.known_labels(ours)
     assert np.array_equal(labels, ours.y_test)
     assert share == 1.0
+
+
+def test_the_score_to_expect_holds_for_the_next_sample():
+    """A reader of unknown accuracy is seen on 300 images and scored on 500 others: 95% of the scores lie within."""
+    rng = np.random.default_rng(0)
+    inside = []
+    for accuracy in rng.uniform(0.8, 1, 2000):
+        expected = kaggle.expected_score(int(rng.binomial(300, accuracy)), 300, 500)
+        inside.append(expected.low <= rng.binomial(500, accuracy) / 500 <= expected.high)
+    assert 0.93 <= np.mean(inside) <= 0.985
+    wilson = metrics.wilson(290, 300)
+    assert kaggle.expected_score(290, 300, 500).low < wilson.low

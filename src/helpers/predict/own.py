@@ -184,11 +184,10 @@ def threshold_of(sure: np.ndarray, right: np.ndarray, *, wrong_share: float = WR
     A few hundred images can show no share as small as the wanted one: by count alone none of them would be wrong at a
     threshold that is far too low. 1 where none will do.
     """
-    counted = selective.threshold_for(sure, right, wrong_share=wrong_share)
-    ranked = np.sort(sure)[::-1]
-    stated = np.cumsum(1 - ranked) / np.arange(1, len(ranked) + 1)
-    enough = ranked[stated <= wrong_share]
-    return max(counted, float(enough[-1]) if len(enough) else 1.0)
+    table = selective.trade_off(sure, right)
+    stated = np.array([(1 - sure[sure >= threshold]).mean() for threshold in table["threshold"]])
+    enough = table["threshold"][(table["error"] <= wrong_share) & (stated <= wrong_share)]
+    return float(enough.iloc[0]) if len(enough) else 1.0
 
 
 def predictor(logits: Callable, temperature: float) -> Predictor:
