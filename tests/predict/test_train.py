@@ -153,6 +153,15 @@ def test_where_the_shipped_network_knows_the_images_training_begins_afresh(tmp_p
     assert f"of the {300 - known} of them that it has not seen" in said
 
 
+def test_an_image_of_mnist_is_known_again_after_it_was_prepared():
+    mnist = load.load_mnist()
+    rows = np.arange(0, 60_000, 600)
+    again = ship.prepared(list(mnist.train.images[rows].astype(np.float32))).images
+    assert own.familiar(mnist.train.images[rows], mnist.train.labels[rows]).all()
+    assert own.familiar(again, mnist.train.labels[rows]).mean() >= 0.97
+    assert not own.familiar(mnist.test.images[:300], mnist.test.labels[:300]).any()
+
+
 def test_source_only_begins_afresh_too(few):
     assert run(few, "--source-only", "--epochs", 1) == 0
     assert list(card_of()["held_out"]["by_candidate"]) == [own.NEW]
