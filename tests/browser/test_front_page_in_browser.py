@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import specimen
 from test_pages import Visit, axe
@@ -12,6 +13,7 @@ from test_pages import Visit, axe
 from helpers import results
 from helpers.reporting.front_page import index, leaderboard, scoreboard, search
 from helpers.reporting.page import card, render, site
+from helpers.reporting.run import own, plan
 from helpers.runtime import paths
 
 pytestmark = pytest.mark.browser
@@ -19,6 +21,20 @@ pytestmark = pytest.mark.browser
 BEFORE_PAINT = 100_000  # bytes beside the page: style sheets, and the script that knows the reader's colours
 SHOWN = "[...document.querySelectorAll('.scoreboard tr.line')].filter(line => line.checkVisibility())"
 
+
+LINE = own._picture(np.eye(28, dtype=np.uint8)[None] * 255)
+OWN = own.Own(
+    source="a/path/without/any/place/to/break/it/" + "x" * 80,
+    folder=Path("unused"),
+    name="Digits_of_somebody_who_likes_very_long_names_without_a_blank.npz",
+    checksum="0123456789abcdef" * 4,
+    images="",
+    train=4000,
+    test=2000,
+    unlabelled=28_000,
+    digits=tuple(own.Digit(digit, 600, LINE) for digit in (0, 1, 2, 3, 5, 6, 7, 8, 9)),
+    notes=("only nine digits occur", "3 of the 2,000 test images are in the training part, too."),
+)
 
 KEYS = ("figures.show(fig)", "figures.show(heat)", "picture alone")
 
@@ -68,8 +84,12 @@ def folder(tmp_path_factory) -> Path:
         index.IndexEntry(f"0{i}_specimen", f"Report {i}", picture=picture, stale=stale, **entry)
         for i, (picture, stale) in enumerate(zip(pictures, ("", "code cell 3 changed", ""), strict=True), 2)
     ]
+    failed = index.IndexEntry("05_specimen", "Report 5", page=False, failed="failed/05_specimen.html")
+    left_out = plan.Job("06_specimen", "Report 6", None, {}, {}, {}, "")
     made = {"claims": scoreboard.lines(reports), "boards": leaderboard.boards(reports), "commit": {"commit": "abc"}}
     (where / "index.html").write_text(index.render_index(entries, searchable=True, **made), encoding="utf-8")
+    page = index.render_index([*entries, failed], searchable=True, own=OWN, left_out=[left_out], boards=made["boards"])
+    (where / "own.html").write_text(page, encoding="utf-8")
     return where
 
 
@@ -83,8 +103,9 @@ def visit(browser, folder):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_axe_finds_nothing_on_the_front_page(browser, folder, scheme, width):
-    with Visit(browser, folder / "index.html", color_scheme=scheme, viewport={"width": width, "height": 844}) as visit:
+@pytest.mark.parametrize("page", ["index.html", "own.html"])
+def test_axe_finds_nothing_on_the_front_page(browser, folder, scheme, width, page):
+    with Visit(browser, folder / page, color_scheme=scheme, viewport={"width": width, "height": 844}) as visit:
         visit.page.fill("#words", "digits")
         visit.page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
         assert visit.page.locator("#found li").count() > 0
