@@ -94,3 +94,14 @@ def test_what_was_fitted_is_remembered_and_what_was_damaged_is_fitted_again(spli
     for a, b in zip(mended.weights + mended.biases, first.weights + first.biases, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-4)  # a seed gives the same fit, to what sums are rounded to
     assert run_store.store_size(store)[0] >= 1
+
+
+@pytest.mark.parametrize("kept", [(1, 4, 8), (3, 7)])
+def test_answers_are_labels_where_not_all_ten_digits_occur(split, kept):
+    rows = np.flatnonzero(np.isin(split.source.labels, kept))
+    some = splits.make(split.source, "some", rows[:-20], rows[-20:], rows[-20:])
+    fitted = perceptrons.cached_fit(Reading(network(20)), some)
+    assert fitted.weights[-1].shape[1] == (3 if len(kept) == 3 else 1)  # of two scikit-learn makes one output
+    expected = perceptrons.fit(Reading(network(20)), some).predict(perceptrons.columns(some.x_val, scaled=True))
+    assert set(expected) == set(kept)
+    assert list(fitted.predict(some.x_val)) == list(expected)
