@@ -146,11 +146,16 @@ def test_collect_trains_and_records_in_the_full_profile_only(run, monkeypatch):
         (run.spec.seed, 1),
         (1, 1),
     ]  # a taste of each
+    own = archive.collect(two, profile="full", recorded=False)  # somebody's own digits
+    assert list(own) == ["a", "b"]
+    assert [spec.epochs for spec in asked.pop().values()] == [run.spec.epochs] * 2, "to their ends"
+    assert not (paths.REPORTS / "runs").exists()
     archive.collect({"a": run.spec}, profile="full")
     assert asked == [run.spec], "alone, it gets every core"
     archive.collect({"a": run.spec}, profile="full")
     assert len(asked) == 1  # a record answers for its training, on whatever machine it was made
     assert list(archive.collect(two, profile="standard")) == ["a"]
+    assert archive.collect(two, profile="standard", recorded=False) == {}, "records are of MNIST"
 
 
 def test_a_record_says_which_code_made_it(run, monkeypatch):
