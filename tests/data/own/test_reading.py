@@ -330,6 +330,7 @@ def test_pictures_in_folders_named_by_label_come_out_as_mnist_has_them(tmp_path,
         place = put(tmp_path / "mine", {**pages, "3/Thumbs.db": b"x", ".DS_Store": b"x"})
     source = load.load_source(str(place))
     assert (len(source.pooled), source.name) == (N, place.name)
+    assert "Pictures were brought to MNIST's form: 28 x 28 pixels, the digit's longer side 20." in source.notes
     assert np.array_equal(np.bincount(source.pooled.labels), np.bincount(Y))
     parts, _ = reading.parts(place)
     order = np.argsort(Y, kind="stable")  # folders by label, files by name

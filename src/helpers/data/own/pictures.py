@@ -14,7 +14,7 @@ from helpers.data.own import files
 from helpers.data.own.files import File
 from helpers.data.own.pieces import Part, part_of
 from helpers.data.pictures.decoding import Unreadable, read_image
-from helpers.data.pictures.preparing import SIDE, prepare
+from helpers.data.pictures.preparing import DIGIT, SIDE, prepare
 from helpers.runtime import cache, progress
 
 DIGITS = tuple("0123456789")
@@ -74,7 +74,7 @@ def read(plan: Plan, *, name: str, least: int) -> tuple[dict[str, Part], list[st
     bad = [(file, problem) for file, problem in zip(everything, problems, strict=True) if problem]
     if 2 * len(bad) > len(everything):
         raise ValueError(_unreadable(name, len(everything), bad))
-    notes = []
+    notes = [f"Pictures were brought to MNIST's form: {SIDE} x {SIDE} pixels, the digit's longer side {DIGIT}."]
     if bad:
         notes.append(f"{len(bad):,} of {len(everything):,} files could not be read and were left out: {_named(bad)}.")
     if odd := [(file, doubt) for file, doubt in zip(everything, doubts, strict=True) if doubt]:
