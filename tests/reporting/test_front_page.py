@@ -202,6 +202,20 @@ def test_images_that_an_account_does_not_name_are_not_called_the_same():
     assert headline.find(boards, [line]).published is None, "nobody knows that it read the same images"
 
 
+def test_held_out_images_are_called_no_test():
+    held = row(0.9967, n=4200, split="kaggle, validation", system="a")
+    pages = [index.render_index([], boards=leaderboard.boards([report(one)])) for one in (held, row())]
+    assert ["none of this is a test" in page for page in pages] == [True, False]
+
+
+def test_the_strip_promises_no_more_than_can_be_compared():
+    lines = scoreboard.lines([report(row(0.9971, claim_id="hdr-cnn", instead="another network"))])
+    text = " ".join(" ".join(read(index.render_index([], claims=lines)).text).split())
+    assert "measured again" not in text
+    assert "where the two can be compared, a test says how they stand: 1 not comparable" in text
+    assert text.count("some on one thread beside other trainings, some on several threads") == 1
+
+
 def test_models_measured_on_other_images_are_listed_but_not_ranked():
     disputed = row(0.999, n=9_985, system="net, labels set aside")
     small = row(0.97, n=540, split="70/30 in file order", system="SVC", model="svm")

@@ -72,6 +72,7 @@ def render_index(
         entries=entries,
         sources=sources,
         boards=boards,
+        watched=leaderboard.WATCHED,
         headline=headline.find(boards, claims, key=own.images if own else "mnist"),
         tally=scoreboard.tally(claims),
         tallies={source: scoreboard.tally(lines) for source, lines in sources.items()},

@@ -13,6 +13,7 @@ from helpers.results import conditions
 from helpers.results.rows import TEST_SETS, read_rightly, test_set
 
 LEVEL = 0.05
+WATCHED = ("kaggle-held", "nf264-held")  # boards of held-out images: trainings were watched by them, they are no test
 OTHER = "other"  # the board of all models measured on images of their own
 _LATENCY = re.compile(r"(latency|milliseconds|ms)(_p50|_median|_per_(digit|image))?(_ms)?", re.IGNORECASE)
 
