@@ -10,6 +10,7 @@ import pytest
 
 from helpers.data import load
 from helpers.evaluation import metrics
+from helpers.evaluation.predictor import Predictor
 from helpers.predict import __main__ as predict
 from helpers.predict import own, own_card, ship, shipped, train
 from helpers.runtime import paths, run_store
@@ -263,6 +264,24 @@ def test_a_wrong_request_is_refused_in_words_and_before_anything_slow(few, tmp_p
     assert done.returncode == 2, done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_it_learns_from_all_that_it_will_be_asked_about():
+    """Pictures that fill 28 x 28 are read as they are, too; a blank one shows nothing to learn."""
+    images = load.load_mnist().train.images[:5].astype(np.float32)
+    wide = np.kron(images[0], np.ones((2, 2)))[14:42, 14:42]
+    sheet = ship.Sheet("", ship.prepared([*images, wide, np.zeros((28, 28))]), np.arange(7))
+    learned, labels = own._to_learn(sheet)
+    asked = []
+
+    def network(images):
+        asked.extend(image.tobytes() for image in images)
+        return np.eye(10)[np.zeros(len(images), int)]
+
+    ship.answers(sheet, Predictor("", network, 0.0))
+    assert sheet.made.unchanged
+    assert sorted(image.tobytes() for image in learned) == sorted(asked)
+    assert sorted(labels) == sorted([*range(6), *sheet.made.unchanged])
 
 
 def test_the_threshold_is_the_lowest_at_which_few_are_wrong_by_count_and_as_stated():

@@ -117,9 +117,8 @@ def candidates(own: Own, base: Path, *, epochs: int | None = None, seed: int = 0
     base: folder of the shipped network. epochs: passes over the training images; None is by their number.
     """
     card = shipped.load_card(base)
-    good = np.array([not problem for problem in own.train.made.problems])
     parts = [(sheet.made.images, sheet.labels) for sheet in (own.val, own.test)]
-    split = splits.of_arrays(own.source.name, (own.train.made.images[good], own.train.labels[good]), *parts)
+    split = splits.of_arrays(own.source.name, _to_learn(own.train), *parts)
     if not own.begun:
         extended = practice.extended(split, **_practice(card, len(split.y_train), strokes=0), seed=seed)
         return {NEW: _spec(card, extended, AFRESH, epochs, seed, rate=0.3)}
@@ -129,6 +128,13 @@ def candidates(own: Own, base: Path, *, epochs: int | None = None, seed: int = 0
         MIXED: _spec(card, _mixed(split, card, seed), FURTHER, epochs, seed, **how),
         ALONE: _spec(card, split, FURTHER, epochs, seed, **how),
     }
+
+
+def _to_learn(sheet: Sheet) -> tuple[np.ndarray, np.ndarray]:
+    """Return images and labels as the network will be asked: some pictures are read as they were handed in, too."""
+    good, twice = [i for i, problem in enumerate(sheet.made.problems) if not problem], sheet.made.unchanged
+    images = np.concatenate([sheet.made.images[good], *(image[None] for image in twice.values())])
+    return images, sheet.labels[[*good, *twice]]
 
 
 def _practice(card: dict, n: int, **changes) -> dict[str, int]:
