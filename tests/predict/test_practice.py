@@ -67,6 +67,19 @@ def test_the_choice_sees_other_curves_than_those_practised_with():
         assert 0.4 < closest < 0.99  # the same digit, but nobody's copy
 
 
+@pytest.mark.parametrize("treatment", unseen.TREATMENTS)
+def test_what_happens_to_a_written_sheet_leaves_the_digit(treatment):
+    rng, alike = np.random.default_rng(0), []
+    for i, (_, make) in enumerate(unseen.WRITTEN):
+        grey = unseen.picture(make(rng), rng)
+        ways = unseen.TREATMENTS[treatment]
+        found = ways[i % len(ways)](grey, rng)
+        polarity = "light-on-dark" if ways == (unseen.counted,) else "dark-on-light"
+        pair = (preparing.prepare(grey), preparing.prepare(found, polarity=polarity))
+        alike.append(np.corrcoef(*(one.image.ravel() for one in pair))[0, 1])
+    assert np.median(alike) > 0.75
+
+
 def test_sheets_of_the_choice_are_whole_and_a_function_of_the_seed():
     for sheets in (unseen.written(40, seed=2)[0], unseen.no_digits(24, seed=2)):
         for sheet in sheets:

@@ -74,7 +74,7 @@ def skeletons(strokes: Sequence[Stroke], n: int, rng: np.random.Generator) -> li
     """Return a form as `n` hands write it: for each stroke float64 (n, m, 2), y downwards, in no particular frame."""
     mix = rng.uniform(-0.1, 1.1, (n, 1, 1))
     slant = np.tan(np.radians(np.clip(rng.normal(6, 11, n), -18, 32)))
-    angle = np.radians(np.clip(rng.normal(0, 4, n), -9, 9))
+    angle = np.radians(np.clip(rng.normal(0, 5, n), -12, 12))
     wide = np.exp(np.clip(rng.normal(-0.1, 0.2, n), -0.5, 0.4))
     bend = np.clip(rng.normal(0, 0.05, (n, 2, 3)), -0.1, 0.1)
     size = np.where(rng.random(n) < 0.3, 1.0, 0.3)  # of the tremor
@@ -138,7 +138,7 @@ def written(labels: np.ndarray, forms: Sequence[tuple], *, seed: int) -> list[np
     for i, form in enumerate(forms):
         rows = np.flatnonzero(chosen == i)
         paths = skeletons(parse(*form[2:]), len(rows), rng)
-        widths, tapers = np.exp(rng.uniform(np.log(0.035), np.log(0.2), len(rows))), rng.uniform(-0.3, 0.5, len(rows))
+        widths, tapers = np.exp(rng.uniform(np.log(0.025), np.log(0.22), len(rows))), rng.uniform(-0.3, 0.5, len(rows))
         for j, row in enumerate(rows):
             images[row] = draw([path[j] for path in paths], width=widths[j], taper=tapers[j])
     return images

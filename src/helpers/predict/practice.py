@@ -5,10 +5,12 @@ preparation that every input goes through. It stands beside MNIST's own images i
 `helpers.models.handwriting` does to images in training happens to all of them alike.
 """
 
+import io
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
+from scipy import ndimage
 
 from helpers.data import splits
 from helpers.data.pictures import preparing
@@ -31,10 +33,11 @@ def enlarged(image: np.ndarray) -> np.ndarray:
 def scanned(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return how a scanner may see `ink`, float32 (h, w) in 0..1: sampled anew, float32 in 0..1, another size.
 
-    Of all pictures a fifth fill a square whatever their shape, or nearly; half are black and white; another fifth has
-    gaps in its strokes, and one in six grain.
+    Of all pictures a fifth fill a square whatever their shape, or nearly; about two in five are black and white, some
+    with ragged edges; a fifth has gaps in its strokes, one in eight was cut a little into the ink; of the greys some
+    are blurred, some grainy, some JPEGs of low quality.
     """
-    side = int(np.exp(rng.uniform(np.log(11), np.log(64))))
+    side = int(np.exp(rng.uniform(np.log(7), np.log(64))))
     rows, columns = preparing.box(ink)
     ink = ink[rows, columns]
     height, width = (side * length / max(ink.shape) for length in ink.shape)
@@ -43,13 +46,37 @@ def scanned(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         height, width = height * (side / height) ** share, width * (side / width) ** share
     if rng.random() < 0.2:
         ink = _with_gaps(ink, rng)
-    small = resize(ink, max(2, round(height)), max(2, round(width)))
+    if rng.random() < 0.12:
+        ink = _cut_into(ink, rng)
+    if rng.random() < 0.15:
+        ink = ndimage.gaussian_filter(ink, rng.uniform(0.01, 0.05) * max(ink.shape))
+    height, width = max(3, round(height)), max(3, round(width))
+    if side < 20 and rng.random() < 0.5:  # counted in cells, without what lies around them
+        small = np.asarray(Image.fromarray(ink).resize((width, height), Image.Resampling.BOX))
+    else:
+        small = resize(ink, height, width)
     small = small / max(float(small.max()), 1e-3)
-    if rng.random() < 0.5:
-        return (small > rng.uniform(0.25, 0.6)).astype(np.float32)
+    if rng.random() < 0.5 and side >= 11:
+        rough = rng.uniform(0, 0.2) * rng.standard_normal(small.shape, np.float32) if rng.random() < 0.3 else 0
+        return (small + rough > rng.uniform(0.25, 0.6)).astype(np.float32)
     if rng.random() < 0.33:
         small = small + rng.uniform(0, 0.1) * rng.standard_normal(small.shape, np.float32)
-    return np.clip(small * rng.uniform(0.7, 1.6), 0, 1)
+    small = np.clip(small * rng.uniform(0.7, 1.6), 0, 1)
+    return _as_jpeg(small, rng) if side >= 24 and rng.random() < 0.2 else small
+
+
+def _cut_into(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Cut up to six hundredths off each side of a picture, ink and all."""
+    top, bottom, left, right = (int(rng.uniform(0, 0.06) * ink.shape[i // 2]) for i in range(4))
+    return ink[top : len(ink) - bottom, left : ink.shape[1] - right]
+
+
+def _as_jpeg(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return what a JPEG of low quality leaves of a picture, its margins without ink."""
+    stream = io.BytesIO()
+    Image.fromarray(np.uint8(255 * ink)).save(stream, "JPEG", quality=int(rng.integers(15, 60)))
+    left = np.asarray(Image.open(stream), np.float32) / 255
+    return np.where(left < VISIBLE, 0, left)
 
 
 def _with_gaps(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -93,13 +120,20 @@ def scanned_anew(images: np.ndarray, *, seed: int) -> np.ndarray:
 
 
 def _with_another_pen(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Make the strokes of two pictures in five thinner or thicker."""
-    kind, size = rng.random(), int(rng.choice([3, 5, 7]))
-    if kind >= 0.4:
-        return ink
-    picture = Image.fromarray(np.uint8(255 * np.pad(ink, 4)))
-    change = ImageFilter.MinFilter(min(size, 5)) if kind < 0.2 else ImageFilter.MaxFilter(size)
-    return np.asarray(picture.filter(change), np.float32) / 255
+    """Make the strokes of half the pictures thinner, down to a hairline, or thicker."""
+    kind = rng.random()
+    if kind < 0.2:  # what lies near the middle of a stroke, as seen from where it is thickest nearby
+        depth = ndimage.distance_transform_edt(np.pad(ink, 1) > 0.5)[1:-1, 1:-1]
+        middle = depth > rng.uniform(0.4, 0.85) * ndimage.maximum_filter(depth, 7)
+        return ndimage.gaussian_filter((middle & (depth > 0)).astype(np.float32), 0.8)
+    if kind < 0.5:
+        change = (
+            ImageFilter.MinFilter(int(rng.choice([3, 5])))
+            if kind < 0.3
+            else ImageFilter.MaxFilter(int(rng.choice([3, 5, 7])))
+        )
+        return np.asarray(Image.fromarray(np.uint8(255 * np.pad(ink, 4))).filter(change), np.float32) / 255
+    return ink
 
 
 def no_digits(images: np.ndarray, n: int, *, seed: int) -> np.ndarray:

@@ -27,8 +27,7 @@ from helpers.training import fit, outcomes, recipes, specs
 
 HELD_OUT = 5_000  # training images; each of them is looked at under every condition
 WRONG_SHARE = 0.002  # of what is accepted on the held-out images, all conditions together
-WRITTEN = "written strokes"
-FORMAT = "8 x 8, 17 greys"  # of scikit-learn's digits: what is said of them is also said without it
+FORMATS = ("8 x 8, 17 greys", "written strokes, 8 x 8")  # of scikit-learn's digits: what is said is also said without
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,16 @@ class Sheet:
 
 
 def held_out_sheets(split, *, n: int) -> list[Sheet]:
-    """Return `n` held-out images under every condition, the same ones each time, and `n` written strokes."""
+    """Return `n` held-out images under every condition, the same ones each time, and written strokes, `n` each."""
     digits = split.x_val[:n]
     sheets = []
     for i, name in enumerate(conditions.CONDITIONS):
         pictures = (conditions.picture(image, name, seed=i * n + j) for j, image in enumerate(digits))
         sheets.append(Sheet(name, prepared(pictures), split.y_val[:n]))
-    pictures, labels = unseen.written(n, seed=len(sheets) * n)
-    return [*sheets, Sheet(WRITTEN, prepared(pictures), labels)]
+    for treatment in unseen.TREATMENTS:
+        pictures, labels = unseen.written(n, seed=len(sheets) * n, treatment=treatment)
+        sheets.append(Sheet(treatment, prepared(pictures), labels))
+    return sheets
 
 
 def no_digits(n: int) -> Sheet:
@@ -182,7 +183,7 @@ def compared(trial: Trial, names: Sequence[str]) -> dict:
     wrong = np.zeros(len(trial.strangers), bool)
     return {
         "mean": float(np.mean(list(shares.values()))),
-        "mean_without": float(np.mean([share for name, share in shares.items() if name != FORMAT])),
+        "mean_without": float(np.mean([share for name, share in shares.items() if name not in FORMATS])),
         "augrc": selective.augrc(sure, right),
         "augrc_with_no_digits": selective.augrc(np.append(sure, trial.strangers), np.append(right, wrong)),
         **shares,
@@ -192,11 +193,12 @@ def compared(trial: Trial, names: Sequence[str]) -> dict:
 def left_out(trial: Trial, names: Sequence[str]) -> dict:
     """Return for each sheet what the threshold does to it that the other sheets ask for, as JSON values.
 
-    This is what a threshold does to a kind of image that it was not chosen on.
+    This is what a threshold does to a kind of image that it was not chosen on; the FORMATS count as one kind.
     """
     outcome = {}
     for i, name in enumerate(names):
-        others = [j for j in range(len(names)) if j != i]
+        kind = FORMATS if name in FORMATS else (name,)
+        others = [j for j, other in enumerate(names) if other not in kind]
         threshold = _threshold([trial.sure[j] for j in others], [trial.right[j] for j in others])
         count = selective.tally(trial.sure[i], trial.right[i], threshold=threshold)
         outcome[name] = {"threshold": threshold, "accepted": count["accepted"], "wrong": count["accepted_wrong"]}

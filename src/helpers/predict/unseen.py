@@ -41,6 +41,11 @@ def _upstroke_and_foot(r) -> Lines:
     return [*_upstroke(r), [(58 - half, 100), (58 + half, 100)]]
 
 
+def _one_between_serifs(r) -> Lines:
+    half = r.uniform(14, 30)
+    return [[(50 - half, r.uniform(2, 16)), (50, 0), (50, 100)], [(50 - half, 100), (50 + half, 100)]]
+
+
 def _two_looped(r) -> Lines:
     top = _arc(48, 26, 30, 26, 190, 380)
     return [[*top, (20, 90), *_arc(20, 90, r.uniform(6, 13), 8, 90, 330, 10), (r.uniform(78, 96), 98)]]
@@ -75,6 +80,15 @@ def _bolt_in_one(r) -> Lines:
             (r.uniform(72, 92), bar - r.uniform(4, 14)),
             (r.uniform(58, 70), 102),
         ]
+    ]
+
+
+def _four_rounded(r) -> Lines:
+    """Down to the left, round the bottom and up to the right; the stem begins there and is hardly longer."""
+    deep = r.uniform(66, 80)
+    return [
+        [(r.uniform(34, 52), 0), *_arc(44, deep - 14, r.uniform(26, 38), 16, 185, 30, 14), (84, r.uniform(28, 42))],
+        [(84, r.uniform(26, 40)), (r.uniform(66, 78), r.uniform(96, 106))],
     ]
 
 
@@ -129,21 +143,30 @@ def _nine_curled(r) -> Lines:
     ]
 
 
+def _nine_hooked(r) -> Lines:
+    """A small bowl, a long back, and a foot to the left that is flat."""
+    wide, x = r.uniform(18, 26), 76
+    return [
+        _arc(x - wide, 20, wide, r.uniform(14, 20), -30, 330),
+        [(x, 14), (x + r.uniform(0, 8), 62), (x - r.uniform(2, 12), 96), (r.uniform(10, 30), r.uniform(92, 102))],
+    ]
+
+
 def _nine_straight(r) -> Lines:
     return [_arc(50, 27, r.uniform(20, 28), 27, -20, 335), [(76, r.uniform(8, 24)), (r.uniform(56, 78), 100)]]
 
 
 WRITTEN: tuple[tuple[int, Callable], ...] = (
     *((0, make) for make in (_ring, _slashed)),
-    *((1, make) for make in (_upstroke, _upstroke_and_foot)),
+    *((1, make) for make in (_upstroke, _upstroke_and_foot, _one_between_serifs)),
     *((2, make) for make in (_two, _two_looped)),
     *((3, make) for make in (_three, _three_flat)),
-    *((4, make) for make in (_bolt, _bolt_in_one, _four_open, _four_closed)),
+    *((4, make) for make in (_bolt, _bolt_in_one, _four_open, _four_rounded, _four_closed)),
     (5, _five_apart),
     (6, _six),
     *((7, make) for make in (_seven_crossed, _seven_serif)),
     (8, _eight_circles),
-    *((9, make) for make in (_nine_curled, _nine_straight)),
+    *((9, make) for make in (_nine_curled, _nine_hooked, _nine_straight)),
 )  # fmt: skip
 
 
@@ -165,6 +188,22 @@ def _why(r) -> Lines:
 
 def _haitch(r) -> Lines:
     return [[(24, 0), (24, 100)], [(24, 60), *_arc(50, 60, 26, 20, 180, 360), (76, 100)]]
+
+
+def _ell(r) -> Lines:
+    return [[(20, 0), (20, 100), (r.uniform(70, 90), 100)]]
+
+
+def _jay(r) -> Lines:
+    return [[(30, 0), (90, 0)], [(64, 0), (64, 70), *_arc(40, 70, 24, 30, 0, 160)]]
+
+
+def _ampersand(r) -> Lines:
+    return [[(96, 96), (26, 26), *_arc(44, 20, 20, 20, 170, 360), (10, 74), *_arc(40, 76, 32, 24, 190, 0)]]
+
+
+def _pea(r) -> Lines:
+    return [[(20, 0), (20, 100)], [(20, 2), *_arc(44, 28, 36, 28, -80, 90), (20, 56)]]
 
 
 def _cross_in_circle(r) -> Lines:
@@ -199,8 +238,10 @@ def _equals(r) -> Lines:
 
 
 NO_DIGITS: tuple[Callable, ...] = (
-    *(_tee, _you, _cue, _why, _haitch, _cross_in_circle, _house, _face, _waves, _back_and_forth, _two_strokes, _equals),
+    *(_tee, _you, _cue, _why, _haitch, _ell, _jay, _pea, _ampersand, _cross_in_circle, _house, _face, _waves),
+    *(_back_and_forth, _two_strokes, _equals),
 )
+PRACTISED = (_tee, _haitch, _pea)  # of these, the signs that `forms` has, too, as other curves
 
 
 def picture(lines: Lines, rng: np.random.Generator, *, sheet: int = 120) -> np.ndarray:
@@ -235,8 +276,43 @@ def coarse(grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.where(small < small.min() + 0.55 * np.ptp(small), 0, 255).astype(np.float32)
 
 
-def written(n: int, *, seed: int) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return sheets with one written digit each, every second one `coarse`, and their labels int64 (n,).
+def cut_out(grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a sheet cut out to the ink or two pixels less, 16 to 64 pixels long, black and white."""
+    ink = _tight(grey)
+    cut = rng.integers(0, 3, 4)
+    ink = ink[cut[0] : len(ink) - cut[1], cut[2] : ink.shape[1] - cut[3]] if min(ink.shape) > 20 else ink
+    side = np.exp(rng.uniform(np.log(16), np.log(64)))
+    height, width = (max(6, round(length * side / max(ink.shape))) for length in ink.shape)
+    small = np.asarray(Image.fromarray(ink).resize((width, height), Image.Resampling.BOX))
+    return np.where(small > rng.uniform(0.35, 0.55), 0, 255).astype(np.float32)
+
+
+def counted(grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a sheet cut out, 32 x 32 black and white, and counted in blocks of 4 x 4: float32 (8, 8), 255 full ink."""
+    ink = _tight(grey)
+    height, width = (max(1, round(32 * length / max(ink.shape))) for length in ink.shape)
+    small = np.asarray(Image.fromarray(ink).resize((width, height), Image.Resampling.BOX)) > rng.uniform(0.35, 0.55)
+    bits = np.zeros((32, 32), np.float32)
+    top, left = (32 - height) // 2, (32 - width) // 2
+    bits[top : top + height, left : left + width] = small
+    return bits.reshape(8, 4, 8, 4).mean(axis=(1, 3)) * np.float32(255)
+
+
+def _tight(grey: np.ndarray) -> np.ndarray:
+    ink = (grey < (grey.min() + grey.max()) / 2).astype(np.float32)
+    rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+TREATMENTS: dict[str, tuple[Callable, ...]] = {  # what happens to every sheet, in turn
+    "written strokes": (lambda grey, rng: grey, coarse),
+    "written strokes, cut out": (cut_out,),
+    "written strokes, 8 x 8": (counted,),
+}
+
+
+def written(n: int, *, seed: int, treatment: str = "written strokes") -> tuple[list[np.ndarray], np.ndarray]:
+    """Return sheets with one written digit each under a treatment of TREATMENTS, and their labels int64 (n,).
 
     The digits are equally many, their forms take turns.
     """
@@ -245,7 +321,8 @@ def written(n: int, *, seed: int) -> tuple[list[np.ndarray], np.ndarray]:
         rng = np.random.default_rng([seed, i])
         own = [make for digit, make in WRITTEN if digit == label]
         grey = picture(own[i // 20 % len(own)](rng), rng)
-        sheets.append(coarse(grey, rng) if i // 10 % 2 else grey)
+        ways = TREATMENTS[treatment]
+        sheets.append(ways[i // 10 % len(ways)](grey, rng))
     return sheets, labels
 
 
