@@ -19,7 +19,7 @@ from helpers.data.pictures.preparing import SIDE, Prepared, prepare
 from helpers.predict.sources import Work
 
 AHEAD = 4  # pieces of work under way per process
-BOTH = 0.95  # confidence: a picture that is read so surely as dark on light and as light on dark is read by a human
+BOTH = 0.98  # confidence: a picture that is read so surely as dark on light and as light on dark is read by a human
 TURNED = "dark or light ink?"
 UNKNOWN = "a digit it was not made for?"
 

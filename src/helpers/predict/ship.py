@@ -42,7 +42,7 @@ HAND = Hand(zoom=0.15, shift=1.5, shear=12.0)
 CANDIDATES = {
     "other hands": Candidate({"model": "fast_e", "epochs": 10, "augmentation": HAND}),
     "practice": Candidate(
-        {"model": "fast_e", "epochs": 12, "augmentation": HAND}, {"strokes": 11_000, "scans": 20_000, "others": 6_000}
+        {"model": "fast_e", "epochs": 14, "augmentation": HAND}, {"strokes": 20_000, "scans": 20_000, "others": 8_000}
     ),
 }
 

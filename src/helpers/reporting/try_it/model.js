@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const { image, network, SIDE } = window.Digits;
-  const BOTH = 0.95; // confidence: who reads a picture so surely both ways leaves it to a human
+  const BOTH = 0.98; // confidence: who reads a picture so surely both ways leaves it to a human
 
   const bytes = (text) => {
     if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
