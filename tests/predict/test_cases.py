@@ -13,7 +13,7 @@ from helpers.data.pictures.preparing import Prepared, prepare
 from helpers.predict import pipeline, shipped, sources
 
 N = 40  # pictures of each kind
-LEAST = {"tight_thin": 32, "tight_square": 36}  # of them, to be read right; 37 of the others
+LEAST = {"tight_thin": 36, "tight_square": 35}  # of them, to be read right; 38 of the others
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +45,8 @@ def test_a_digit_is_found_whatever_lies_around_it(kind, network, digits):
     answers = read(network, pictures)
     right = [digit == label for (digit, _), (_, label) in zip(answers, digits, strict=True)]
     wrong = [accepted and not fine for (_, accepted), fine in zip(answers, right, strict=True)]
-    assert sum(right) >= LEAST.get(kind, 37), [i for i, fine in enumerate(right) if not fine]
-    assert sum(wrong) <= (2 if kind == "tight_thin" else 1)
+    assert sum(right) >= LEAST.get(kind, 38), [i for i, fine in enumerate(right) if not fine]
+    assert sum(wrong) <= 1
 
 
 def test_two_digits_go_to_a_human(network, digits):
@@ -60,12 +60,12 @@ def test_a_dot_is_no_digit(network):
     assert not any(accepted for _, accepted in answers)
 
 
-LETTERS_ACCEPTED = 0.4  # of letters that no digit looks like: the network knows digits only, and is sure of some
+LETTERS_ACCEPTED = 0.2  # of letters that no digit looks like: the network knows digits only, and is sure of some
 
 
 @pytest.mark.parametrize(
     ("kind", "most"),
-    [("letter", LETTERS_ACCEPTED), ("scribble", 0.2), ("smiley", 0.1), ("cross", 0.1), ("blank", 0)],
+    [("letter", LETTERS_ACCEPTED), ("scribble", 0.15), ("smiley", 0.1), ("cross", 0.1), ("blank", 0)],
 )
 def test_what_is_no_digit_seldom_passes(kind, most, network):
     answers = read(network, [cases.NON_DIGITS[kind](np.random.default_rng([7, i])) for i in range(N)])

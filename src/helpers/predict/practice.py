@@ -3,6 +3,20 @@
 Everything is a picture first, of ink on paper, sampled by some scanner, and then brought into MNIST's form by the
 preparation that every input goes through. It stands beside MNIST's own images in the training part of a split; what
 `helpers.models.handwriting` does to images in training happens to all of them alike.
+
+How much of each was tried in trainings of 2,400 steps, three seeds each, on the held-out sheets of `ship` (means, with
+the standard deviation between seeds): right, of MNIST's digits under all conditions and of written strokes; accepted
+where 0.2% of these are wrong; no digits accepted.
+
+    strokes  scans                               conditions     written        accepted      no digits
+    11,000   20,000, from 11 pixels, 54 forms    98.52 ± 0.07%  98.71 ± 0.09%  92.0 ± 0.2%   7.7 ± 2.2%
+    11,000   20,000, as here                     98.47 ± 0.05%  98.80 ± 0.04%  92.8 ± 0.2%   5.7 ± 1.7%
+    25,000   20,000, as here                     98.37 ± 0.07%  98.82 ± 0.07%  90.9 ± 0.5%   4.6 ± 0.5%
+    11,000   44,000, as here                     98.50 ± 0.04%  98.63 ± 0.11%  91.9 ± 0.5%   5.8 ± 0.6%
+
+So strokes help where digits are written and cost a little elsewhere, and longer training pays that back: in full, one
+seed each, 20,000 strokes and 20,000 scans read 99.48% of MNIST's own held-out images and 98.87% of all sheets, with
+30,000 scans, more signs and a pass more 99.40% and 98.93%. The first loses nothing on MNIST and is shipped.
 """
 
 import io
