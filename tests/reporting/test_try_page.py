@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from helpers.data import load
+from helpers.predict import pipeline
 from helpers.reporting.try_it import model as try_model
 from helpers.reporting.try_it import page as try_page
 from helpers.runtime import paths
@@ -189,3 +190,30 @@ def test_nothing_in_it_reaches_for_a_network_or_runs_text():
     for path in (try_page.SOURCES / name for name in ("try.html.j2", "try.css", *try_page.SCRIPTS)):
         found = forbidden.search(path.read_text(encoding="utf-8"))
         assert not found, f"{path.name}: {found[0]}"
+
+
+def test_a_page_for_somebodys_own_network_is_about_theirs_and_leads_nowhere_else(tmp_path, model, capsys):
+    told = {"n": 200, "right": 199, "accuracy": 0.995, "low": 0.972, "high": 0.999, "sent_to_human": 20}
+    told["wrong_among_accepted"] = 0
+    card = json.loads((model / "digits.json").read_text(encoding="utf-8"))
+    pixels = base64.b64encode(bytes(784)).decode()
+    card |= {
+        "digits": [3, 7],
+        "own": {"name": "forms & <b>", "checksum": 64 * "a", "train": 300, "test": 200, "notes": ["A note."]},
+        "measured_once_at_the_end": {"forms & <b>": told},
+        "compared": {"shipped": told, "only_own": 9, "only_shipped": 1, "p_value": 0.02},
+        "promised": "nobody can promise more",
+        "examples": [{"from": "test 5", "label": 3, "side": 28, "top": 255, "pixels": pixels}],
+    }
+    (model / "digits.json").write_text(json.dumps(card), encoding="utf-8")
+    assert try_page.main([str(model)]) == 0
+    assert "made" in capsys.readouterr().out
+    text = (model.parent / "try.html").read_text(encoding="utf-8")
+    assert "The network made for forms &amp; &lt;b&gt; reads it here" in text
+    assert "9 are read by this network alone, 1 by that one alone: more than chance" in text
+    assert [link for link in re.findall(r'href="([^"#]+)', text) if link.endswith(".html")] == []
+    carried = json.loads(re.search(r'<script[^>]* id="model"[^>]*>(.*?)</script>', text, re.DOTALL)[1])
+    assert carried["network"]["digits"] == [3, 7]
+    assert carried["examples"] == card["examples"]
+    assert f'"{pipeline.UNKNOWN}"' in (try_page.SOURCES / "page.js").read_text(encoding="utf-8")
+    assert try_page.main([str(tmp_path / "nowhere")]) == 2
