@@ -185,8 +185,11 @@ def test_clean_and_certain_labels_raise_no_suspicion():
     found = errors.label_issues(np.eye(3)[[0, 1, 2, 0]], np.array([0, 1, 2, 0]))
     assert len(found.suspects) == 0
     assert np.array_equal(found.joint, np.diag([2, 1, 1]))
-    with pytest.raises(ValueError, match="no image of class 2"):
-        errors.label_issues(np.full((2, 3), 1 / 3), np.array([0, 1]))
+    missing = errors.label_issues(np.array([[0.1, 0.2, 0.7], [0.2, 0.1, 0.7], [0.6, 0.4, 0]]), np.array([0, 1, 1]))
+    assert np.isinf(missing.thresholds[2]), "nothing is taken for a digit that does not occur"
+    # By hand: a 0 needs 0.1, a 1 the mean of 0.1 and 0.4; the two labelled 1 are confidently 0.
+    assert missing.suspects.tolist() == [2, 1]
+    assert missing.suggested.tolist() == [0, 0]
 
 
 def test_folds_are_put_together_row_by_row():

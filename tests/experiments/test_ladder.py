@@ -197,3 +197,18 @@ def test_the_account_held_out_4200_images_and_nothing_smaller():
     scores = [f"{rung.competition:.5f}" for rung in ladder.RUNGS if rung.competition]
     assert 7000 in comparison.consistent_sizes(scores)
     assert max(comparison.consistent_sizes(scores, largest=10_000)) < 7010
+
+
+def test_few_images_get_fewer_batches_by_the_square_root_of_their_number():
+    assert ladder.shorter(250, 37_800, of=37_800) == 250
+    assert ladder.shorter(250, 9_450, of=37_800) == 125, "a quarter of the images, half the batches"
+    assert ladder.shorter(250, 100_000, of=37_800) == 250, "never more than asked"
+    assert ladder.shorter(250, 1, of=37_800) == 1
+    assert ladder.shorter(200, 80, of=8_000, least=60) == 60
+    assert ladder.shorter(10, 80, of=8_000, least=60) == 10
+
+
+def test_sizes_of_a_learning_curve_are_halved_from_all_there_are():
+    assert ladder.halvings(970) == [60, 121, 242, 485, 970]
+    assert ladder.halvings(270) == [67, 135, 270]
+    assert ladder.halvings(40) == [40]

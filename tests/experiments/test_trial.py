@@ -68,3 +68,12 @@ def test_a_choice_is_scikit_learns_nested_search_over_the_same_candidates():
 
 def columns(x, look):
     return x[:, look]
+
+
+def test_a_digit_with_a_single_image_in_a_set_does_not_stop_the_choice():
+    rng = np.random.default_rng(0)
+    labels = np.append(np.arange(119) % 3, 9)
+    images = (rng.integers(0, 60, (120, 6, 6)) + 60 * labels[:, None, None] % 256).astype(np.uint8)
+    found = trial.choices(images, labels, n_sets=2, size=40, n_candidates=3, n_pixels=8)
+    assert len(found) == 2
+    assert found.notna().all(axis=None)

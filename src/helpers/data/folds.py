@@ -1,5 +1,6 @@
 """Which rows are held out in turn: folds of a dataset, plain, stratified or by writer; each fold is a Split."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -44,7 +45,9 @@ def k_folds(
         raise ValueError(f"n_splits = {n_splits}, expected 2..{available}, the number of {what}")
     name = {"stratified": "Stratified", "plain": ""}[kind] + ("KFold" if groups is None else "GroupKFold")
     splitter = getattr(model_selection, name)(n_splits, shuffle=True, random_state=seed)
-    pairs = splitter.split(np.zeros((len(rows), 1)), source.labels[rows], members)
+    with warnings.catch_warnings():  # a digit with fewer images than there are parts cannot be in each of them
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        pairs = list(splitter.split(np.zeros((len(rows), 1)), source.labels[rows], members))
     return [
         splits.make(source, f"fold {number} of {n_splits}", rows[train], rows[val], test)
         for number, (train, val) in enumerate(pairs, start=1)

@@ -31,15 +31,15 @@ class Competition:
 
 
 def competition(
-    source: str = "", *, n_train: int | None = None, n_test: int | None = None, seed: int = 0
+    source: str | Mnist = "", *, n_train: int | None = None, n_test: int | None = None, seed: int = 0
 ) -> Competition:
     """Return the competition of our own split of MNIST, or of a user's folder with train.csv and test.csv.
 
-    source: as for `load.load_source`. A tenth of the user's labelled images is held out for validation, the
-    classes in proportion, by `seed`. Any source with labelled test images is cut as Kaggle cut MNIST.
+    source: as for `load.load_source`, or what that returned. A tenth of the user's labelled images is held out for
+    validation, the classes in proportion, by `seed`. Any source with labelled test images is cut as Kaggle cut MNIST.
     n_train, n_test: so many images; None is all. Raises ValueError as `load_source` does.
     """
-    loaded = load.load_source(source)
+    loaded = source if isinstance(source, Mnist) else load.load_source(source, seed=seed)
     if loaded.unlabelled is None:
         split = load.make_split("kaggle", n_train=n_train, n_test=n_test, seed=seed, source=loaded)
         return Competition(split, labelled=True)

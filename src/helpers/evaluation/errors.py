@@ -174,17 +174,16 @@ def label_issues(probabilities, labels) -> LabelIssues:
     probabilities: (n, k) from a model that was not trained on these very rows (held-out folds); labels: int (n,).
     A class's threshold is the mean probability that images labelled so get for it; an image counts as confidently j
     when j is the likeliest of the classes whose threshold it reaches, and its label is in doubt when j is another.
-    Raises ValueError for shapes that do not fit or a class without images. Source: C. G. Northcutt, L. Jiang and
-    I. Chuang (2021), Confident Learning: Estimating Uncertainty in Dataset Labels, JAIR 70, equations 1 and 2;
-    suspects are the off-diagonal of the confident joint, ranked by margin.
+    A class without images has no threshold (infinite), and nothing is taken for it. Raises ValueError for shapes that
+    do not fit. Source: C. G. Northcutt, L. Jiang and I. Chuang (2021), Confident Learning: Estimating Uncertainty in
+    Dataset Labels, JAIR 70, equations 1 and 2; suspects are the off-diagonal of the confident joint, ranked by margin.
     """
     probabilities, labels = _checked(probabilities, labels)
     n, k = probabilities.shape
     counts = np.bincount(labels, minlength=k)
-    if not counts.all():
-        raise ValueError(f"labels: no image of class {int(np.argmin(counts))}; each of the {k} classes needs one")
     own = probabilities[np.arange(n), labels]
-    thresholds = np.bincount(labels, weights=own, minlength=k) / counts
+    sums = np.bincount(labels, weights=own, minlength=k)
+    thresholds = np.divide(sums, counts, out=np.full(k, np.inf), where=counts > 0)
     confident = np.where(probabilities >= thresholds, probabilities, -1.0)
     likeliest = confident.argmax(axis=1)
     sure = confident.max(axis=1) >= 0

@@ -186,6 +186,20 @@ def spec(
     return TrainSpec(rung.model, split, epochs=epochs, steps_per_epoch=per_epoch, learning_rate=RATE, **common)
 
 
+def shorter(asked: int, n: int, *, of: int, least: int = 1) -> int:
+    """Return how many batches a training of n images gets, where one of `of` images gets `asked`; at least `least`.
+
+    Fewer in proportion to the square root of the number of images: each is then seen more often than among many, as few
+    images need it, and the training still ends sooner.
+    """
+    return max(min(asked, least), round(asked * min(1.0, (n / of) ** 0.5)))
+
+
+def halvings(n: int, *, least: int = 50, most: int = 5) -> list[int]:
+    """Return n, its half, its quarter and so on, `most` numbers at most and none below `least` but n, rising."""
+    return [n >> times for times in range(most - 1, 0, -1) if n >> times >= least] + [n]
+
+
 def find(claim_id: str) -> Rung:
     """Return the rung of a claim; raises ValueError for a claim that is none of the ladder's."""
     for rung in (*RUNGS, *TENSORFLOW):

@@ -11,6 +11,7 @@ from helpers.data.splits import Split
 from helpers.evaluation import metrics
 from helpers.experiments.augmentation_annealing.ladder import Rung
 from helpers.results import Row
+from helpers.results.rows import MNIST
 from helpers.training import conditions, outcomes
 from helpers.training.outcomes import Run
 from helpers.training.specs import TrainSpec
@@ -131,11 +132,11 @@ def claim_rows(
     return rows
 
 
-def against_claims(rows: Sequence[Row]) -> pd.DataFrame:
+def against_claims(rows: Sequence[Row], *, data: str = MNIST) -> pd.DataFrame:
     """Return `results.against_claims` in fewer columns, with one more that says which kind of run answers."""
     answering = [row for row in rows if row.claim_id is not None]
     kind = ["short" if row.short_budget else "to its end" for row in answering]
-    table = results.against_claims(answering)
+    table = results.against_claims(answering, data=data)
     return table[["published", "ours"]].assign(run=kind, difference=table["difference"], verdict=table["verdict"])
 
 

@@ -55,7 +55,9 @@ def choices(
     for number, members in enumerate(folds.disjoint(labels, n_sets, seed=seed)):
         if len(members) <= size:
             raise ValueError(f"size: got {size}; fewer than the {len(members)} images of a set are allowed")
-        few, rest = train_test_split(members, train_size=size, stratify=labels[members], random_state=seed + number)
+        # The classes in proportion, unless one has a single image, which cannot be in both parts.
+        classes = labels[members] if np.unique(labels[members], return_counts=True)[1].min() > 1 else None
+        few, rest = train_test_split(members, train_size=size, stratify=classes, random_state=seed + number)
         known = labels[few]
         # (candidates, images, images): whether the nearest of any training part has the right label needs only these.
         distances = np.array([_squared(flat[few][:, look], flat[few][:, look]) for look in looks])

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from helpers.data import load
+from helpers.data import kaggle, load
+from helpers.data.dataset import Mnist
 from helpers.data.pictures import resampling
 from helpers.data.pictures.preparing import SIDE
 from helpers.evaluation.predictor import Predictor
@@ -30,6 +31,23 @@ def small_digits(n: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """
     small = load.load_digits_8x8()
     return small.images[: n or None].astype(np.float32) * np.float32(255 / GREYS), small.labels[: n or None]
+
+
+def test_digits(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return n of MNIST's test digits, the classes in proportion: uint8 (n, 28, 28), labels int64 (n,)."""
+    test = load.load_mnist().test
+    return load.subset(test.images, test.labels, n, seed=0)
+
+
+def are_small(source: Mnist) -> bool:
+    """Say whether somebody's own digits are scikit-learn's: as many of each digit, whatever became of their pixels."""
+    small = load.load_digits_8x8()
+    return np.array_equal(*(np.bincount(labels, minlength=10) for labels in (source.pooled.labels, small.labels)))
+
+
+def in_mnist(images: np.ndarray) -> int:
+    """Count images uint8 (n, 28, 28) that are, pixel for pixel, in MNIST."""
+    return int((kaggle.look_up(images) >= 0).sum())
 
 
 def varied(images: np.ndarray, labels: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
