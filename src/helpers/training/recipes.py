@@ -17,6 +17,7 @@ FAST_WARP = augmentation.Warp(rotation=10.0, zoom=0.1, shift=2.0)
 # Batches that a training of few images gets at least. Batch normalisation predicts with averages over some hundred of
 # them: eight passes over 600 images are 32, after which fast_e reads 16% of a test and, after 200, 99%.
 ENOUGH = 150
+FEW = f"Few images are passed over more often than many, until a training has {ENOUGH} batches."
 
 
 def fast(model: str, split: Split, *, epochs: int = 1, seed: int = 0, **changes) -> TrainSpec:
