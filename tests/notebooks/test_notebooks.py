@@ -64,6 +64,14 @@ def test_parameters_have_types_and_a_seed_and_say_what_they_mean(path):
     assert len(declared) == len(lines), "a literal for each"
 
 
+def test_every_notebook_but_that_of_the_small_digits_takes_ones_own():
+    taken = {path.stem: parameters.declared(read(path)).get("source") for path in NOTEBOOKS}
+    assert taken.pop("02_svm_sklearn_digits") is None, "its digits have known writers: it is about no others"
+    assert {name: one and (one.annotation, one.default) for name, one in taken.items()} == dict.fromkeys(
+        taken, ("str", "")
+    )
+
+
 @every_notebook
 def test_code_is_plain_and_imports_in_one_cell(path):
     cells = code_cells(read(path))
