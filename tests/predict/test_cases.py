@@ -161,6 +161,19 @@ def test_lines_go_and_the_stroke_that_crosses_them_stays(lean):
         assert (found[ruled & (stroke == 0)] > 0).mean() < 0.08
 
 
+@pytest.mark.parametrize("side", [56, 80, 120])
+def test_a_digit_cut_out_closely_keeps_its_straight_strokes(side):
+    """A 4 of straight strokes with a fine pen, to the very ink: its bar spans the picture as a ruling does a sheet."""
+    page = cases.strokes([[(120, 160), (120, 40), (60, 125), (140, 125)]], np.random.default_rng(0), width=5)
+    tight = cases.cut_out(255 - page)
+    small = cases.scaled(tight, side, round(side * tight.shape[1] / len(tight)))
+    image = prepare(np.where(small > 110, 0, 255).astype(np.float32)).image
+    bar = (image > 60).sum(axis=1).max()
+    stem = (image > 60).sum(axis=0).max()
+    assert bar >= 10
+    assert stem >= 18
+
+
 def test_what_is_no_line_stays():
     page = np.zeros((100, 100), np.float32)
     page[10:22, 15:85] = 1  # the bar of a 7 and its stem

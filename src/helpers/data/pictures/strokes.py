@@ -14,6 +14,7 @@ BEYOND, BEYOND_COARSE = 1.2, 1.5  # times the extent of strong ink: faint marks 
 SPECK = 0.02  # share of all ink below which a separate spot is dirt
 SIZEABLE = 0.3  # of the shorter side: a spot that large, free of the border, is the digit, and none on the border is
 TINY = 0.12  # of the shorter side: the smallest digit, where something else lies along the border or was a line
+MARGIN = 0.06  # of the shorter side: what is left nearer to the border when lines are gone was cut out with them
 FAR = 0.3  # of the longer side of what is known of the digit: what lies further away belongs to something else
 STACKED = 1.9  # height over width of all ink, at least, where one digit stands above another
 ALIKE = 0.5  # of the digit's height: a second spot that tall may be a second digit
@@ -109,13 +110,13 @@ def _without_faint(strength: np.ndarray) -> np.ndarray:
 
 
 def _free(strength: np.ndarray) -> bool:
-    spots, n = ndimage.label(strength >= VISIBLE, structure=_AROUND)
-    if not n:
-        return False
-    outside = np.unique(spots[_rim(spots.shape)])
-    sides = [max(s.stop - s.start for s in box) for box in ndimage.find_objects(spots)]
+    """Say whether something that may be a digit lies well inside the sheet."""
+    boxes = ndimage.find_objects(ndimage.label(strength >= VISIBLE, structure=_AROUND)[0])
+    least, margin = TINY * min(strength.shape), MARGIN * min(strength.shape)
     return any(
-        side >= TINY * min(strength.shape) and number not in outside for number, side in enumerate(sides, start=1)
+        max(s.stop - s.start for s in box) >= least
+        and all(s.start >= margin and s.stop <= side - margin for s, side in zip(box, strength.shape, strict=True))
+        for box in boxes
     )
 
 
