@@ -98,6 +98,7 @@ def test_between_seeds_counts_every_pair():
     table = comparison.between_seeds({"x": np.array([a, b, b])})
     assert table.loc["x", "pairs"] == 3
     assert table.loc["x", "disagree"] == pytest.approx((8 + 8 + 0) / 3)
+    assert (table.loc["x", "fewest"], table.loc["x", "most"]) == (0, 8)
     assert (table.loc["x", "difference"], table.loc["x", "largest"]) == (pytest.approx(4 / 3), 2)
     with pytest.raises(ValueError, match="repeat"):
         comparison.between_seeds({"x": a[None]})

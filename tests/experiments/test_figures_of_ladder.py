@@ -32,14 +32,15 @@ def trace(fig, name):
 
 def test_open_dots_are_steps_that_could_be_luck(frame):
     fig = figures.ladder(frame, visible={"two": False, "three": True})
-    seen, luck = trace(fig, "could be seen"), trace(fig, "could be luck")
+    seen, luck, start = (trace(fig, words) for words in ("could be seen", "could be luck", "no step"))
     assert list(luck.y) == [1]
     assert luck.x[0] == pytest.approx(0.01)
     assert luck.marker.symbol == "circle-open"
-    assert list(seen.y) == [0, 2]
-    assert list(seen.marker.color) == [PALETTE["recog"], PALETTE["big"]]
+    assert (list(seen.y), seen.marker.symbol) == ([2], "circle")
+    assert list(seen.marker.color) == [PALETTE["big"]]
+    assert (list(start.y), start.marker.symbol) == ([0], "diamond-open"), "the first rung is no step that was seen"
     # An error's lower limit is the accuracy's upper one.
-    assert list(seen.error_x.arrayminus) == pytest.approx([0.01, 0.01])
+    assert list(seen.error_x.arrayminus) == pytest.approx([0.01])
     assert list(luck.error_x.array) == pytest.approx([0.005])
     assert list(trace(fig, "competition").y) == [1, 2]
     assert [(a.text, a.y) for a in fig.layout.annotations] == [("one", 0), ("two", 1), ("three", 2)]
@@ -66,12 +67,12 @@ def test_ladder_refuses(frame):
 
 
 def test_repeats_are_all_drawn():
-    errors = {"a": [0.01, 0.02, 0.06], "b": [0.01]}
-    fig = figures.repeats(errors, colours=COLOURS[:2], told_apart={"b": False})
+    errors = {"a": [0.01, 0.02, 0.06], "b": [0.01], "c": [0.02]}
+    fig = figures.repeats(errors, colours=COLOURS, told_apart={"b": False, "c": True})
     dots = [t for t in fig.data if t.mode == "markers"]
     assert list(dots[0].x) == errors["a"]
     assert fig.data[0].x[0] == pytest.approx(0.03)
-    assert [t.marker.symbol for t in dots] == ["circle", "circle-open"]
+    assert [t.marker.symbol for t in dots] == ["diamond-open", "circle-open", "circle"]
     with pytest.raises(ValueError, match="errors"):
         figures.repeats({"a": [0.0]}, colours=COLOURS[:1], told_apart={})
 

@@ -149,8 +149,9 @@ def between_seeds(correct: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Compare repeats of the same training that differ in nothing but the seed, all pairs of each; one row per model.
 
     correct: name -> bool (seeds, n), which images each repeat read correctly, at least two seeds. Columns: disagree
-    (mean number of images that exactly one of two reads correctly), difference (mean of the absolute differences in
-    images), largest (of these), pairs. Raises ValueError for a model with fewer than two repeats.
+    (mean number of images that exactly one of two reads correctly), fewest and most (of these), difference (mean of the
+    absolute differences in images), largest (of these), pairs. Raises ValueError for a model with fewer than two
+    repeats.
     """
     rows = {}
     for name, repeats in correct.items():
@@ -158,8 +159,11 @@ def between_seeds(correct: Mapping[str, np.ndarray]) -> pd.DataFrame:
         if not pairs:
             raise ValueError(f"correct: {name} has {len(repeats)} repeat; at least 2 are needed")
         gaps = [abs(pair.only_a - pair.only_b) for pair in pairs]
+        disagreements = [pair.only_a + pair.only_b for pair in pairs]
         rows[name] = {
-            "disagree": float(np.mean([pair.only_a + pair.only_b for pair in pairs])),
+            "disagree": float(np.mean(disagreements)),
+            "fewest": min(disagreements),
+            "most": max(disagreements),
             "difference": float(np.mean(gaps)),
             "largest": max(gaps),
             "pairs": len(pairs),

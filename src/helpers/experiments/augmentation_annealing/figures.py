@@ -23,6 +23,7 @@ SCHEDULES = {
 _ERRORS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
 _FINE = sorted([*_ERRORS, 0.003, 0.007, 0.015, 0.03, 0.04, 0.07, 0.15, 0.3, 0.7])
 _FINEST = [digits * power for power in (0.001, 0.01, 0.1) for digits in (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 8)]
+_SYMBOLS = {True: "circle", False: "circle-open", None: "diamond-open"}  # told from its base, or without one
 
 
 def ladder(
@@ -36,9 +37,10 @@ def ladder(
 
     frame: indexed by rung, columns colour (a key of the palette), accuracy, low, high (fractions) and, where there is
     one, competition (NaN for none). visible: rung -> whether its step could be told from its base: True fills the dot,
-    False leaves it open; a rung without an entry is filled. ours: the same columns but competition, for some of the
-    rungs, drawn below as squares (rows of no rung are left out). The axis is the error, logarithmic. Raises
-    ValueError for missing columns, an unknown rung in `visible` or an accuracy of 1, which has no place on the axis.
+    False leaves it open; a rung without an entry, which is no step, is a diamond. ours: the same columns but
+    competition, for some of the rungs, drawn below as squares (rows of no rung are left out). The axis is the error,
+    logarithmic. Raises ValueError for missing columns, an unknown rung in `visible` or an accuracy of 1, which has no
+    place on the axis.
     """
     missing = [name for name in ("colour", "accuracy", "low", "high") if name not in frame.columns]
     strangers = sorted(set(visible.keys()) - set(frame.index))
@@ -59,12 +61,14 @@ def ladder(
         hoverinfo="skip",
         showlegend=False,
     )
-    for filled, words in ((True, "step could be seen"), (False, "step could be luck")):
-        names = [name for name in frame.index if bool(visible.get(name, True)) == filled]
+    for seen, words in ((True, "step could be seen"), (False, "step could be luck"), (None, "no step, the start")):
+        names = [name for name in frame.index if visible.get(name) == seen]
+        if not names:
+            continue
         part = frame.loc[names]
         own = [PALETTE[colour] for colour in part["colour"]]
         line = {"width": 2, "color": own}
-        marker = {"size": 11, "color": own, "symbol": "circle" if filled else "circle-open", "line": line}
+        marker = {"size": 11, "color": own, "symbol": _SYMBOLS[seen], "line": line}
         _points(fig, part, [places[name] for name in names], marker=marker, name=f"published; {words}")
     if "competition" in frame.columns and frame["competition"].notna().any():
         entered = frame[frame["competition"].notna()]
@@ -137,18 +141,18 @@ def _points(fig: go.Figure, part: pd.DataFrame, places: Sequence[float], *, mark
 def repeats(
     errors: Mapping[str, Sequence[float]], *, colours: Sequence[str], told_apart: Mapping[str, bool]
 ) -> go.Figure:
-    """Draw the error of every repeat as a dot and their mean as a bar, one row a training, the first on top.
+    """Draw the error of every repeat as a mark and their mean as a bar, one row a training, the first on top.
 
     errors: name -> shares of misread images, each above 0; colours: keys of the palette, one each. told_apart: name
-    -> whether the step was told from its base in every repeat; others are drawn open. Logarithmic axis. Raises
-    ValueError for an empty mapping, another number of colours, or an error of 0.
+    -> whether the step was told from its base in every repeat: dots are filled or open; diamonds without an entry, for
+    what is only compared with. Logarithmic axis. Raises ValueError for an empty mapping, another
+    number of colours, or an error of 0.
     """
     if not errors or len(colours) != len(errors) or min(min(values) for values in errors.values()) <= 0:
         raise ValueError(f"errors, colours: got {len(errors)} and {len(colours)}; errors above 0 and equal numbers")
     fig = go.Figure()
     for place, ((name, values), key) in enumerate(zip(errors.items(), colours, strict=True)):
         colour = PALETTE[key]
-        filled = told_apart.get(name, True)
         outline = {"width": 2, "color": colour}
         fig.add_scatter(
             x=[np.mean(values)] * 2,
@@ -161,7 +165,7 @@ def repeats(
             x=list(values),
             y=[place] * len(values),
             mode="markers",
-            marker={"size": 10, "color": colour, "symbol": "circle" if filled else "circle-open", "line": outline},
+            marker={"size": 10, "color": colour, "symbol": _SYMBOLS[told_apart.get(name)], "line": outline},
             name=name,
             hovertemplate=f"{name}: %{{x:{_PERCENT}}} misread<extra></extra>",
         )

@@ -9,7 +9,7 @@ import pandas as pd
 from helpers import results
 from helpers.data import folds
 from helpers.data.splits import Split
-from helpers.evaluation import metrics
+from helpers.evaluation import comparison, metrics
 from helpers.training import conditions, cross_validation, outcomes
 from helpers.training.outcomes import Run
 
@@ -60,11 +60,27 @@ class Leak:
         return int(self.fold_scores.argmax())
 
     def accuracy(self, part: str) -> metrics.Interval:
-        """Return accuracy with its interval: part is "leaking", "by_new" or "apart" (all images), "seen" or "new"."""
-        if part in ("seen", "new"):
-            rows = self.seen if part == "seen" else ~self.seen
-            return metrics.accuracy(self.labels[rows], self.leaking[rows])
+        """Return accuracy with its interval.
+
+        part: "leaking", "by_new" or "apart" (all images); of the leaking network "seen" or "new"; and "apart, seen" or
+        "apart, new" on the same two kinds of images.
+        """
+        whose, _, kind = part.rpartition(", ")
+        if kind in ("seen", "new"):
+            rows = self.seen if kind == "seen" else ~self.seen
+            return metrics.accuracy(self.labels[rows], (self.apart if whose else self.leaking)[rows])
         return metrics.accuracy(self.labels, getattr(self, part))
+
+    def misread(self, part: str) -> int:
+        """Return the number of images misread; part as in `accuracy`."""
+        one = self.accuracy(part)
+        return round(one.n * (1 - one.estimate))
+
+    def on_new(self) -> comparison.PairedTest:
+        """Return McNemar's test on the images new to both: the leaking network (a) and the one trained apart (b)."""
+        rows = ~self.seen
+        leaking, apart = (read[rows] == self.labels[rows] for read in (self.leaking, self.apart))
+        return comparison.mcnemar(leaking, apart)
 
     def table(self) -> pd.DataFrame:
         """Return images, mistakes and accuracy of every way of asking."""
@@ -74,12 +90,12 @@ class Leak:
             "… new to it": "new",
             "each by the fold it was new to": "by_new",
             "trained on the 80% only": "apart",
+            "… the images new to both": "apart, new",
         }
-        found = {words: self.accuracy(part) for words, part in ways.items()}
-        lines = {
-            words: {"images": one.n, "misread": round(one.n * (1 - one.estimate)), "accuracy": str(one)}
-            for words, one in found.items()
-        }
+        lines = {}
+        for words, part in ways.items():
+            one = self.accuracy(part)
+            lines[words] = {"images": one.n, "misread": self.misread(part), "accuracy": str(one)}
         return pd.DataFrame.from_dict(lines, orient="index").rename_axis("who reads what")
 
     def panels(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
