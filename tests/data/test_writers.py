@@ -246,3 +246,27 @@ def test_the_command_reports_failure_by_its_status(monkeypatch, capsys, tmp_path
     monkeypatch.setattr(writers, "fetch", list)
     assert writers.main([]) == 0
     assert "SHA-256 checked" in capsys.readouterr().out
+
+
+def test_the_error_of_a_mean_by_people_is_the_usual_one_for_one_image_each_and_does_not_shrink_by_repeating():
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=60)
+    once = writers.clustered_error(np.arange(60), values)
+    assert once == pytest.approx(stats.sem(values))
+    copies = writers.clustered_error(np.repeat(np.arange(60), 9), np.repeat(values, 9))
+    assert copies == pytest.approx(once), "nine equal images by each of sixty people are sixty witnesses"
+
+
+def test_the_error_of_a_mean_by_people_is_the_spread_over_worlds_of_other_people():
+    rng = np.random.default_rng(4)
+    ids = np.repeat(np.arange(30), 20)
+    worlds = [rng.normal(size=30)[ids] + rng.normal(size=600) for _ in range(600)]
+    found = np.mean([writers.clustered_error(ids, world) for world in worlds])
+    assert found == pytest.approx(np.std([world.mean() for world in worlds], ddof=1), rel=0.1)
+    assert found > 3 * np.mean([stats.sem(world) for world in worlds])
+
+
+@pytest.mark.parametrize(("ids", "values"), [([1, 2], [1.0]), ([1, 1], [1.0, 2.0]), ([], [])])
+def test_the_error_of_a_mean_by_people_needs_people(ids, values):
+    with pytest.raises(ValueError, match="expected"):
+        writers.clustered_error(ids, values)

@@ -159,6 +159,24 @@ def _by_people(counts: pd.Series, n: pd.Series, n_resamples: int, confidence: fl
     return float(low), float(high)
 
 
+def clustered_error(ids, values) -> float:
+    """Return the standard error of a mean with people as the sample, in the units of the values.
+
+    ids: (n,) any labels; values: float (n,). The strays of one writer are summed before they are squared: Liang and
+    Zeger (1986), Longitudinal data analysis using generalized linear models, Biometrika 73, 13-22; with the factor
+    G / (G - 1) for G writers, so that with one image each it is the usual standard error. Raises ValueError when the
+    lengths differ or there are fewer than 2 writers.
+    """
+    ids, values = np.asarray(ids), np.asarray(values, dtype=float)
+    if ids.ndim != 1 or ids.shape != values.shape:
+        raise ValueError(f"ids {ids.shape} and values {values.shape}, expected one value for each id")
+    names, place = np.unique(ids, return_inverse=True)
+    if len(names) < 2:
+        raise ValueError(f"ids: got {len(names)} writer, expected at least 2")
+    strays = np.bincount(place, weights=values - values.mean())
+    return float(np.sqrt(len(names) / (len(names) - 1) * (strays**2).sum()) / len(values))
+
+
 def expected_mistakes(people: pd.DataFrame, upto: int) -> np.ndarray:
     """Return how many writers would make 0..upto mistakes if all were equally legible, float64 (upto + 1,).
 
