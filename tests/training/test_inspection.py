@@ -33,6 +33,14 @@ def test_dense_weights_are_the_kernel_strongest_first(runs):
     assert all(after <= before * (1 + 1e-5) for before, after in itertools.pairwise(falling)), falling
 
 
+def test_all_weights_come_in_the_order_of_the_outputs(runs):
+    kernel = runs["linear"].load().get_weights()[0]
+    images = inspection.first_weights(runs["linear"], None)
+    assert images.shape == (10, 28, 28)
+    for digit in range(10):
+        np.testing.assert_array_equal(images[digit].ravel(), kernel[:, digit])
+
+
 def test_convolution_weights_are_windows(runs):
     assert inspection.first_weights(runs["nf264_shallow"], 5).shape == (5, 3, 3)
 

@@ -6,9 +6,10 @@ from helpers.runtime.device import keras
 from helpers.training.fit import Run
 
 
-def first_weights(run: Run, n: int = 40) -> np.ndarray:
+def first_weights(run: Run, n: int | None = 40) -> np.ndarray:
     """Return the `n` strongest units of the first layer as images, float32 (n, h, w), strongest first.
 
+    n: None for all in their own order, which is that of the digits where the first layer is also the last.
     A dense layer's unit has a weight for every pixel, a convolution's has one for each pixel of its small window
     (those of the first input channel are returned). Strength is the Euclidean norm of a unit's weights.
     """
@@ -19,6 +20,8 @@ def first_weights(run: Run, n: int = 40) -> np.ndarray:
         images = kernel.T.reshape(-1, *run.spec.split.shape)
     else:
         images = kernel[:, :, 0, :].transpose(2, 0, 1)
+    if n is None:
+        return images
     strength = np.linalg.norm(images.reshape(len(images), -1), axis=1)
     return images[np.argsort(-strength, kind="stable")[:n]]
 
