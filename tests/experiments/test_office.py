@@ -13,6 +13,7 @@ from helpers.data import splits
 from helpers.evaluation import metrics, selective
 from helpers.evaluation.predictor import Predictor
 from helpers.experiments.sorting_office import office, outside, service, systems
+from helpers.models.augmentation import Warp
 from helpers.predict import shipped
 from helpers.training.specs import TrainSpec
 
@@ -142,10 +143,21 @@ def test_two_ways_and_two_networks_are_crossed():
         "looks": Predictor("mlp", middle, 0.0, 0.5),
         "zero": Predictor("mlp", lambda x: middle(0 * x), 0.0, 0.5),
     }
-    table = outside.two_by_two(networks, {"ones": (images, np.ones(3)), "noughts": (images, np.zeros(3))})
-    assert table["ones"].tolist() == [0, 1, 0, 0]
-    assert table["noughts"].tolist() == [1, 0, 1, 1]
-    assert table.index.tolist()[0] == "looks, brought to 28 x 28"
+    found = outside.two_by_two(networks, {"ones": (images, np.ones(3)), "noughts": (images, np.zeros(3))})
+    assert [right.tolist() for right in found["ones"].values()] == [[read] * 3 for read in (False, True, False, False)]
+    assert [right.mean() for right in found["noughts"].values()] == [1, 0, 1, 1]
+    assert next(iter(found["ones"])) == "looks, brought to 28 x 28"
+
+
+def test_what_a_network_saw_in_training_is_told_from_the_settings():
+    assert office.seen_in_training(None) == "nothing but the images"
+    assert office.seen_in_training({"rotation": 10.0, "zoom": 0.0, "shift": 2.0, "grain": 0.1}) == (
+        "turns, shifts and grain"
+    )
+    assert office.seen_in_training(Warp(shift=0.0, shear=3.0)) == "turns, zooms and slants"
+    assert office.practised({"held_out": {}}) == ""
+    card = {"held_out": {"practice": {"strokes": 2000, "scans": 0, "others": 30}}}
+    assert office.practised(card) == "2,000 written strokes and 30 pictures of no digit"
 
 
 def test_every_condition_shows_every_digit():

@@ -1,7 +1,7 @@
 """What report 10 tells of its systems in tables and rows, what they are measured against, and who wrote the digits."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from helpers.data.splits import Split
 from helpers.evaluation import metrics, selective
 from helpers.experiments.sorting_office import service
 from helpers.experiments.sorting_office.systems import System
+from helpers.models.augmentation import Warp
 from helpers.predict import shipped
 from helpers.training import conditions
 
@@ -29,6 +30,44 @@ FORMATS = dict.fromkeys(_PERCENT, "{:.2%}") | {
     "to": "{:.2f}",
     "mCE": "{:.2f}",
 }
+
+# What may happen to an image in training (`helpers.models.handwriting.Hand`), and what is learned besides
+# (`helpers.predict.practice`), in words.
+_CHANGES = {
+    "rotation": "turns",
+    "zoom": "zooms",
+    "shift": "shifts",
+    "shear": "slants",
+    "stretch": "stretching",
+    "thickness": "thinner and thicker strokes",
+    "coarse": "coarse grids",
+    "blurred": "blur",
+    "hardened": "hard contrast",
+    "grain": "grain",
+}
+_PRACTICE = {
+    "strokes": "written strokes",
+    "scans": "digits scanned anew, some blurred, grainy or with gaps",
+    "others": "pictures of no digit",
+}
+
+
+def seen_in_training(augmentation: Mapping[str, float] | Warp | None) -> str:
+    """Return in words what happened to a network's images in training, from its augmentation or that of a record."""
+    if augmentation is None:
+        return "nothing but the images"
+    values = augmentation if isinstance(augmentation, Mapping) else asdict(augmentation)
+    return _listed([_CHANGES.get(name, name) for name, bound in values.items() if bound])
+
+
+def practised(card: Mapping) -> str:
+    """Return in words what the shipped network learned from besides MNIST's images; "" for nothing."""
+    practice = card["held_out"].get("practice", {})
+    return _listed([f"{n:,} {_PRACTICE.get(name, name)}" for name, n in practice.items() if n])
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1])] * (len(words) > 1) + list(words[-1:]))
 
 
 def writers_of(split: Split) -> np.ndarray | None:

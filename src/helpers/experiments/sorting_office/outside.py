@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 
 from helpers.data import kaggle, load
 from helpers.data.dataset import Mnist
@@ -66,17 +65,19 @@ def stretched(picture: np.ndarray) -> np.ndarray:
 
 def two_by_two(
     networks: Mapping[str, Predictor], sets: Mapping[str, tuple[Sequence[np.ndarray], np.ndarray]]
-) -> pd.DataFrame:
-    """Return the share of digits read right, with and without MNIST's form, by several networks.
+) -> dict[str, dict[str, np.ndarray]]:
+    """Return which digits several networks read right, with and without MNIST's form.
 
-    sets: name -> (pictures, labels). One row for each network and way, named "network, way"; a column for each set.
+    sets: name -> (pictures, labels). For each set: "network, way" -> bool (n,), the ways of a network one after the
+    other: brought to 28 x 28, and in MNIST's form.
     """
-    rows = {}
+    found: dict[str, dict[str, np.ndarray]] = {name: {} for name in sets}
     for name, network in networks.items():
         ways = {
             "brought to 28 x 28": lambda pictures, n=network: n.labels(np.stack([stretched(one) for one in pictures])),
             "in MNIST's form": lambda pictures, n=network: service.prepared(n)(pictures)[0],
         }
         for way, digits in ways.items():
-            rows[f"{name}, {way}"] = {key: float(np.mean(digits(part[0]) == part[1])) for key, part in sets.items()}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("training and form")
+            for key, (pictures, labels) in sets.items():
+                found[key][f"{name}, {way}"] = digits(pictures) == np.asarray(labels)
+    return found
