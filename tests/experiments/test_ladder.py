@@ -13,7 +13,7 @@ from helpers.experiments.augmentation_annealing import ladder
 from helpers.models import architectures, augmentation
 from helpers.runtime import paths
 from helpers.runtime.device import keras
-from helpers.training import fit
+from helpers.training import archive, fit, recipes
 
 EVERY = (*ladder.RUNGS, *ladder.TENSORFLOW)
 by_rung = pytest.mark.parametrize("rung", EVERY, ids=lambda rung: rung.claim_id)
@@ -157,6 +157,13 @@ def test_groups_stand_on_the_groups_that_they_changed(split):
     assert set(groups) - set(bases) == {start, "drt CNN, no warps"}
     few = ladder.shared([rung for rung in EVERY if "l2" in rung.claim_id], split)
     assert ladder.bases(few) == {}
+
+
+def test_the_other_accounts_training_is_found_by_its_recipe(split):
+    plateau = {"schedule": "plateau", "schedule_options": {"minimum": 1e-5}}
+    for rung, changes in zip(ladder.TENSORFLOW, ({}, {"augmentation": augmentation.PUBLISHED, **plateau}), strict=True):
+        asked = recipes.published("drt_cnn", split, seed=3, **changes)
+        assert archive.path_of(asked) == archive.path_of(ladder.spec(rung, split, seed=3))
 
 
 @by_rung

@@ -116,10 +116,16 @@ def mlp(model: str, split: Split, *, seed: int = 0, **changes) -> TrainSpec:
     return adam(model, split, seed=seed, **{"epochs": 20, **changes})
 
 
+def tensorflow(model: str, split: Split, *, seed: int = 0, **changes) -> TrainSpec:
+    """Return Digit-Recognition-using-Tensorflow's training without warps: RMSprop, thirty passes in batches of 86."""
+    return adam(model, split, seed=seed, **{"optimizer": "rmsprop", "epochs": 30, "batch_size": 86, **changes})
+
+
 PUBLISHED: dict[str, Callable[..., TrainSpec]] = {
     "nf264_shallow": nf264,
     "nf264_deep": nf264,
     "hdr_cnn": adam,
+    "drt_cnn": tensorflow,
     "dr_simple": adam,
     "dr_double_conv": adam,
     "mlp": mlp,
