@@ -66,7 +66,7 @@ $(STAMP): $(if $(strip $(AGAIN)),again) | requirements.lock
 	@mkdir -p $(NEW)/etc/jupyter && cp jupyter_nbconvert_config.json $(NEW)/etc/jupyter/
 	@touch $(NEW)/$(notdir $@) && rm -rf $(VENV) && mv $(NEW) $(VENV)
 
-extras: $(STAMP) ## fetch who wrote which digit (QMNIST's label files, 0.9 MB) for report 07; by hand: FILE=path
+extras: $(STAMP) ## fetch who wrote which digit (QMNIST's label files, 0.9 MB) for what reports say about writers; by hand: FILE=path
 	@$(BIN)/python -m helpers.data.writers $(if $(FILE),--file "$(FILE)")
 
 reports: $(STAMP) ## execute every stale notebook and render reports/*.html
