@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 
+import fastparquet
 import numpy as np
 import pandas as pd
 import pytest
@@ -264,31 +265,32 @@ def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
         reading.parts(tmp_path / "d.csv.gz")
 
 
-# Parquet: where a reader is installed it is used, where none is the message says what to do.
+# Parquet
 
 
-def test_parquet_needs_a_reader_and_says_so(tmp_path, monkeypatch):
-    def missing(*_):
-        raise ImportError("no pyarrow")
-
-    monkeypatch.setattr(pd, "read_parquet", missing)
-    place = put(tmp_path, {"a.parquet": b"PAR1" + bytes(99)}) / "a.parquet"
-    with pytest.raises(ValueError, match=r"a\.parquet: parquet needs a reader .*pip install pyarrow.*csv\.gz"):
-        load.load_source(str(place))
+def parquet(tmp_path, frame):
+    fastparquet.write(str(tmp_path / "a.parquet"), frame)
+    return str(tmp_path / "a.parquet")
 
 
-def test_parquet_is_read_as_a_table(tmp_path, monkeypatch):
+def test_parquet_is_read_as_a_table(tmp_path):
     frame = pd.DataFrame(rows(X, Y, last=True), columns=[*PIXELS, "label"])
-    monkeypatch.setattr(pd, "read_parquet", lambda _: frame)
-    place = put(tmp_path, {"a.parquet": b"PAR1" + bytes(99)}) / "a.parquet"
-    source = load.load_source(str(place))
+    source = load.load_source(parquet(tmp_path, frame))
     assert told(source.pooled.images, source.pooled.labels) == told(X, Y)
-    frame = frame.astype({"pixel3": "Int16"})
+    # In bytes as pixels are, and the label first.
+    source = load.load_source(parquet(tmp_path, frame[["label", *PIXELS]].astype(np.uint8)))
+    assert told(source.pooled.images, source.pooled.labels) == told(X, Y)
+
+
+def test_parquet_that_does_not_fit_is_refused(tmp_path):
+    frame = pd.DataFrame(rows(X, Y, last=True), columns=[*PIXELS, "label"]).astype({"pixel3": "Int16"})
     frame.loc[6, "pixel3"] = pd.NA
     with pytest.raises(ValueError, match=r"a\.parquet: row 7, column 'pixel3' is empty"):
-        load.load_source(str(place))
-    frame = frame.assign(pixel3="seven")
+        load.load_source(parquet(tmp_path, frame))
     with pytest.raises(ValueError, match=r"column 'pixel3' holds .*one number a cell"):
+        load.load_source(parquet(tmp_path, frame.assign(pixel3="seven")))
+    place = put(tmp_path, {"b.parquet": b"PAR1" + bytes(99)}) / "b.parquet"
+    with pytest.raises(ValueError, match=r"b\.parquet: not a usable parquet file"):
         load.load_source(str(place))
 
 
