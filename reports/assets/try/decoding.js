@@ -1,4 +1,4 @@
-// An image file into grey values, as helpers/predict/decoding.py: transparency laid over paper, colour turned into
+// An image file into grey values, as helpers/data/pictures/decoding.py: transparency laid over paper, colour turned into
 // the grey in which it shows best. What the browser cannot open is refused in words.
 (() => {
   "use strict";

@@ -1,5 +1,5 @@
 // What all parts share: an image is {height, width, values}, values a Float32Array of its rows. Sizes are changed
-// as in helpers/predict/resampling.py and decoding.py. Python computes in single precision; where a comparison hangs
+// as in helpers/data/pictures/resampling.py and decoding.py. Python computes in single precision; where a comparison hangs
 // on it, so do these scripts (Math.fround).
 (() => {
   "use strict";

@@ -1,4 +1,4 @@
-// Ink from paper, step for step as helpers/predict/levels.py does it; the reasons are given there.
+// Ink from paper, step for step as helpers/data/pictures/levels.py does it; the reasons are given there.
 (() => {
   "use strict";
   const { Blank, image, extremes, grown, hasSquare, localPaper } = window.Digits;

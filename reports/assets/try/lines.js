@@ -1,4 +1,4 @@
-// Straight lines off a sheet, step for step as helpers/predict/lines.py; the reasons are given there.
+// Straight lines off a sheet, step for step as helpers/data/pictures/lines.py; the reasons are given there.
 (() => {
   "use strict";
   const LEAN = 8;

@@ -2,6 +2,7 @@
 (() => {
   "use strict";
   const { image, network, SIDE } = window.Digits;
+  const BOTH = 0.98; // confidence: who reads a picture so surely both ways leaves it to a human
 
   const bytes = (text) => {
     if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
@@ -40,20 +41,30 @@
   };
 
   const load = (text) => {
-    const { network: { steps, weights, temperature, threshold }, examples, known } = JSON.parse(text);
+    const { network: { steps, weights, temperature, threshold, digits }, examples, known } = JSON.parse(text);
     // Typed arrays take the machine's byte order; the file's is little-endian, as every browser's machine is.
     const numbers = new Float32Array(bytes(weights).buffer);
     const others = unpacked(known);
     const { answer } = network({ steps, weights: numbers, temperature });
-    // The mean of both where the picture is to be read unchanged, too.
-    const read = ({ seen, unchanged }) => {
-      const first = answer(seen);
-      if (!unchanged) return first;
-      const second = answer(unchanged);
-      return first.map((chance, digit) => (chance + second[digit]) / 2);
+    // What was prepared, with its `chances`: the mean of both where the picture is to be read unchanged, too, and of a
+    // picture and what it is with light for dark the surer answer, as helpers/predict/pipeline.py.
+    const read = ({ seen, polarity, doubt, unchanged, turned }) => {
+      let chances = answer(seen);
+      if (unchanged) {
+        const second = answer(unchanged);
+        chances = chances.map((chance, digit) => (chance + second[digit]) / 2);
+      }
+      if (!turned) return { seen, polarity, doubt, chances };
+      const others = answer(turned.seen);
+      const [sure, its] = [Math.max(...chances), Math.max(...others)];
+      if (Math.min(sure, its) >= BOTH && chances.indexOf(sure) !== others.indexOf(its)) {
+        return { seen, polarity, doubt: doubt || "dark or light ink?", chances };
+      }
+      return its > sure ? { ...turned, chances: others } : { seen, polarity, doubt, chances };
     };
     return {
       threshold,
+      digits,
       read,
       examples: examples.map(example),
       nearest: (seen, n) => nearest(others, seen, n),

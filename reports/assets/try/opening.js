@@ -1,4 +1,4 @@
-// The local level of the paper: the grey-scale opening of helpers/predict/levels.py, and what it needs at the edges.
+// The local level of the paper: the grey-scale opening of helpers/data/pictures/levels.py, and what it needs at the edges.
 (() => {
   "use strict";
   const { image, cut, extremes } = window.Digits;

@@ -11,7 +11,9 @@
   const BLANK = new Uint8Array(SIDE * SIDE);
   const showSeen = (canvas, seen) => paintGrey(canvas, { height: SIDE, width: SIDE, values: seen || BLANK }, true);
 
-  const wireAnswer = ({ threshold }) => {
+  const UNKNOWN = "a digit it was not made for?";
+
+  const wireAnswer = ({ threshold, digits }) => {
     const verdict = one("#verdict");
     const bars = [...document.querySelectorAll(".bars li")].map((row) => ({
       row,
@@ -49,9 +51,10 @@
       headline: "Nothing here yet", detail: "Draw a digit, or take one of those below.", kind: "none",
     });
     const problem = (headline, text) => show({ headline, detail: text, kind: "none" });
-    const answer = ({ chances, seen, polarity, doubt, near, about, milliseconds }) => {
+    const answer = ({ chances, seen, polarity, doubt: found, near, about, milliseconds }) => {
       // The lowest digit on ties.
       const [first, second] = [...chances.keys()].sort((a, b) => chances[b] - chances[a]);
+      const doubt = found || (digits.includes(first) ? "" : UNKNOWN);
       const accepted = !doubt && chances[first] >= threshold;
       const next = chances[second] < 0.001 ? "no other above 0.1%" : `next ${second}, ${percent(chances[second])}`;
       show({
@@ -139,12 +142,10 @@
       if (!grey) { answer.nothing(); return; }
       const start = performance.now();
       try {
-        const prepared = prepare(grey);
-        const { seen } = prepared;
-        const chances = model.read(prepared);
-        const near = model.nearest(seen, NEIGHBOURS);
+        const found = model.read(prepare(grey));
+        const near = model.nearest(found.seen, NEIGHBOURS);
         const milliseconds = performance.now() - start;
-        answer.answer({ ...prepared, chances, near, about: paper.about(), milliseconds });
+        answer.answer({ ...found, near, about: paper.about(), milliseconds });
         performance.measure("digits:read", { start });
       } catch (problem) {
         if (!(problem instanceof Blank)) throw problem;
@@ -188,7 +189,7 @@
     });
     showThickness();
     one(".desk").hidden = false;
-    one("#examples-mnist button").click();
+    one(".examples button").click();
     one("#hint").hidden = false;
     performance.measure("digits:first", { start: loaded });
     warmUp(model.read, 4);

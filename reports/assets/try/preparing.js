@@ -1,4 +1,4 @@
-// Any grey image into MNIST's form, as helpers/predict/preparing.py: 28 x 28, longer side 20, mass in the middle.
+// Any grey image into MNIST's form, as helpers/data/pictures/preparing.py: 28 x 28, longer side 20, mass in the middle.
 (() => {
   "use strict";
   const { NONE, SURELY, Blank, extremes, boxOf, cut, findPolarity, findStrokes, grown, inkStrength, lightness, opposite, resize,
@@ -11,6 +11,7 @@
   const SMALL = 40;
   const LEAST_SIDE = 4;
   const LEAST_DIGIT = 15;
+  const UNSURE = 0.3;
 
   const longerSide = ({ top, bottom, left, right }) => Math.max(bottom - top, right - left);
 
@@ -101,9 +102,12 @@
     }
   };
 
+  const inForm = ({ digit, isForm }) => (isForm ? bytes(digit.values) : place(digit));
+
   // {seen: Uint8Array(784), polarity, doubt: why a human should look, or nothing, unchanged: the same as `seen` for the
-  // picture as it was handed in, where that is to be read, too, else null}. Throws Blank for an image without ink, or
-  // too small to hold any.
+  // picture as it was handed in, where that is to be read, too, else null, turned: {seen, polarity, doubt} of the picture
+  // with light for dark, where little speaks for either, else null}. Throws Blank for an image without ink, or too small
+  // to hold any.
   const prepare = (given, polarity = "auto") => {
     if (Math.min(given.height, given.width) < LEAST_SIDE) {
       throw new Blank(`${given.width} x ${given.height} pixels; at least ${LEAST_SIDE} x ${LEAST_SIDE} are needed`);
@@ -112,19 +116,23 @@
     const coarse = shrink(grey, SEARCH);
     let chosen = polarity === "auto" ? findPolarity(coarse) : polarity;
     let found = look(grey, coarse, chosen);
-    if (polarity === "auto" && (found.isSheet || !found.digit)) {
-      const other = look(grey, coarse, opposite(chosen));
-      if (other.digit && other.doubt !== NONE) [chosen, found] = [opposite(chosen), other];
+    let other = null;
+    const isUnsure = Math.abs(lightness(coarse)) < UNSURE;
+    const isNoInk = found.isSheet || !found.digit;
+    if (polarity === "auto" && (isUnsure || isNoInk)) {
+      other = look(grey, coarse, opposite(chosen));
+      if (isNoInk && other.digit && other.doubt !== NONE) [chosen, found, other] = [opposite(chosen), other, found];
     }
     const { digit, doubt, isForm, problem } = found;
     if (!digit) throw problem;
-    if (isForm) return { seen: bytes(digit.values), polarity: chosen, doubt, unchanged: null };
+    const turned = isUnsure && other && other.digit && !other.doubt && !other.isSheet
+      ? { seen: inForm(other), polarity: opposite(chosen), doubt: "" } : null;
     let unchanged = null;
-    if (grey.height === SIDE && grey.width === SIDE && Math.max(digit.height, digit.width) >= LEAST_DIGIT) {
-      const isTurned = chosen === "dark-on-light" && lightness(grey) > SURELY;
-      unchanged = bytes(grey.values.map((value) => single(isTurned ? 255 - value : value) / 255));
+    if (!isForm && grey.height === SIDE && grey.width === SIDE && Math.max(digit.height, digit.width) >= LEAST_DIGIT) {
+      const isDark = chosen === "dark-on-light" && lightness(grey) > SURELY;
+      unchanged = bytes(grey.values.map((value) => single(isDark ? 255 - value : value) / 255));
     }
-    return { seen: place(digit), polarity: chosen, doubt, unchanged };
+    return { seen: inForm(found), polarity: chosen, doubt, unchanged, turned };
   };
 
   Object.assign(window.Digits, { prepare, SIDE });

@@ -1,4 +1,4 @@
-// The digit's own strokes among all ink, step for step as helpers/predict/strokes.py; the reasons are given there.
+// The digit's own strokes among all ink, step for step as helpers/data/pictures/strokes.py; the reasons are given there.
 (() => {
   "use strict";
   const { image, Blank, boxOf, count, findLines, grown, hasSquare, partOf, ranked } = window.Digits;
@@ -9,6 +9,7 @@
   const SPECK = 0.02;
   const SIZEABLE = 0.3;
   const TINY = 0.12;
+  const MARGIN = 0.06;
   const FAR = 0.3;
   const STACKED = 1.9;
   const ALIKE = 0.5;
@@ -82,8 +83,10 @@
   };
 
   const isAnyFree = (strength) => {
-    const least = TINY * Math.min(strength.height, strength.width);
-    return findSpots(strength).spots.some(({ longer, contact }) => longer >= least && !contact);
+    const { height, width } = strength;
+    const [least, margin] = [TINY, MARGIN].map((share) => share * Math.min(height, width));
+    return findSpots(strength).spots.some(({ longer, top, left, bottom, right }) =>
+      longer >= least && Math.min(top, left, height - bottom, width - right) >= margin);
   };
 
   // A frame around others: nothing of it lies in the middle of its box, but another spot does.
