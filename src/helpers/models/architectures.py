@@ -178,9 +178,20 @@ def fast_e(x, *, width: float = 1.0):
     return layers.GlobalMaxPooling2D()(x)
 
 
+def fast_small(x, *, filters: Sequence[int] = (3, 3, 6, 6, 12)):
+    """Fast net e with the filters of its five convolutions named one by one, for networks of few weights."""
+    first, second, third, fourth, fifth = filters
+    x = fast_block(x, first, 5, pool=True)
+    x = fast_block(x, second, 3, padding="same")
+    x = fast_block(x, third, 3, pool=True)
+    x = fast_block(x, fourth, 3, padding="same")
+    x = fast_block(x, fifth, 3)
+    return layers.GlobalMaxPooling2D()(x)
+
+
 _ALL = (
     *(linear, mlp, nf264_shallow, nf264_deep, hdr_cnn, drt_cnn, dr_simple, dr_double_conv),
-    *(recog, new, big, fast_b, fast_e, resnet34, resnet8),
+    *(recog, new, big, fast_b, fast_e, fast_small, resnet34, resnet8),
 )
 ARCHITECTURES: dict[str, Callable] = {function.__name__: function for function in _ALL}
 
