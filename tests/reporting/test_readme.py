@@ -1,7 +1,10 @@
 """The README's table and picture are made, not typed, and they are of this state."""
 
+import ast
 import json
 import re
+import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -83,6 +86,31 @@ def test_times_are_told_as_they_were_measured(tmp_path):
     made = readme.times(tmp_path / "times.json").splitlines()
     assert made[0] == "In a clone made for it, on 2 cores of X:"
     assert made[-1] == "| `make reports` | 2 min 05 s | 0.3 | 2020-01-02 |"
+
+
+def test_a_row_says_what_its_processors_spent_and_which_they_were(tmp_path):
+    old = {"what": "`make smoke`", "seconds": 60.0, "load": 0.0, "measured": "2020-01-02"}
+    new = old | {"what": "`make reports`", "processor_seconds": 90.0, "cores": 2, "machine": "2 cores of Y (family 26)"}
+    (tmp_path / "times.json").write_text(json.dumps({"machine": "2 cores of X", "rows": {"smoke": old, "new": new}}))
+    made = readme.times(tmp_path / "times.json").splitlines()
+    assert made[0] == "In a clone made for it, on 2 cores of X or 2 cores of Y (family 26):"
+    assert made[-2] == "| `make smoke` | 1 min 00 s |  | 0.0 | 2020-01-02 | 2 cores of X |"
+    spent = "1 min 30 s (75% of 2 cores)"
+    assert made[-1] == f"| `make reports` | 1 min 00 s | {spent} | 0.0 | 2020-01-02 | 2 cores of Y (family 26) |"
+    assert made[2].count("|") == made[3].count("|") == made[-1].count("|")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody inherits orphans")
+def test_processor_time_is_that_of_all_processes_also_of_those_that_nobody_waits_for(tmp_path):
+    work = "import time\nwhile time.process_time() < 0.5: pass"
+    script = f"""(exec {sys.executable} -c '{work}' &) ; {sys.executable} -c '{work}'; sleep 2; exit 3"""
+    code = "import sys, series, pathlib; print(series.run(['sh', '-c', sys.argv[1]], pathlib.Path('.')))"
+    told = subprocess.run(  # a process of its own: from then on it inherits the orphans of all that it starts
+        [sys.executable, "-c", code, script], cwd=paths.ROOT / "benchmarks", capture_output=True, check=True, text=True
+    ).stdout
+    status, seconds = ast.literal_eval(told)
+    assert status == 3
+    assert 1.0 <= seconds < 3.0, "two processes of half a second, of which one has no parent that waits for it"
 
 
 @pytest.mark.parametrize("part", readme.MARKERS)

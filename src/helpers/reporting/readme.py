@@ -62,10 +62,28 @@ def times(path: Path | None = None) -> str:
         found = json.loads((path or paths.ROOT / TIMES).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return "Not measured yet: `benchmarks/series.py` does it."
-    lines = ["| what | time | load of the machine before | measured |", "| --- | --- | --- | --- |"]
-    for row in found["rows"].values():
-        lines.append(f"| {row['what']} | {duration(row['seconds'])} | {row['load']:.1f} | {row['measured']} |")
-    return "\n".join([f"In a clone made for it, on {found['machine']}:", "", *lines])
+    rows = [{"machine": found.get("machine", "")} | row for row in found["rows"].values()]
+    machines = list(dict.fromkeys(row["machine"] for row in rows))
+    columns = {
+        "what": [row["what"] for row in rows],
+        "time": [duration(row["seconds"]) for row in rows],
+        "processor time": [_spent(row) for row in rows],
+        "load of the machine before": [f"{row['load']:.1f}" for row in rows],
+        "measured": [row["measured"] for row in rows],
+        "on": [row["machine"] if len(machines) > 1 else "" for row in rows],
+    }
+    columns = {name: cells for name, cells in columns.items() if any(cells)}
+    lines = [[*columns], ["---"] * len(columns), *zip(*columns.values(), strict=True)]
+    lines = [f"| {' | '.join(cells)} |" for cells in lines]
+    return "\n".join([f"In a clone made for it, on {' or '.join(machines)}:", "", *lines])
+
+
+def _spent(row: dict) -> str:
+    """Say how much processor time a step took, and how busy that kept the cores; nothing where nobody measured it."""
+    if "processor_seconds" not in row:
+        return ""
+    busy = row["processor_seconds"] / (row["seconds"] * row["cores"])
+    return f"{duration(row['processor_seconds'])} ({busy:.0%} of {row['cores']} cores)"
 
 
 def tree(package: Path | None = None) -> str:

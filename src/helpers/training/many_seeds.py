@@ -61,7 +61,9 @@ class Seeds:
     @property
     def machine(self) -> str:
         """Say in words on what they were trained."""
-        kinds = {f"{row.threads} thread{'s' if row.threads > 1 else ''} of {row.processor}" for row in self.runs.itertuples()}
+        kinds = {
+            f"{row.threads} thread{'s' if row.threads > 1 else ''} of {row.processor}" for row in self.runs.itertuples()
+        }
         return kinds.pop() if len(kinds) == 1 else f"{len(kinds)} kinds of machine"
 
 
