@@ -1,0 +1,1 @@
+"""What report 11 alone needs."""

@@ -1,0 +1,131 @@
+"""How near a training comes to what the processor can do: its arithmetic, its rate, and where a step's time goes.
+
+The measure is a product of large square matrices, the work that processors do best: measured on the same thread, in the
+same number format, in turns with the training, so that whatever else the machine does slows both.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from helpers.experiments.smallest_fastest import step_profile
+from helpers.runtime import precision
+from helpers.training import step, workers
+from helpers.training.specs import TrainSpec
+
+SIDES = (512, 1024, 2048)  # of the matrices; a smaller one is multiplied as much oftener as it has less work
+BURST = 4  # steps at a time: about as long as the products in turn with which they are taken
+LEAST = 2  # rounds, however short the time and one more to warm up
+PROFILED = 12  # steps under the profiler
+RATE = 0.01  # learning rate: what is learned is thrown away, and no step may blow up
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What `measure` found, in tables.
+
+    rates: a row per training; weights, format, MFLOP (an image), and medians of the rounds: ms (a step), images (a
+    second), GFLOP/s, peak (of the products in its format) and share of it, with from and to, between which the middle
+    80% of the shares lie. peaks: median GFLOP/s, a row per format and side. parts: training -> table of
+    `step_profile.profile`. load: of the machine, before.
+    """
+
+    rates: pd.DataFrame
+    peaks: pd.DataFrame
+    parts: dict[str, pd.DataFrame]
+    rounds: int
+    load: float
+
+
+def measure(specs: Mapping[str, TrainSpec], *, seconds: float = 8.0) -> Measured:
+    """Time steps of trainings and products of matrices in turns on one thread, for so many seconds; then profile each.
+
+    Tracing the steps comes before that and takes a second or two for each. What is trained is thrown away. Raises
+    ValueError for no training.
+    """
+    if not specs:
+        raise ValueError("specs: got none; at least one training is needed")
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    task = joblib.delayed(_measure)(dict(specs), seconds, load)
+    (found,) = workers.spread(iter([task]), processes=1, threads=1)
+    return found
+
+
+def _measure(specs: dict[str, TrainSpec], seconds: float, load: float) -> Measured:
+    with workers.pinned(1), ExitStack() as stack:
+        networks = {name: stack.enter_context(step.borrowed(spec)) for name, spec in specs.items()}
+        bursts = {name: _burst(spec, networks[name], BURST) for name, spec in specs.items()}
+        formats = {name: precision.choose(spec.precision).removeprefix("mixed_") for name, spec in specs.items()}
+        products = {(one, side): _product(one, side) for one in dict.fromkeys(formats.values()) for side in SIDES}
+        works = {**bursts, **products}
+        rounds = pd.DataFrame(_in_turns(works, seconds))
+        done = {place: 2 * max(SIDES) ** 3 / 1e9 / rounds[place] for place in products}
+        peaks = pd.DataFrame({"GFLOP/s": {place: float(rate.median()) for place, rate in done.items()}})
+        peaks.index = peaks.index.set_names(["format", "side"])
+        rows, parts = {}, {}
+        for name, spec in specs.items():
+            model, counts = networks[name].model, step_profile.arithmetic(networks[name].model)
+            images, flops = BURST * spec.batch / rounds[name], counts.to_numpy().sum()
+            peak = done[formats[name], int(peaks.loc[formats[name], "GFLOP/s"].idxmax())]
+            low, share, high = np.quantile(images * flops / 1e9 / peak, [0.1, 0.5, 0.9])
+            rows[name] = {
+                "weights": model.count_params(),
+                "format": formats[name],
+                "MFLOP": flops / 1e6,
+                "ms": 1000 * float(rounds[name].median()) / BURST,
+                "images": float(images.median()),
+                "GFLOP/s": float(images.median()) * flops / 1e9,
+                "peak": float(peak.median()),
+                "share": float(share),
+                "from": float(low),
+                "to": float(high),
+            }
+            trace, spent = step_profile.traced(_burst(spec, networks[name], PROFILED))
+            ms = 1000 * spent / PROFILED
+            parts[name] = step_profile.profile(trace, ms, steps=PROFILED, network=networks[name], batch=spec.batch)
+    rates = pd.DataFrame.from_dict(rows, orient="index").rename_axis("training")
+    return Measured(rates, peaks, parts, len(rounds), load)
+
+
+def _burst(spec: TrainSpec, network: step.Compiled, n: int) -> Callable:
+    """Return what takes `n` steps of a training."""
+    rng = np.random.default_rng(spec.seed)
+    rows = rng.integers(len(spec.split.y_train), size=(n, spec.batch), dtype=np.int32)
+    warps = np.zeros((rows.size, 8), np.float32)
+    if spec.augmentation is not None:
+        warps = spec.augmentation.draw(rows.size, size=spec.split.shape, rng=rng)
+    data = step.load(spec.split.x_train, spec.split.y_train)
+    return lambda: network.steps(data, rows, warps.reshape(*rows.shape, -1), np.full(n, RATE, np.float32))
+
+
+def _product(number_format: str, side: int) -> Callable:
+    """Return what multiplies matrices of this side: 2 x max(SIDES)^3 operations, whatever the side."""
+    import tensorflow as tf
+
+    a, b = (tf.cast(tf.random.stateless_normal((side, side), (0, i)), number_format) for i in range(2))
+
+    def multiply():
+        for _ in range((max(SIDES) // side) ** 3):
+            product = tf.linalg.matmul(a, b)
+        product[0, 0].numpy()
+
+    return multiply
+
+
+def _in_turns(works: Mapping[object, Callable], seconds: float) -> dict[object, list[float]]:
+    """Call all works in turns for so many seconds, after one round to warm up; return the seconds of every call."""
+    for work in works.values():
+        work()
+    taken, end = {name: [] for name in works}, time.perf_counter() + seconds
+    while len(min(taken.values(), key=len)) < LEAST or time.perf_counter() < end:
+        for name, work in works.items():
+            begin = time.perf_counter()
+            work()
+            taken[name].append(time.perf_counter() - begin)
+    return taken
