@@ -46,38 +46,34 @@ def module_digest(path: Path) -> str:
         return file_digest(path)
 
 
-def digest_of(modules: Iterable[str], *, part: Part | None = None) -> str:
+def digest_of(modules: Iterable[str], *, part: Part | Iterable[Part] | None = None) -> str:
     """Return one digest of the source of helper modules, named in full, and of all that they import: what computes.
 
-    part: of one of them, only this much. Left out are CARRIERS and imports that serve only type checkers. Raises
-    ValueError for a module or a name there is not.
+    part: of one of them, or of several, only this much. Left out are CARRIERS and imports that serve only type
+    checkers. Raises ValueError for a module or a name there is not.
     """
     modules = list(modules)
     for name in modules:
         if not _files(name):
             raise ValueError(f"modules: got {name!r}; the full name of a helper module is allowed")
-    files = closure("\n".join(f"import {name}" for name in modules), part=part)
-    partial = _files(part.module) if part else ()
+    partial = _by_file(part)
+    files = closure("\n".join(f"import {name}" for name in modules), part=partial.values())
     told = {
-        path.relative_to(PACKAGE).as_posix(): _code_digest(
-            path.read_text(encoding="utf-8"), part if path in partial else None
-        )
+        path.relative_to(PACKAGE).as_posix(): _code_digest(path.read_text(encoding="utf-8"), partial.get(path))
         for path in files
     }
     return digest("\n".join(f"{name} {found}" for name, found in told.items() if name not in CARRIERS))
 
 
-def closure(code: str, *, part: Part | None = None) -> list[Path]:
+def closure(code: str, *, part: Part | Iterable[Part] | None = None) -> list[Path]:
     """Return every helper file that some code reaches through imports, sorted; of a `part`, what it imports."""
-    partial = _files(part.module) if part else ()
+    partial = _by_file(part)
     seen: set[Path] = set()
     queue = imported(code)
     while queue:
         seen |= queue
         texts = {path: path.read_text(encoding="utf-8") for path in queue}
-        queue = {
-            file for path, text in texts.items() for file in imported(text, part=part if path in partial else None)
-        }
+        queue = {file for path, text in texts.items() for file in imported(text, part=partial.get(path))}
         queue -= seen
     return sorted(seen)
 
@@ -111,6 +107,11 @@ def _files(name: str) -> set[Path]:
     """Return the file of a dotted name below `helpers`: none where it names something inside a module."""
     stem = PACKAGE.joinpath(*name.split(".")[1:])
     return {path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()}
+
+
+def _by_file(part: Part | Iterable[Part] | None) -> dict[Path, Part]:
+    parts = [part] if isinstance(part, Part) else part or ()
+    return {path: one for one in parts for path in _files(one.module)}
 
 
 def _executed(node: ast.AST) -> Iterator[ast.AST]:

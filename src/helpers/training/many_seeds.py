@@ -8,23 +8,59 @@ the last digits (number format, threads, library versions); of each seed the rec
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 
 from helpers.evaluation import calibration
-from helpers.runtime import files, run_store
-from helpers.training import archive, parallel
+from helpers.runtime import files, progress, run_store
+from helpers.training import archive, parallel, workers
 from helpers.training.outcomes import Run, recall
 from helpers.training.specs import TrainSpec, identity
 
 SCHEMA = 1
 VIEWS = (1, 5)  # of a test image, averaged: both are recorded
 DRAWS = 500  # averages of some of the networks that are tried; of 20 there are 15,504 fives
+
+
+@dataclass(frozen=True)
+class Altered:
+    """A training with something done to it that its spec does not say.
+
+    name, settings: of what is done, as JSON values. source: a digest of the code that trains so. train: f(spec, name)
+    -> what it left: `seconds`, `parameters`, `flops` and `hardware` as of a Run, `val_logits` and `test_logits` by
+    number of views; a function of a module, so that other processes can call it.
+    """
+
+    spec: TrainSpec
+    name: str
+    settings: Mapping
+    source: str
+    train: Callable
+
+
+Training = TrainSpec | Altered
+
+
+def spec_of(training: Training) -> TrainSpec:
+    """Return the spec of a training, altered or not."""
+    return training.spec if isinstance(training, Altered) else training
+
+
+def seeded(training: Training, seed: int) -> Training:
+    """Return the same training from another seed."""
+    spec = replace(spec_of(training), seed=seed)
+    return replace(training, spec=spec) if isinstance(training, Altered) else spec
+
+
+def source_of(training: Training) -> str:
+    """Return the digest of the code that would train it today."""
+    return training.source if isinstance(training, Altered) else identity(training)["source"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,23 +108,27 @@ def directory() -> Path:
     return archive.directory() / "seeds"
 
 
-def portable(spec: TrainSpec) -> dict:
+def portable(training: Training) -> dict:
     """Return what decides such a record on any machine: of a training all but the seed and the views."""
-    return {name: value for name, value in archive.portable(spec).items() if name not in ("seed", "views")}
+    told = archive.portable(spec_of(training))
+    altered = isinstance(training, Altered)
+    done = {"altered": {"name": training.name, "settings": dict(training.settings)}} if altered else {}
+    return {name: value for name, value in told.items() if name not in ("seed", "views")} | done
 
 
-def path_of(spec: TrainSpec) -> Path:
+def path_of(training: Training) -> Path:
     """Return where the record of this training is, or would be."""
-    name = hashlib.sha256(run_store.canonical(portable(spec))).hexdigest()[:16]
-    return directory() / f"{spec.model}-{name}.json"
+    name = hashlib.sha256(run_store.canonical(portable(training))).hexdigest()[:16]
+    done = [training.name] if isinstance(training, Altered) else []
+    return directory() / f"{'-'.join([spec_of(training).model, *done, name])}.json"
 
 
-def find(spec: TrainSpec) -> Seeds | None:
+def find(training: Training) -> Seeds | None:
     """Return what is recorded of a training, None where nothing is, or only of another network.
 
     Raises ValueError for a damaged record.
     """
-    path = path_of(spec)
+    path, spec = path_of(training), spec_of(training)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -96,20 +136,20 @@ def find(spec: TrainSpec) -> Seeds | None:
     except ValueError as error:
         raise ValueError(f"{path.name} is not a record of seeds: {error}") from error
     try:
-        if document["schema"] != SCHEMA or document["spec"] != json.loads(run_store.canonical(portable(spec))):
+        if document["schema"] != SCHEMA or document["spec"] != json.loads(run_store.canonical(portable(training))):
             raise ValueError("another schema, or another training")
-        return None if document["architecture"] != archive.architecture(spec) else _read(document, spec)
+        return None if document["architecture"] != archive.architecture(spec) else _read(document, training)
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path.name} is not a record of seeds: {error}") from error
 
 
-def _read(document: dict, spec: TrainSpec) -> Seeds:
+def _read(document: dict, training: Training) -> Seeds:
     seeds = {int(seed): each for seed, each in document["seeds"].items()}
-    source = identity(spec)["source"]
+    source = source_of(training)
     told = ("seconds", "threads", "processor", "precision", "finished", "validation 1", "validation 5")
     runs = pd.DataFrame([{name: each[name] for name in told} for each in seeds.values()], index=list(seeds))
     return Seeds(
-        spec=replace(spec, seed=min(seeds)),
+        spec=replace(spec_of(training), seed=min(seeds)),
         runs=runs.rename_axis("seed"),
         misread={
             views: {seed: np.array(each[f"misread {views}"].split(), dtype=np.int64) for seed, each in seeds.items()}
@@ -129,25 +169,36 @@ def record(run: Run) -> Path:
 
     Raises ValueError for a run without validation or test images.
     """
-    spec, path = run.spec, path_of(run.spec)
+    store = run.directory.parent
+    asked = {views: recall(replace(run.spec, views=views), run_key=run.key, store=store) for views in VIEWS}
+    return _add(run.spec, run, {views: (one.val_logits, one.test_logits) for views, one in asked.items()})
+
+
+def record_altered(training: Altered, left) -> Path:
+    """Add what an altered training left, as `record` does."""
+    return _add(training, left, {views: (left.val_logits[views], left.test_logits[views]) for views in VIEWS})
+
+
+def _add(training: Training, left, logits: Mapping[int, tuple[np.ndarray, np.ndarray]]) -> Path:
+    """Add one seed; logits: views -> those of the validation and of the test images."""
+    spec, path = spec_of(training), path_of(training)
     split = spec.split
     if not (len(split.y_val) and len(split.y_test)):
         raise ValueError(f"split: got {split.name} without validation or test images; both are needed")
-    asked = {views: recall(replace(spec, views=views), run_key=run.key, store=run.directory.parent) for views in VIEWS}
-    known = json.loads(path.read_text(encoding="utf-8")) if find(spec) is not None else {}
-    hardware = {name: run.hardware[name] for name in ("threads", "processor", "precision")}
-    each = {"seconds": round(run.seconds, 2), **hardware, "finished": datetime.now(UTC).date().isoformat()}
-    each |= {"source": identity(spec)["source"]}
-    for views, one in asked.items():
-        each[f"validation {views}"] = int((one.val_predictions == split.y_val).sum())
-        each[f"misread {views}"] = " ".join(map(str, np.flatnonzero(one.test_predictions != split.y_test)))
+    known = json.loads(path.read_text(encoding="utf-8")) if find(training) is not None else {}
+    hardware = {name: left.hardware[name] for name in ("threads", "processor", "precision")}
+    each = {"seconds": round(left.seconds, 2), **hardware, "finished": datetime.now(UTC).date().isoformat()}
+    each |= {"source": source_of(training)}
+    for views, (val, test) in logits.items():
+        each[f"validation {views}"] = int((val.argmax(axis=1) == split.y_val).sum())
+        each[f"misread {views}"] = " ".join(map(str, np.flatnonzero(test.argmax(axis=1) != split.y_test)))
     seeds = known.get("seeds", {}) | {str(spec.seed): each}
     document = {
         "schema": SCHEMA,
-        "spec": portable(spec),
+        "spec": portable(training),
         "architecture": archive.architecture(spec),
-        "parameters": run.parameters,
-        "flops": run.flops,
+        "parameters": left.parameters,
+        "flops": left.flops,
         "n_validation": len(split.y_val),
         "n_test": len(split.y_test),
         "averages": known.get("averages", {}),
@@ -158,57 +209,80 @@ def record(run: Run) -> Path:
 
 
 def collect(
-    trainings: Mapping[str, TrainSpec], n_seeds: int, *, profile: str, sizes: Sequence[int] = (), alone: bool = False
+    trainings: Mapping[str, Training], n_seeds: int, *, profile: str, sizes: Sequence[int] = (), alone: bool = False
 ) -> dict[str, Seeds]:
     """Return by name what the seeds seed, seed + 1, ... of each training left; those without a record are left out.
 
     In the "full" profile seeds that are missing from a record, or were trained by earlier code, are trained and
     recorded as they end; in the "smoke" profile two seeds are trained for one epoch, into a record that is thrown away;
     in any other only what has been recorded is returned. sizes: of averages of several networks that are to be
-    recorded, too. alone: one training at a time, with every core, whose seconds are then a stopwatch's.
+    recorded, too, of trainings that are not altered. alone: one training at a time, with every core, whose seconds are
+    then a stopwatch's; it is not for altered ones.
     """
     if profile == "smoke":
-        return {name: _small(spec) for name, spec in trainings.items()}
+        return {name: _small(training) for name, training in trainings.items()}
     if profile == "full":
-        wanted = [replace(spec, seed=spec.seed + i) for spec in trainings.values() for i in range(n_seeds)]
-        missing = [spec for spec in wanted if not _recorded(spec)]
-        for group in [[spec] for spec in missing] if alone else [missing] if missing else []:
+        wanted = [seeded(one, spec_of(one).seed + i) for i in range(n_seeds) for one in trainings.values()]
+        missing = [training for training in wanted if not _recorded(training)]
+        plain = [training for training in missing if not isinstance(training, Altered)]
+        for group in [[spec] for spec in plain] if alone else [plain] if plain else []:
             parallel.train(group[0] if alone else group, finished=record)
+        for training, left in _train_altered([one for one in missing if isinstance(one, Altered)]):
+            record_altered(training, left)
         for spec in trainings.values() if sizes else ():
-            _record_averages([replace(spec, seed=spec.seed + i) for i in range(n_seeds)], sizes)
-    found = {name: find(spec) for name, spec in trainings.items()}
+            if not isinstance(spec, Altered):
+                _record_averages([replace(spec, seed=spec.seed + i) for i in range(n_seeds)], sizes)
+    found = {name: find(training) for name, training in trainings.items()}
     return {name: _first(seeds, n_seeds) for name, seeds in found.items() if seeds is not None}
 
 
-def _recorded(spec: TrainSpec) -> bool:
+def _train_altered(trainings: Sequence[Altered]) -> Iterator[tuple[Altered, object]]:
+    """Yield each training and what it left, as they end: side by side, on one thread each."""
+    processes = min(len(trainings), workers.available()) if trainings else 0
+    tasks = (joblib.delayed(_pinned)(i, one.train, one.spec, one.name) for i, one in enumerate(trainings))
+    for i, left in workers.spread(tasks, processes=processes, threads=1) if processes else ():
+        progress.say(f"{spec_of(trainings[i]).model}, {trainings[i].name}, in {progress.duration(left.seconds)}")
+        yield trainings[i], left
+
+
+def _pinned(number: int, train: Callable, spec: TrainSpec, name: str) -> tuple[int, object]:
+    with workers.pinned(1):
+        return number, train(spec, name)
+
+
+def _recorded(training: Training) -> bool:
     """Return whether today's code has left this very seed in the record."""
-    path = path_of(spec)
-    if find(spec) is None:
+    if find(training) is None:
         return False
-    each = json.loads(path.read_text(encoding="utf-8"))["seeds"].get(str(spec.seed))
-    return each is not None and each["source"] == identity(spec)["source"]
+    document = json.loads(path_of(training).read_text(encoding="utf-8"))
+    each = document["seeds"].get(str(spec_of(training).seed))
+    return each is not None and each["source"] == source_of(training)
 
 
 def _first(seeds: Seeds, n: int) -> Seeds:
     return seeds if len(seeds) <= n else replace(seeds, runs=seeds.runs.iloc[:n])
 
 
-def _small(spec: TrainSpec) -> Seeds:
+def _small(training: Training) -> Seeds:
     """Train two seeds for one epoch and return them as a record would."""
-    runs = parallel.train([replace(spec, seed=spec.seed + i, epochs=1) for i in range(2)])
-    split, told = spec.split, []
-    asked = {views: parallel.train([replace(run.spec, views=views) for run in runs]) for views in VIEWS}
-    for i, run in enumerate(runs):
-        right = {f"validation {views}": int((asked[views][i].val_predictions == split.y_val).sum()) for views in VIEWS}
-        told.append({"seconds": run.seconds, **run.hardware, "finished": "today", **right})
-    wrong = {
-        views: {run.spec.seed: np.flatnonzero(run.test_predictions != split.y_test) for run in asked[views]}
-        for views in VIEWS
-    }
-    index = pd.Index([run.spec.seed for run in runs], name="seed")
-    about = {"n_validation": len(split.y_val), "n_test": len(split.y_test)}
-    size = {"parameters": runs[0].parameters, "flops": runs[0].flops}
-    return Seeds(spec, pd.DataFrame(told, index=index), wrong, {}, **about, **size)
+    spec = replace(spec_of(training), epochs=1)
+    specs = [replace(spec, seed=spec.seed + i) for i in range(2)]
+    if isinstance(training, Altered):
+        left = [training.train(one, training.name) for one in specs]
+        logits = {views: [(one.val_logits[views], one.test_logits[views]) for one in left] for views in VIEWS}
+    else:
+        asked = {views: parallel.train([replace(one, views=views) for one in specs]) for views in VIEWS}
+        left = asked[VIEWS[0]]
+        logits = {views: [(run.val_logits, run.test_logits) for run in runs] for views, runs in asked.items()}
+    split, told, wrong = spec.split, [], {views: {} for views in VIEWS}
+    for i, one in enumerate(left):
+        right = {f"validation {views}": int((logits[views][i][0].argmax(1) == split.y_val).sum()) for views in VIEWS}
+        told.append({"seconds": one.seconds, **one.hardware, "finished": "today", **right})
+        for views in VIEWS:
+            wrong[views][specs[i].seed] = np.flatnonzero(logits[views][i][1].argmax(1) != split.y_test)
+    runs = pd.DataFrame(told, index=pd.Index([one.seed for one in specs], name="seed"))
+    sizes = {"parameters": left[0].parameters, "flops": left[0].flops}
+    return Seeds(spec, runs, wrong, {}, **sizes, n_validation=len(split.y_val), n_test=len(split.y_test))
 
 
 def averaged(logits: Sequence[np.ndarray], labels: np.ndarray, size: int, *, draws: int = DRAWS, seed: int = 0):
