@@ -189,9 +189,25 @@ def fast_small(x, *, filters: Sequence[int] = (3, 3, 6, 6, 12)):
     return layers.GlobalMaxPooling2D()(x)
 
 
+def fast_se(x, *, ratio: int = 4):
+    """Fast net e with squeeze and excitation after each block: each channel weighed by what the whole image shows.
+
+    ratio: of channels to the units between (J. Hu et al. 2018, Squeeze-and-Excitation Networks, section 3).
+    """
+    for filters, size, padding, pool in (
+        *((32, 5, "valid", True), (32, 3, "same", False), (64, 3, "valid", True)),
+        *((64, 3, "same", False), (128, 3, "valid", False)),
+    ):
+        x = fast_block(x, filters, size, padding=padding, pool=pool)
+        weight = layers.GlobalAveragePooling2D(keepdims=True)(x)
+        weight = layers.Dense(filters // ratio, activation="relu")(weight)
+        x = layers.Multiply()([x, layers.Dense(filters, activation="sigmoid")(weight)])
+    return layers.GlobalMaxPooling2D()(x)
+
+
 _ALL = (
     *(linear, mlp, nf264_shallow, nf264_deep, hdr_cnn, drt_cnn, dr_simple, dr_double_conv),
-    *(recog, new, big, fast_b, fast_e, fast_small, resnet34, resnet8),
+    *(recog, new, big, fast_b, fast_e, fast_small, fast_se, resnet34, resnet8),
 )
 ARCHITECTURES: dict[str, Callable] = {function.__name__: function for function in _ALL}
 
