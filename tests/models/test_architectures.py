@@ -18,6 +18,8 @@ BY_HAND = {
     "recog": 832 + 18_496 + (7 * 7 * 64 * 128 + 128) + 1_290,
     # four-channel input; batch normalization has 4 numbers a channel, two of them moving statistics
     "fast_b": 9 * (4 * 32 + 32 * 64 + 64 * 64 + 64 * 128) + 4 * (32 + 64 + 64 + 128) + 1_290,
+    # 5x5, then four of 3x3
+    "fast_small": 75 + 9 * (3 * 4 + 4 * 4 + 4 * 5 + 5 * 7) + 4 * (3 + 4 + 4 + 5 + 7) + 80,
     "mlp": 784 * 512 + 512 + 512 * 512 + 512 + 5_130,
     "linear": 7_850,
 }
@@ -41,6 +43,17 @@ def test_every_architecture_gives_finite_float32_logits(name):
     values = keras.ops.convert_to_numpy(logits)
     assert values.dtype == np.float32
     assert np.isfinite(values).all()
+
+
+def test_the_small_network_is_the_final_one_with_its_filters_and_keeps_the_mean_where_asked():
+    like_e = architectures.build("fast_small", {"filters": [32, 32, 64, 64, 128]})
+    assert architectures.describe(like_e).replace("fast_small", "fast_e") == architectures.describe(
+        architectures.build("fast_e")
+    )
+    kinds = [type(architectures.build("fast_small", {"head": head}).layers[-2]).__name__ for head in ("max", "mean")]
+    assert kinds == ["GlobalMaxPooling2D", "GlobalAveragePooling2D"]
+    with pytest.raises(ValueError, match="head: got 'sum'; max and mean are allowed"):
+        architectures.build("fast_small", {"head": "sum"})
 
 
 def test_weights_depend_on_the_seed_and_nothing_else():

@@ -178,15 +178,21 @@ def fast_e(x, *, width: float = 1.0):
     return layers.GlobalMaxPooling2D()(x)
 
 
-def fast_small(x, *, filters: Sequence[int] = (3, 3, 6, 6, 12)):
-    """Fast net e with the filters of its five convolutions named one by one, for networks of few weights."""
+def fast_small(x, *, filters: Sequence[int] = (3, 4, 4, 5, 7), head: str = "max"):
+    """Fast net e with its five numbers of filters named one by one, for networks of few weights.
+
+    head: what is kept of a filter over all places, its "max" as in fast_e or its "mean". Raises ValueError for another.
+    """
+    heads = {"max": layers.GlobalMaxPooling2D, "mean": layers.GlobalAveragePooling2D}
+    if head not in heads:
+        raise ValueError(f"head: got {head!r}; {' and '.join(heads)} are allowed")
     first, second, third, fourth, fifth = filters
     x = fast_block(x, first, 5, pool=True)
     x = fast_block(x, second, 3, padding="same")
     x = fast_block(x, third, 3, pool=True)
     x = fast_block(x, fourth, 3, padding="same")
     x = fast_block(x, fifth, 3)
-    return layers.GlobalMaxPooling2D()(x)
+    return heads[head]()(x)
 
 
 def fast_se(x, *, ratio: int = 4):
