@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from helpers.experiments.smallest_fastest import step_profile
-from helpers.runtime import precision
-from helpers.training import step, workers
+from helpers.runtime import device, precision
+from helpers.training import conditions, step, workers
 from helpers.training.specs import TrainSpec
 
 SIDES = (512, 1024, 2048)  # of the matrices; a smaller one is multiplied as much oftener as it has less work
@@ -55,6 +55,36 @@ def measure(specs: Mapping[str, TrainSpec], *, seconds: float = 8.0) -> Measured
     task = joblib.delayed(_measure)(dict(specs), seconds, load)
     (found,) = workers.spread(iter([task]), processes=1, threads=1)
     return found
+
+
+def stopwatch(specs: Mapping[str, TrainSpec], *, seconds: float = 12.0) -> pd.DataFrame:
+    """Return how long whole trainings take with the threads of this process: steps of each, in turns, counted up.
+
+    One row per training: passes, TFLOP (of all its steps), ms (a step, median of the rounds), seconds (of all steps,
+    without compiling and without looking at held-out images). attrs: machine, in words, and its load before. What is
+    trained is thrown away.
+    """
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    with ExitStack() as stack:
+        networks = {name: stack.enter_context(step.borrowed(spec)) for name, spec in specs.items()}
+        rounds = _in_turns({name: _burst(spec, networks[name], BURST) for name, spec in specs.items()}, seconds)
+        rows = {}
+        for name, spec in specs.items():
+            ms, steps = 1000 * float(np.median(rounds[name])) / BURST, spec.epochs * spec.steps
+            flops = step_profile.arithmetic(networks[name].model).to_numpy().sum() * spec.batch * steps
+            passes = conditions.of(spec).passes
+            rows[name] = {"passes": passes, "TFLOP": flops / 1e12, "ms": ms, "seconds": steps * ms / 1000}
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("training")
+    threads = device.threads()
+    table.attrs = {"machine": f"{threads} thread{'s' if threads > 1 else ''} of {processor()}", "load": load}
+    return table
+
+
+def processor() -> str:
+    """Return the processor in words: its name, and its family and model, which tell more where a name is short."""
+    info = precision.cpuinfo()
+    name = info.get("model name", "this processor")
+    return f"{name} (family {info.get('cpu family')}, model {info['model']})" if "model" in info else name
 
 
 def _measure(specs: dict[str, TrainSpec], seconds: float, load: float) -> Measured:
