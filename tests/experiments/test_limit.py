@@ -1,5 +1,7 @@
 """How near a training comes to the processor's limit, and where the time of a step goes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,6 +65,18 @@ def test_a_training_is_measured_and_its_numbers_agree_with_one_another(tiny, mon
     assert names[-1] == step_profile.BETWEEN
     assert (parts["ms"].iloc[:-1] > 0).all()
     assert parts["GFLOP/s"].notna().sum() == 5 + 5 + 4
+
+
+def test_a_stopwatch_counts_up_steps(tiny, monkeypatch):
+    monkeypatch.setattr(limit, "_in_turns", lambda works, seconds: {name: [0.08, 0.04, 0.2] for name in works})
+    twice = replace(tiny, epochs=2)  # 64 images in batches of 16 are 4 steps a pass
+    table = limit.stopwatch({"once": tiny, "twice": twice})
+    assert table["ms"].tolist() == [pytest.approx(20)] * 2, "the median of bursts of four steps"
+    assert table["seconds"].tolist() == pytest.approx([4 * 0.02, 8 * 0.02])
+    assert table["passes"].tolist() == [1, 2]
+    counts = step_profile.arithmetic(architectures.build("fast_small", tiny.options, precision="float32"))
+    assert table["TFLOP"].tolist() == pytest.approx([n * 64 * counts.to_numpy().sum() / 1e12 for n in (1, 2)])
+    assert "thread" in table.attrs["machine"]
 
 
 def test_no_training_is_refused():

@@ -1,0 +1,67 @@
+"""What many seeds tell, against numbers worked out by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.data import load
+from helpers.experiments.smallest_fastest import summary
+from helpers.training import recipes
+from helpers.training.many_seeds import Seeds
+
+
+@pytest.fixture(scope="module")
+def split():
+    return load.make_split("standard", n_train=256, n_validation=100, n_test=200)
+
+
+def seeds(split, *, right, wrong, first=0, **changes):
+    """Return what a training left: right held-out images, and misread test images, of each seed."""
+    spec = recipes.fast("fast_small", split, epochs=3, options={"filters": (2, 2, 2, 2, 2)}, **changes)
+    index = pd.Index(range(first, first + len(right)), name="seed")
+    runs = pd.DataFrame({"seconds": 1.5, "precision": "float32", "validation 1": right, "validation 5": right}, index)
+    misread = {views: {seed: np.array(one) for seed, one in zip(index, wrong, strict=True)} for views in (1, 5)}
+    return Seeds(spec, runs, misread, {}, parameters=264, flops=500_000, n_validation=100, n_test=200)
+
+
+def test_the_table_holds_means_intervals_and_the_share_above(split):
+    found = seeds(split, right=[1, 2, 3], wrong=[[5], [5, 7], [1, 2, 3]])
+    (row,) = summary.table({"a": found}, views=5, above=0.989).to_dict("records")
+    assert row["mean"] == pytest.approx(1 - 2 / 200)
+    assert row["sd"] == pytest.approx(1 / 200)
+    # Student's t for two degrees of freedom, from a printed table.
+    assert row["high"] - row["mean"] == pytest.approx(4.303 * (1 / 200) / 3**0.5, rel=1e-3)
+    assert row["above"] == pytest.approx(2 / 3), "0.995 and 0.99 are above 0.989, 0.985 is not"
+    assert (row["weights"], row["passes"], row["seeds"], row["MFLOP"]) == (264, 3, 3, 2.5)
+
+
+def test_differences_are_taken_between_the_same_seeds(split):
+    base = seeds(split, right=[90, 80, 70, 60], wrong=[[]] * 4)
+    other = seeds(split, right=[83, 72, 64], wrong=[[]] * 3, first=1)  # of seeds 1, 2 and 3
+    alone = seeds(split, right=[50], wrong=[[]])
+    found = summary.paired({"base": base, "other": other, "alone": alone}, "base", views=5)
+    assert found.index.tolist() == ["other"], "one common seed tells nothing of a spread"
+    row = found.loc["other"]
+    assert row["gain"] == pytest.approx((3 + 2 + 4) / 3)
+    assert row["sd"] == pytest.approx(1)
+    assert (row["seeds"], row["worse"], row["better"]) == (3, 0, 3)
+
+
+def test_folding_leaves_one_number_of_four_for_each_filter(split):
+    spec = recipes.fast("fast_small", split, options={"filters": (3, 4, 4, 5, 7)})
+    assert summary.folded(spec) == 75 + 9 * (12 + 16 + 20 + 35) + (3 + 4 + 4 + 5 + 7) + 7 * 10 + 10
+
+
+def test_a_row_of_results_says_mean_and_seeds_and_which_images_the_first_misread(split):
+    found = seeds(split, right=[1, 2], wrong=[[5, 9], []])
+    row = summary.row("small", found, split.y_test, views=5, split="test", model="fast")
+    assert row.value == pytest.approx(0.99)
+    assert row.misread.split(": ")[1] == "5 9"
+    assert (row.mean, row.seeds, row.views, row.passes, row.precision) == (pytest.approx(0.995), 2, 5, 3, "float32")
+    assert row.seconds == 1.5
+
+
+def test_what_others_published_has_an_address_and_is_no_more_than_all():
+    for one in summary.ELSEWHERE:
+        assert one.address.startswith("https://")
+        assert 0.5 < one.accuracy < 1
