@@ -25,6 +25,7 @@ from helpers.training.specs import TrainSpec, identity
 
 SCHEMA = 1
 VIEWS = (1, 5)  # of a test image, averaged: both are recorded
+SMOKE_SEEDS = 2
 DRAWS = 500  # averages of some of the networks that are tried; of 20 there are 15,504 fives
 
 
@@ -209,24 +210,31 @@ def _add(training: Training, left, logits: Mapping[int, tuple[np.ndarray, np.nda
 
 
 def collect(
-    trainings: Mapping[str, Training], n_seeds: int, *, profile: str, sizes: Sequence[int] = (), alone: bool = False
+    trainings: Mapping[str, Training],
+    n_seeds: int,
+    *,
+    profile: str,
+    sizes: Sequence[int] = (),
+    recorded: bool = True,
 ) -> dict[str, Seeds]:
     """Return by name what the seeds seed, seed + 1, ... of each training left; those without a record are left out.
 
     In the "full" profile seeds that are missing from a record, or were trained by earlier code, are trained and
     recorded as they end; in the "smoke" profile two seeds are trained for one epoch, into a record that is thrown away;
     in any other only what has been recorded is returned. sizes: of averages of several networks that are to be
-    recorded, too, of trainings that are not altered. alone: one training at a time, with every core, whose seconds are
-    then a stopwatch's; it is not for altered ones.
+    recorded, too, of trainings that are not altered. recorded: False for somebody's own digits, of which no record is
+    written or looked for: these are trained, whatever the profile.
     """
     if profile == "smoke":
-        return {name: _small(training) for name, training in trainings.items()}
+        return {name: _trained(_cut(training), SMOKE_SEEDS) for name, training in trainings.items()}
+    if not recorded:
+        return {name: _trained(training, n_seeds) for name, training in trainings.items()}
     if profile == "full":
         wanted = [seeded(one, spec_of(one).seed + i) for i in range(n_seeds) for one in trainings.values()]
         missing = [training for training in wanted if not _recorded(training)]
         plain = [training for training in missing if not isinstance(training, Altered)]
-        for group in [[spec] for spec in plain] if alone else [plain] if plain else []:
-            parallel.train(group[0] if alone else group, finished=record)
+        if plain:
+            parallel.train(plain, finished=record)
         for training, left in _train_altered([one for one in missing if isinstance(one, Altered)]):
             record_altered(training, left)
         for spec in trainings.values() if sizes else ():
@@ -263,10 +271,15 @@ def _first(seeds: Seeds, n: int) -> Seeds:
     return seeds if len(seeds) <= n else replace(seeds, runs=seeds.runs.iloc[:n])
 
 
-def _small(training: Training) -> Seeds:
-    """Train two seeds for one epoch and return them as a record would."""
+def _cut(training: Training) -> Training:
     spec = replace(spec_of(training), epochs=1)
-    specs = [replace(spec, seed=spec.seed + i) for i in range(2)]
+    return replace(training, spec=spec) if isinstance(training, Altered) else spec
+
+
+def _trained(training: Training, n_seeds: int) -> Seeds:
+    """Train so many seeds and return them as a record would."""
+    spec = spec_of(training)
+    specs = [replace(spec, seed=spec.seed + i) for i in range(n_seeds)]
     if isinstance(training, Altered):
         left = [training.train(one, training.name) for one in specs]
         logits = {views: [(one.val_logits[views], one.test_logits[views]) for one in left] for views in VIEWS}
