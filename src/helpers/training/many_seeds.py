@@ -140,7 +140,7 @@ def find(training: Training) -> Seeds | None:
         if document["schema"] != SCHEMA or document["spec"] != json.loads(run_store.canonical(portable(training))):
             raise ValueError("another schema, or another training")
         return None if document["architecture"] != archive.architecture(spec) else _read(document, training)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path.name} is not a record of seeds: {error}") from error
 
 

@@ -246,7 +246,7 @@ class Distilled(Candidate):
     @property
     def words(self) -> str:
         """Say in one line what it is."""
-        return f"half of the targets from {self.teachers} trained networks, on the same warped images"
+        return f"{self.share:.0%} of the loss from {self.teachers} trained networks, on the same warped images"
 
     def network(self, model, spec, store):
         """Return the student with its teachers, which are trained first where the run store has none."""
