@@ -50,6 +50,7 @@ CANDIDATES: Mapping[str, Candidate] = {
     "distilled": ingredients.Distilled(),
     "erased": distortions.Erased(),
     "elastic": distortions.Elastic(),
+    "mixed": distortions.Mixed(),
 }
 
 

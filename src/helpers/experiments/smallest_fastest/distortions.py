@@ -1,4 +1,4 @@
-"""What may happen to the images of a training besides its warps: a part erased, or all of it bent.
+"""What may happen to the images of a training besides its warps: a part erased, all of it bent, or two in one.
 
 Its numbers are drawn after those of the warps, so that these are the ones of a training without it.
 """
@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from helpers.experiments.smallest_fastest.ingredients import Candidate
-from helpers.models import augmentation
+from helpers.models import architectures, augmentation
 from helpers.runtime.device import keras
 
 ops = keras.ops
@@ -20,7 +20,7 @@ class _Torn:
     """A Warp and after it something else, for which `more` numbers are drawn after those of the warp."""
 
     warp: augmentation.Warp
-    candidate: "Erased | Elastic"
+    candidate: "Erased | Elastic | Mixed"
 
     @property
     def width(self) -> int:
@@ -125,3 +125,59 @@ def _smooth(n: int, knots: int) -> np.ndarray:
     """Return float32 (n, knots): how much of each knot, evenly spaced from edge to edge, n pixels get, summing to 1."""
     distance = np.abs(np.arange(n)[:, None] * (knots - 1) / (n - 1) - np.arange(knots))
     return np.where(distance < 1, (1 + np.cos(np.pi * np.minimum(distance, 1))) / 2, 0).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Mixed(Candidate):
+    """Each image mixed with another of the batch, and their labels as much (H. Zhang et al. 2018, mixup).
+
+    alpha: of the beta distribution that shares are drawn from, one a batch.
+    """
+
+    alpha: float = 0.2
+
+    more: ClassVar[int] = 1
+
+    @property
+    def words(self) -> str:
+        """Say in one line what it is."""
+        return f"mixup: two images in one and the labels of both, in shares of Beta({self.alpha:g}, {self.alpha:g})"
+
+    def images(self, warp):
+        """Return the warp with the mixing after it."""
+        return _Torn(warp or augmentation.Warp(0.0, 0.0, 0.0), self)
+
+    def draw(self, n: int, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+        """Draw shares of the first image, float32 (n, 1); the first of a batch counts for all of it."""
+        return rng.beta(self.alpha, self.alpha, (n, 1)).astype(np.float32)
+
+    def apply(self, warp, images, rows):
+        """Warp the images, then mix each with its mirror in the batch; a second channel tells the share."""
+        share, seen = rows[0, warp.width], warp.apply(images, rows[:, : warp.width])
+        mixed = share * seen + (1 - share) * ops.flip(seen, axis=0)
+        return ops.concatenate([mixed, ops.full_like(mixed, share)], axis=-1)
+
+    def network(self, model, spec, store):
+        """Return the network with the share as one more number beside its logits."""
+        return _Sharing(model)
+
+    def loss(self, loss):
+        """Return the mixture of the losses of both labels."""
+
+        def mixed(labels, given):
+            logits, share = given[:, : architectures.N_CLASSES], given[0, architectures.N_CLASSES]
+            return share * loss(labels, logits) + (1 - share) * loss(ops.flip(labels, axis=0), logits)
+
+        return mixed
+
+
+@dataclass(frozen=True)
+class _Sharing:
+    model: keras.Model
+
+    @property
+    def trainable_variables(self) -> list:
+        return self.model.trainable_variables
+
+    def __call__(self, batch, training):
+        return ops.concatenate([self.model(batch[..., :1], training=training), batch[:, 0, 0, 1:]], axis=-1)
