@@ -38,12 +38,15 @@ def test_the_arithmetic_of_the_final_network_is_what_its_layers_say():
     assert counts["forward"].sum() == architectures.size(model).flops
     assert (counts["weights"] == counts["forward"]).all()
     assert counts["inputs"].tolist() == [0, *counts["forward"].iloc[1:]], "nobody asks for the gradient of the images"
+    # Of the 12 x 3 and the 5 x 3 places on a side of the two padded ones, two hold a zero.
+    assert counts["zeros"].tolist() == pytest.approx([0, 1 - (34 / 36) ** 2, 0, 1 - (13 / 15) ** 2, 0, 0])
     assert counts.index[0] == "convolution 1 (5×5, 1 → 32)"
     assert counts.index[-1] == "output (128 → 10)"
 
 
 def test_a_training_is_measured_and_its_numbers_agree_with_one_another(tiny, monkeypatch):
     monkeypatch.setattr(limit, "SIDES", (16, 32))
+    monkeypatch.setattr(limit, "OFTEN", 32)
     found = limit.measure({"tiny": tiny}, seconds=0.0)
     (row,) = found.rates.to_dict("records")
     assert found.rounds == limit.LEAST
@@ -51,6 +54,9 @@ def test_a_training_is_measured_and_its_numbers_agree_with_one_another(tiny, mon
     assert row["weights"] == 2 * 25 + 4 * 9 * 4 + 5 * 4 * 2 + 2 * 10 + 10, "kernels, four numbers a channel, the output"
     assert row["images"] * row["ms"] / 1000 == pytest.approx(tiny.batch_size, rel=0.5)  # a mean of two, of its inverse
     assert row["GFLOP/s"] == pytest.approx(row["images"] * row["MFLOP"] / 1000)
+    by_layer = step_profile.arithmetic(architectures.build("fast_small", tiny.options, precision="float32"))
+    assert row["MFLOP"] * 1e6 == by_layer[["forward", "inputs", "weights"]].sum().sum()
+    assert 0 < row["zeros"] < by_layer["zeros"].max()
     assert row["from"] <= row["share"] <= row["to"]
     assert found.peaks.index.tolist() == [("float32", 16), ("float32", 32)]
     parts = found.parts["tiny"]
@@ -75,8 +81,21 @@ def test_a_stopwatch_counts_up_steps(tiny, monkeypatch):
     assert table["seconds"].tolist() == pytest.approx([4 * 0.02, 8 * 0.02])
     assert table["passes"].tolist() == [1, 2]
     counts = step_profile.arithmetic(architectures.build("fast_small", tiny.options, precision="float32"))
-    assert table["TFLOP"].tolist() == pytest.approx([n * 64 * counts.to_numpy().sum() / 1e12 for n in (1, 2)])
+    assert table["TFLOP"].tolist() == pytest.approx([n * 64 * step_profile.flops(counts).sum() / 1e12 for n in (1, 2)])
     assert "thread" in table.attrs["machine"]
+
+
+def test_strides_and_even_kernels_find_their_zeros():
+    keras = architectures.keras
+    inputs = keras.Input((7, 4, 1))
+    for size, strides, within in ((3, 2, (10 / 12) * (5 / 6)), (2, 1, (13 / 14) * (7 / 8)), (1, 2, 1.0)):
+        layer = keras.layers.Conv2D(1, size, strides=strides, padding="same")
+        padded = keras.Model(inputs, layer(inputs))
+        images, ones = np.ones((1, 7, 4, 1), np.float32), np.ones((size, size, 1, 1), np.float32)
+        layer.set_weights([ones, np.zeros(1, np.float32)])
+        found = np.mean(padded.predict(images, verbose=0)) / size**2  # of ones, a convolution counts what it meets
+        assert 1 - step_profile.arithmetic(padded)["zeros"].iloc[0] == pytest.approx(found)
+        assert found == pytest.approx(within)
 
 
 def test_no_training_is_refused():
@@ -141,7 +160,7 @@ def test_every_operation_is_booked_on_its_part_and_pass(network):
         (f"while/body/_1/gradient_tape/while/{second}/convolution/Conv2DBackpropInput:Conv2DBackpropInput", 5.0),
         (f"while/body/_1/gradient_tape/while/{first}/convolution/Conv2DBackpropFilter:Conv2DBackpropFilter", 6.0),
         (f"while/body/_1/gradient_tape/while/{model}_1/re_lu_1/ReluGrad:ReluGrad", 0.375),
-        (f"{LOOP}/sgd/Mul_1:Mul", 0.5),
+        (f"{LOOP}/{network.optimizer.name}/Mul_1:Mul", 0.5),
     )
     others = [("ExecutorState::Process", 0.0, 300.0), ("EagerLocalExecute: __inference_chunk_12", 0.0, 300.0)]
     table = step_profile.profile(traced(events, others=others), 100.0, steps=3, network=network, batch=10)
@@ -173,7 +192,8 @@ def test_a_trace_without_steps_is_refused(network):
 
 
 def test_the_chart_stacks_the_passes_and_marks_the_peak():
-    counts = pd.DataFrame({"forward": [2e6], "inputs": [0.0], "weights": [2e6]}, index=["convolution 1"])
+    work = {"forward": [2e6], "inputs": [0.0], "weights": [2e6], "zeros": [0.1]}
+    counts = pd.DataFrame(work, index=["convolution 1"])
     parts = pd.DataFrame(
         {
             "part": ["convolution 1", "convolution 1", "pooling"],

@@ -19,7 +19,8 @@ from helpers.runtime import device, precision
 from helpers.training import conditions, step, workers
 from helpers.training.specs import TrainSpec
 
-SIDES = (512, 1024, 2048)  # of the matrices; a smaller one is multiplied as much oftener as it has less work
+SIDES = (512, 1024, 2048)  # of the matrices
+OFTEN = 1024  # a product of smaller ones is repeated until it is as much work as one of this side
 BURST = 4  # steps at a time: about as long as the products in turn with which they are taken
 LEAST = 2  # rounds, however short the time and one more to warm up
 PROFILED = 12  # steps under the profiler
@@ -30,10 +31,10 @@ RATE = 0.01  # learning rate: what is learned is thrown away, and no step may bl
 class Measured:
     """What `measure` found, in tables.
 
-    rates: a row per training; weights, format, MFLOP (an image), and medians of the rounds: ms (a step), images (a
-    second), GFLOP/s, peak (of the products in its format) and share of it, with from and to, between which the middle
-    80% of the shares lie. peaks: median GFLOP/s, a row per format and side. parts: training -> table of
-    `step_profile.profile`. load: of the machine, before.
+    rates: a row per training; weights, format, MFLOP (an image), zeros (the share of it that `arithmetic` names), and
+    medians of the rounds: ms (a step), images (a second), GFLOP/s, peak (of the products in its format) and share of
+    it, with from and to, between which the middle 80% of the shares lie. peaks: median GFLOP/s, a row per format and
+    side. parts: training -> table of `step_profile.profile`. load: of the machine, before.
     """
 
     rates: pd.DataFrame
@@ -71,7 +72,7 @@ def stopwatch(specs: Mapping[str, TrainSpec], *, seconds: float = 12.0) -> pd.Da
         rows = {}
         for name, spec in specs.items():
             ms, steps = 1000 * float(np.median(rounds[name])) / BURST, spec.epochs * spec.steps
-            flops = step_profile.arithmetic(networks[name].model).to_numpy().sum() * spec.batch * steps
+            flops = step_profile.flops(step_profile.arithmetic(networks[name].model)).sum() * spec.batch * steps
             passes = conditions.of(spec).passes
             rows[name] = {"passes": passes, "TFLOP": flops / 1e12, "ms": ms, "seconds": steps * ms / 1000}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("training")
@@ -95,19 +96,20 @@ def _measure(specs: dict[str, TrainSpec], seconds: float, load: float) -> Measur
         products = {(one, side): _product(one, side) for one in dict.fromkeys(formats.values()) for side in SIDES}
         works = {**bursts, **products}
         rounds = pd.DataFrame(_in_turns(works, seconds))
-        done = {place: 2 * max(SIDES) ** 3 / 1e9 / rounds[place] for place in products}
+        done = {place: 2 * _repeats(place[1]) * place[1] ** 3 / 1e9 / rounds[place] for place in products}
         peaks = pd.DataFrame({"GFLOP/s": {place: float(rate.median()) for place, rate in done.items()}})
         peaks.index = peaks.index.set_names(["format", "side"])
         rows, parts = {}, {}
         for name, spec in specs.items():
             model, counts = networks[name].model, step_profile.arithmetic(networks[name].model)
-            images, flops = BURST * spec.batch / rounds[name], counts.to_numpy().sum()
+            images, flops = BURST * spec.batch / rounds[name], step_profile.flops(counts).sum()
             peak = done[formats[name], int(peaks.loc[formats[name], "GFLOP/s"].idxmax())]
             low, share, high = np.quantile(images * flops / 1e9 / peak, [0.1, 0.5, 0.9])
             rows[name] = {
                 "weights": model.count_params(),
                 "format": formats[name],
                 "MFLOP": flops / 1e6,
+                "zeros": float((step_profile.flops(counts) * counts["zeros"]).sum() / flops),
                 "ms": 1000 * float(rounds[name].median()) / BURST,
                 "images": float(images.median()),
                 "GFLOP/s": float(images.median()) * flops / 1e9,
@@ -134,14 +136,18 @@ def _burst(spec: TrainSpec, network: step.Compiled, n: int) -> Callable:
     return lambda: network.steps(data, rows, warps.reshape(*rows.shape, -1), np.full(n, RATE, np.float32))
 
 
+def _repeats(side: int) -> int:
+    return max(1, (OFTEN // side) ** 3)
+
+
 def _product(number_format: str, side: int) -> Callable:
-    """Return what multiplies matrices of this side: 2 x max(SIDES)^3 operations, whatever the side."""
+    """Return what multiplies matrices of this side: `_repeats` times."""
     import tensorflow as tf
 
     a, b = (tf.cast(tf.random.stateless_normal((side, side), (0, i)), number_format) for i in range(2))
 
     def multiply():
-        for _ in range((max(SIDES) // side) ** 3):
+        for _ in range(_repeats(side)):
             product = tf.linalg.matmul(a, b)
         product[0, 0].numpy()
 

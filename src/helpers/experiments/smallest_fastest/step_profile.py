@@ -30,7 +30,8 @@ def arithmetic(model: keras.Model) -> pd.DataFrame:
     """Count the floating-point operations of training with one image, for each convolution and dense layer.
 
     Columns forward, inputs and weights, the two gradients: each is as much work as the way forward, but nobody asks for
-    the gradient of the images, so the first layer's is 0. A multiply-add is two, as in `architectures.size`.
+    the gradient of the images, so the first layer's is 0. A multiply-add is two, as in `architectures.size`, and those
+    with the zeros around an image count; column zeros has their share, which a library need not compute.
     """
     rows, convolutions = {}, 0
     for layer in model.layers:
@@ -42,8 +43,25 @@ def arithmetic(model: keras.Model) -> pd.DataFrame:
             convolutions += 1
             name = f"convolution {convolutions} ({shape[0]}×{shape[1]}, {shape[2]} → {shape[3]})"
         flops = 2 * math.prod(layer.output.shape[1:-1]) * math.prod(shape)
-        rows[name] = {"forward": flops, "inputs": flops if rows else 0, "weights": flops}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=[*PASSES]).rename_axis("layer")
+        rows[name] = {"forward": flops, "inputs": flops if rows else 0, "weights": flops, "zeros": _zeros(layer)}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=[*PASSES, "zeros"]).rename_axis("layer")
+
+
+def flops(counts: pd.DataFrame) -> pd.Series:
+    """Return the operations of each layer in all three passes together; counts: of `arithmetic`."""
+    return counts[[*PASSES]].sum(axis=1)
+
+
+def _zeros(layer: keras.Layer) -> float:
+    """Return which share of a layer's products is with the zeros around an image."""
+    within = 1.0
+    for axis in range(len(layer.kernel.shape) - 2):
+        size, n, stride = layer.kernel.shape[axis], layer.input.shape[1 + axis], layer.strides[axis]
+        places = layer.output.shape[1 + axis]
+        around = max(0, (places - 1) * stride + size - n) if layer.padding == "same" else 0
+        begin = np.arange(places) * stride - around // 2
+        within *= np.mean(np.minimum(begin + size, n) - np.maximum(begin, 0)) / size
+    return float(1 - within)
 
 
 def traced(work: Callable) -> tuple[bytes, float]:
@@ -106,8 +124,8 @@ def profile(trace: bytes, ms: float, *, steps: int, network: step.Compiled, batc
     found[BETWEEN, OUTSIDE] = ms - sum(found.values())
     table = pd.DataFrame([(*place, spent) for place, spent in found.items() if spent], columns=["part", "pass", "ms"])
     places = zip(table["part"], table["pass"], strict=True)
-    flops = [batch * counts.at[place] if place[0] in convolutions else math.nan for place in places]
-    return table.assign(**{"share": table["ms"] / ms, "GFLOP/s": np.array(flops) / 1e6 / table["ms"]})
+    done = [batch * counts.at[place] if place[0] in convolutions else math.nan for place in places]
+    return table.assign(**{"share": table["ms"] / ms, "GFLOP/s": np.array(done) / 1e6 / table["ms"]})
 
 
 def chart(parts: pd.DataFrame, counts: pd.DataFrame, *, batch: int, peak: float) -> go.Figure:
@@ -132,7 +150,8 @@ def chart(parts: pd.DataFrame, counts: pd.DataFrame, *, batch: int, peak: float)
             textposition="none",
             hovertemplate=f"%{{y}}<br>{words}: %{{customdata}}%{{text}}<extra></extra>",
         )
-    least = {part: counts.loc[part].sum() * batch / peak / 1e6 for part in names if part in counts.index}
+    work = flops(counts) * batch
+    least = {part: work[part] / peak / 1e6 for part in names if part in work}
     fig.add_scatter(
         y=list(least),
         x=list(least.values()),
