@@ -230,8 +230,8 @@ def test_smoke_writes_elsewhere_with_a_banner(root):
 def test_side_by_side_notebooks_wait_only_for_what_they_load(root):
     """The first waits for a sign of the third, so they do run at once; the second needs what the first found."""
     sign = "from helpers.runtime import paths; sign = paths.BUILD / 'sign'\n"
-    wait = sign + "import os, time\nwhile not sign.exists(): time.sleep(0.05)\nprint('threads', os.environ['{}'])"
-    write_notebook(root, "01_one", wait.format("DIGITS_THREADS"))
+    threads = "print('threads', os.environ.get('DIGITS_THREADS', 'of all cores'))"
+    write_notebook(root, "01_one", sign + "import os, time\nwhile not sign.exists(): time.sleep(0.05)\n" + threads)
     load = "from helpers.runtime import paths\nif False: results.load('01_one')\n"
     write_notebook(root, "02_two", load + "assert (paths.RESULTS / '01_one.json').exists()")
     write_notebook(root, "03_three", sign + "sign.touch()")
@@ -239,7 +239,10 @@ def test_side_by_side_notebooks_wait_only_for_what_they_load(root):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 executed, 3 rendered" in done.stdout
     assert sorted(json.loads((root / "reports/manifest.json").read_text())) == ["01_one", "02_two", "03_three"]
-    assert "threads 1" in (root / "reports/01_one.html").read_text()
+    said = (
+        f"threads {os.environ.get('DIGITS_THREADS', 'of all cores')}"  # as alone, so that it finds what it found alone
+    )
+    assert said in (root / "reports/01_one.html").read_text()
     status = reporting(root, "status").stdout
     assert status.count("from these very sources") == 3, status
     refused = reporting(root, "build", "--jobs", "0")
@@ -247,15 +250,70 @@ def test_side_by_side_notebooks_wait_only_for_what_they_load(root):
     assert "JOBS=0: at least 1 is needed" in refused.stdout
 
 
+# What a kernel asks the pool of its build for; `text` is what the training does.
+ASK = """\
+import os, pickle
+from helpers.runtime import paths, pool
+log = str(paths.BUILD / 'log')
+def asked(word, cost, leaves=(), text=''):
+    text += f"import os\\nif {word!r} not in (open({log!r}).read() if os.path.exists({log!r}) else ''):\\n"
+    text += f" open({log!r}, 'a').write('{word} ')"  # what is in the store is not trained again
+    return pool.Call(pickle.dumps((exec, (text,))), frozenset(leaves), cost, word)
+"""
+
+
+def test_kernels_share_one_pool_and_the_front_page_says_what_is_in_work(root):
+    """01 holds the machine until all run; what one of them asks for in vain fails it alone."""
+    (root / "reports/02_two.html").write_text("of an earlier run")
+    hold = "import os, time\nwhile not os.path.exists({log + '-go'!r}): time.sleep(0.02)\n"
+    hold = ASK + f'hold = f"""{hold}"""\n'
+    train = "print(sorted(call.label for call, _ in pool.calls(os.environ[pool.ADDRESS], {calls})))"
+    held = f"[asked('held' + str(i), 99 + i, text=hold) for i in range({produce.cores()})]"
+    one = train.format(calls=held + " + [asked('three', 3), asked('shared', 2, ['run'])]")
+    write_notebook(root, "01_one", hold + one)
+    write_notebook(root, "02_two", ASK + train.format(calls="[asked('five', 5), asked('shared', 2, ['run'])]"))
+    wrong = "[asked('wrong', 4, text='raise ArithmeticError(42)\\n')]"
+    write_notebook(root, "03_three", ASK + train.format(calls=wrong))
+    build = subprocess.Popen(
+        command("build", "--jobs", "3"), env=os.environ | {"DIGITS_ROOT": str(root)}, stdout=subprocess.PIPE
+    )
+    try:
+        deadline = time.monotonic() + 600
+        while sum("ipykernel" in " ".join(p.cmdline()) for p in descendants(build.pid)) < 3:
+            assert time.monotonic() < deadline, "three kernels were to run"
+            assert build.poll() is None
+            time.sleep(0.2)
+        front = (root / "reports/index.html").read_text()
+        assert front.count("in work: ") == 3
+        assert front.count("in work: what stands here is of an earlier run") == 1
+        (root / "build/log-go").touch()
+        said = build.communicate(timeout=600)[0].decode()
+    finally:
+        build.kill()
+    assert "2 executed, 2 rendered, 0 already fresh, 1 failed" in said
+    made = [word for word in (root / "build/log").read_text().split() if not word.startswith("held")]
+    assert sorted(made) == ["five", "shared", "three"]
+    assert "ArithmeticError: 42" in (root / "build/failed/03_three.html").read_text()
+    assert "shared" in (root / "reports/02_two.html").read_text()
+    assert "in work" not in (root / "reports/index.html").read_text()
+    assert not list((root / "build/staging").iterdir())
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_interrupt_leaves_nothing_half_written_and_no_process(root, jobs):
     (root / "reports/01_one.html").write_bytes(good := b"the last good report")
+    # Side by side they wait for what a process of the build's pool does, else for themselves.
+    asleep = "text = 'import time; time.sleep(3600)'\n"
+    pooled = ASK + asleep + "list(pool.calls(os.environ[pool.ADDRESS], [asked('long', 1, text=text + chr(10))]))"
     for slug in ("01_one", "02_two"):
-        write_notebook(root, slug, "import time; time.sleep(3600)")
+        write_notebook(root, slug, pooled if jobs > 1 else asleep + "exec(text)")
     build = start_heeding_interrupts(command("build", "--jobs", str(jobs)), root)
     deadline = time.monotonic() + 600
     while sum("ipykernel" in " ".join(p.cmdline()) for p in descendants(build.pid)) < jobs:
         assert time.monotonic() < deadline, "no kernel started"
+        time.sleep(0.2)
+    while jobs > 1 and not any("pool_worker" in " ".join(p.cmdline()) for p in descendants(build.pid)):
+        assert time.monotonic() < deadline, "no training began"
         time.sleep(0.2)
     children = descendants(build.pid)
     build.send_signal(signal.SIGINT)

@@ -8,7 +8,7 @@ import pytest
 from test_fit import assert_same_run, make_split
 
 from helpers.data import folds
-from helpers.runtime import device, precision, run_store
+from helpers.runtime import device, paths, pool, precision, run_store
 from helpers.training import fine_tuning, fit, parallel, recipes, workers
 
 pytestmark = [pytest.mark.slow]
@@ -93,6 +93,33 @@ def test_an_error_reaches_the_caller_and_what_was_finished_stays(specs, tmp_path
     with pytest.raises(fit.Diverged, match="not finite"):
         parallel.train([specs[1], wild], processes=1, store=tmp_path)
     assert run_store.store_size(tmp_path)[0] == 1
+
+
+def test_the_pool_of_a_build_trains_the_same_bits_each_once(side_by_side, specs, tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "spread", lambda *_, **__: pytest.fail("the kernel started a worker of its own"))
+    monkeypatch.setattr(paths, "BUILD", tmp_path / "build")
+    wild = replace(specs[0], model="dr_simple", options={}, learning_rate=1e30, schedule="constant", epochs=1)
+    with pool.Pool(1, os.environ | {"DIGITS_THREADS": "1"}) as one:
+        monkeypatch.setenv(pool.ADDRESS, one.address)
+        runs = parallel.train({"both": specs[:2], "again": specs[2]}, store=tmp_path / "store")
+        assert one.progress().done == 2
+        for found, other in zip([*runs["both"], runs["again"]], side_by_side, strict=True):
+            assert found.key == other.key
+            assert_same_run(found, other)
+        with pytest.raises(fit.Diverged, match="not finite"):
+            parallel.train([wild], store=tmp_path / "store")
+        with pytest.raises(pool.Stale, match="expected another"):  # of other code than this one's
+            list(parallel._in_pool(one.address, [{"another": specs[0]}], tmp_path / "store"))
+    assert run_store.store_size(tmp_path / "store")[0] == 2
+    assert len(list((tmp_path / "build/staging/images").iterdir())) == 1, "images go out once"
+
+
+def test_what_takes_longer_counts_more(specs):
+    short = specs[0]
+    assert parallel._operations(replace(short, epochs=4)) > 1.5 * parallel._operations(short)
+    wide = replace(short, options={"width": 1.0})
+    assert parallel._operations(wide) > 4 * parallel._operations(short)
+    assert parallel._operations(replace(short, views=5)) > parallel._operations(replace(short, views=1))
 
 
 def test_bad_numbers_are_named(specs):

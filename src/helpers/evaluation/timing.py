@@ -10,6 +10,7 @@ import pandas as pd
 
 from helpers.evaluation import metrics
 from helpers.evaluation.predictor import Predictor
+from helpers.runtime import pool
 
 
 @dataclass(frozen=True)
@@ -24,18 +25,20 @@ class Latency:
 def latency(answer: Callable, images: np.ndarray, *, batch: int, seconds: float = 1.0, least: int = 5) -> Latency:
     """Time calls of `answer` on ever other batches of `images`, for so many seconds after one call to warm up.
 
-    Every call has `batch` images (they are taken in turn and begin again at the end). At least `least` calls.
+    Every call has `batch` images (they are taken in turn and begin again at the end). At least `least` calls. In a
+    build nobody else computes meanwhile; around many of them `pool.alone` makes them wait for that once.
     """
     if batch < 1 or not len(images):
         raise ValueError(f"batch: got {batch!r} of {len(images)} images; at least 1 of 1 is needed")
     rows = np.arange(batch)
     answer(images[rows % len(images)])
-    times, end = [], time.perf_counter() + seconds
-    while len(times) < least or time.perf_counter() < end:
-        chosen = images[(rows + len(times) * batch) % len(images)]
-        start = time.perf_counter()
-        answer(chosen)
-        times.append(1000 * (time.perf_counter() - start))
+    with pool.alone():
+        times, end = [], time.perf_counter() + seconds
+        while len(times) < least or time.perf_counter() < end:
+            chosen = images[(rows + len(times) * batch) % len(images)]
+            start = time.perf_counter()
+            answer(chosen)
+            times.append(1000 * (time.perf_counter() - start))
     return Latency(float(np.median(times)), float(np.quantile(times, 0.95)), len(times))
 
 
@@ -54,10 +57,13 @@ def price_list(
     Columns: model (palette key), estimate, low, high (accuracy, Wilson 95%), p50 and p95 (ms for one image), p50_256
     and p95_256 (ms for 256), throughput (images a second, 256 at a time), megabytes. `seconds`: for each timing.
     """
-    rows = {}
+    rows, times = {}, {}
+    scores = {name: known.get(name) or metrics.accuracy(y_true, one.labels(images)) for name, one in predictors.items()}
+    with pool.alone():
+        for name, predictor in predictors.items():
+            times[name] = [latency(predictor, images, batch=n, seconds=seconds) for n in (1, 256)]
     for name, predictor in predictors.items():
-        score = known.get(name) or metrics.accuracy(y_true, predictor.labels(images))
-        one, many = (latency(predictor, images, batch=n, seconds=seconds) for n in (1, 256))
+        score, (one, many) = scores[name], times[name]
         rows[name] = {
             "model": predictor.key,
             "estimate": score.estimate,

@@ -1,21 +1,25 @@
 """Build the report series: execute what is stale, render what changed, write the front page, tell the terminal."""
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 from filelock import FileLock, Timeout
 
 from helpers.reporting import produce
 from helpers.reporting.front_page.index import write_index
 from helpers.reporting.page.pages import join, render
-from helpers.reporting.run import execute, gone, own
-from helpers.reporting.run.plan import choose, parted, places, plan, render_reasons, skipped
+from helpers.reporting.run import environment, execute, gone, own
+from helpers.reporting.run.plan import choose, parted, places, plan, reasons, render_reasons, skipped
 from helpers.reporting.run.terminal import Terminal
 from helpers.reporting.try_it import page as try_page
 from helpers.runtime import paths
+from helpers.runtime.pool import ADDRESS, WORKER_BYTES, Pool
 
 
 def build(
@@ -30,8 +34,9 @@ def build(
 ) -> int:
     """Bring every report of a profile up to date; return the exit status: 0, or 1 when a notebook or try.html failed.
 
-    jobs: notebooks executed at a time, which share the cores; None is one for each core in the smoke profile, else one,
-    as trainings make use of every core by themselves. A failure leaves the last good report in place, its notebook as
+    jobs: notebooks that are in work at a time, at most; None is as many as there is memory for. Their trainings go
+    through one pool of processes, one for each core. One at a time, as is the full profile and what trains on a Dask
+    cluster, each has processes of its own. A failure leaves the last good report in place, its notebook as
     `NN.failed.ipynb`, a readable page under `failed/`, and does not stop the others. What a notebook left that
     is no more is taken away. source: somebody's own digits, see `own.read`; "" is MNIST. Raises ValueError, before
     anything is made, for what is wrong with the request.
@@ -44,22 +49,34 @@ def build(
     chosen = every if only is None else choose(every, only, out)
     for words in [*skipped(profile), *own.told(digits, [job.slug for job in out])]:
         terminal.say(words)
-    jobs = min(jobs or (produce.cores() if profile == "smoke" else 1), len(chosen))
-    environment = execute.pinned(produce.threads_for(jobs)) if jobs > 1 else {}
-    how = produce.How(where, paths.BUILD / "staging", limits, terminal, force, environment)
+    one_by_one = profile == "full" or bool(os.environ.get("DASK_SCHEDULER"))
+    jobs = min(jobs or (1 if one_by_one else at_once()), len(chosen))
+    scratch = paths.BUILD / "staging"
     with locked(paths.BUILD, "another build is running", terminal):
         _sweep(paths.BUILD)
         if digits:
             own.claim(digits)
         failures = executed = rendered = 0
-        for done in produce.outcomes(chosen, jobs, how, produce.bring):
-            failures += bool(done.error)
-            executed += bool(done.why) and not done.error
-            if not done.error and (done.why or render_reasons(done.job, where)):
-                render(done.job, where, terminal.say)
-                rendered += 1
-                if not done.why:
-                    terminal.say(f"{done.job.slug}: rendered again, nothing executed")
+        with contextlib.ExitStack() as stack:
+            how = produce.How(where, scratch, limits, terminal, force)
+            in_work = set()
+            if jobs > 1:
+                how = replace(how, **_pooled(stack, scratch))
+                in_work = {job.slug for job in chosen if not job.error and (force or reasons(job, where))}
+                stack.callback(write_index, every, where, left_out=out)  # also after Ctrl-C nothing is in work
+            if in_work:
+                write_index(every, where, left_out=out, in_work=in_work)
+            for done in produce.outcomes(chosen, jobs, how, produce.bring):
+                failures += bool(done.error)
+                executed += bool(done.why) and not done.error
+                if not done.error and (done.why or render_reasons(done.job, where)):
+                    render(done.job, where, terminal.say)
+                    rendered += 1
+                    if not done.why:
+                        terminal.say(f"{done.job.slug}: rendered again, nothing executed")
+                if done.job.slug in in_work:
+                    in_work.remove(done.job.slug)
+                    write_index(every, where, left_out=out, in_work=in_work)
         for words in gone.take_away([job.slug for job in every], where):
             terminal.say(words)
         join(every, where)
@@ -72,6 +89,26 @@ def build(
             + f"; read {index.relative_to(paths.ROOT)}"
         )
     return 0 if drawable and not failures else 1
+
+
+def at_once() -> int:
+    """Return how many notebooks there is memory for, beside a process for each core; at least 2."""
+    left = psutil.virtual_memory().available // WORKER_BYTES - produce.cores()
+    return max(2, left)
+
+
+def _pooled(stack: contextlib.ExitStack, scratch: Path) -> dict:
+    """Start a pool for the trainings of all kernels; return what it adds to how jobs are done.
+
+    Kernels compute with as many threads as alone, so that they find what they found alone, and a training has one.
+    """
+    home = scratch / "pool"
+    home.mkdir(parents=True, exist_ok=True)
+    stack.callback(shutil.rmtree, scratch / "images", ignore_errors=True)
+    stack.callback(shutil.rmtree, home, ignore_errors=True)
+    settings = environment.for_kernel(home) | execute.pinned(1) | {"DIGITS_ROOT": str(paths.ROOT)}
+    pool = stack.enter_context(Pool(produce.cores(), settings))
+    return {"pool": pool, "environment": {ADDRESS: pool.address}}
 
 
 @contextlib.contextmanager

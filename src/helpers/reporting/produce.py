@@ -3,11 +3,12 @@
 A notebook of a profile and a point of a study are the same to it: a job, and places where its products go.
 """
 
+import contextlib
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from helpers.reporting.run.plan import Job, Places, note, noted, reasons
 from helpers.reporting.run.terminal import Terminal
 from helpers.runtime import paths
 from helpers.runtime.files import write_atomically
+from helpers.runtime.pool import Pool
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Ran:
 class How:
     """What all jobs have in common. environment: of the kernels. stop: set when they are to end.
 
+    pool: where their trainings are made, if not by each kernel for itself.
     run: given a job and whom to tell of progress, what its execution left; by default it is executed here.
     """
 
@@ -53,6 +56,7 @@ class How:
     environment: Mapping[str, str] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
     run: Callable[[Job, Callable], Ran] | None = None
+    pool: Pool | None = None
 
 
 @dataclass(frozen=True)
@@ -65,28 +69,45 @@ class Done:
 
 
 def outcomes(jobs: list[Job], at_a_time: int, how: How, do: Callable[[Job, How], Done]) -> Iterator[Done]:
-    """Do something with jobs, so many at a time (`bring` them up to date, say); yield each outcome as it comes."""
-    if at_a_time == 1:
+    """Do something with jobs, so many at a time (`bring` them up to date, say); yield each outcome as it comes.
+
+    They start in their order, each after those before it whose results it loads. With a pool the next one starts when
+    few enough of those that run compute; those that wait for their trainings do not.
+    """
+    if at_a_time == 1 and not how.pool:
         yield from (do(job, how) for job in jobs)
         return
-    futures = {}
-
-    def wait_and_do(job: Job) -> Done:
-        for name in job.components:  # those before it have started already, so nobody waits in a circle
-            if before := futures.get(name.removeprefix("results of ")):
-                before.exception()
-        return do(job, how)
-
-    with ThreadPoolExecutor(at_a_time) as pool:
+    waiting, running = list(jobs), {}
+    core = how.pool.core if how.pool else contextlib.nullcontext
+    with ThreadPoolExecutor(at_a_time) as threads:
         try:
-            for job in jobs:
-                futures[job.slug] = pool.submit(wait_and_do, job)
-            for future in as_completed(futures.values()):
-                yield future.result()
+            while waiting or running:
+                while job := _next(waiting, running, at_a_time, how.pool):
+                    waiting.remove(job)
+                    running[threads.submit(do, job, how)] = job
+                ended, _ = wait(running, timeout=0.2 if how.pool else None, return_when=FIRST_COMPLETED)
+                if how.pool:
+                    how.terminal.calls(how.pool.progress())
+                for future in ended:
+                    del running[future]
+                    with core():  # whoever takes the outcome makes a page of it
+                        yield future.result()
         finally:  # Ctrl-C, a full disk: end what runs and start nothing more
             how.stop.set()
-            for future in futures.values():
+            for future in running:
                 future.cancel()
+
+
+def _next(waiting: Sequence[Job], running: Mapping[Future, Job], at_a_time: int, pool: Pool | None) -> Job | None:
+    """Return the job to start now, if any: the first that loads no results of one before it that has not ended."""
+    if len(running) >= at_a_time or (pool and running and not pool.room(len(running))):
+        return None
+    unfinished = {job.slug for job in running.values()}
+    for job in waiting:
+        if not unfinished & {name.removeprefix("results of ") for name in job.components}:
+            return job
+        unfinished.add(job.slug)
+    return None
 
 
 def bring(job: Job, how: How) -> Done:
@@ -108,7 +129,13 @@ def bring(job: Job, how: How) -> Done:
     began = datetime.now(UTC).isoformat(timespec="seconds")
     how.scratch.mkdir(parents=True, exist_ok=True)
     task = {"limits": asdict(how.limits), "environment": how.environment, "scratch": str(how.scratch)}
-    ran = how.run(job, progress) if how.run else stage(*task_of(job), **task, progress=progress)
+    if how.run:
+        ran = how.run(job, progress)
+    elif how.pool:
+        with how.pool.kernel():
+            ran = stage(*task_of(job), **task, progress=progress, idle=how.pool.idle)
+    else:
+        ran = stage(*task_of(job), **task, progress=progress)
     if ran.error is None and job.recorded and not ran.results:  # of a study's points only results are compared
         ran = replace(ran, error=f"the notebook ran but recorded no results as {job.recorded}")
     write_atomically(how.where.logs / f"{job.slug}.log", "\n".join(ran.log) + "\n")
@@ -141,6 +168,7 @@ def stage(
     environment: Mapping[str, str],
     scratch: str | None = None,
     progress: Callable[[execute.Progress], None] = lambda now: None,
+    idle: Callable[[set[int]], float] | None = None,
 ) -> Ran:
     """Execute a notebook, given as text, in a temporary directory in `scratch`, and return what it left as text.
 
@@ -158,6 +186,7 @@ def stage(
             limits=execute.Limits(**limits),
             progress=progress,
             environment=environment,
+            idle=idle,
         )
         error = outcome.error or _wrong(recorded, results, outcome.wrote)
         return Ran(

@@ -2,13 +2,18 @@
 
 Two processes of one thread beat one of two threads: the small networks of this series give a second thread too little
 to do (benchmarks/folds.py measures it). What is trained is stored under the key of its own thread count, so it does not
-matter which of the reports that share a training asks for it first, or how many it asks for at once. With
+matter which of the reports that share a training asks for it first, or how many it asks for at once. The kernels of a
+build of several reports hand their trainings to one pool of such processes (`runtime.pool`). With
 `DASK_SCHEDULER=tcp://host:8786` in the environment the same trainings go to a cluster, whose workers need no file
 system in common with this process: images go out once, finished runs come back by value into the store, and equal
 threads give equal bits.
 """
 
+import contextlib
+import functools
+import json
 import os
+import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +21,10 @@ from pathlib import Path
 import joblib
 
 from helpers.data.dataset import Dataset
-from helpers.runtime import paths, progress, run_store
+from helpers.models import architectures
+from helpers.runtime import paths, pool, progress, run_store
 from helpers.runtime import precision as precisions
+from helpers.runtime.files import write_atomically
 from helpers.training import fit, outcomes, workers
 from helpers.training.outcomes import Run
 from helpers.training.specs import TrainSpec, key, kin
@@ -48,13 +55,18 @@ def train(
             raise ValueError(f"{name}: got {value!r}; a whole number from 1 is allowed")
     finished, scheduler = finished or (lambda run: None), os.environ.get("DASK_SCHEDULER", "")
     if isinstance(specs, TrainSpec) and threads is None and not scheduler:
-        run = fit.run(specs, store=store)
+        there = _is_stored(key(specs), Path(store or paths.RUNS))
+        with contextlib.nullcontext() if there else pool.alone(still=False):  # it is to have every core
+            run = fit.run(specs, store=store)
         finished(run)
         return run
     flat, threads, store = _leaves(specs), threads or 1, Path(store or paths.RUNS)
     keys = [key(spec, threads=threads) for spec in flat]
     by_key = dict(zip(keys, flat, strict=True))
-    runs = {name: outcomes.recall(spec, run_key=name, store=store) for name, spec in by_key.items()}
+    stored = {name: spec for name, spec in by_key.items() if _is_stored(name, store)}  # no wait for what is in work
+    runs = dict.fromkeys(by_key) | {
+        name: outcomes.recall(spec, run_key=name, store=store) for name, spec in stored.items()
+    }
     for run in filter(None, runs.values()):
         finished(run)
     missing = {name: spec for name, spec in by_key.items() if runs[name] is None}
@@ -63,6 +75,8 @@ def train(
         ended = iter(())
     elif scheduler:
         ended = _on_cluster(scheduler, families, threads)
+    elif threads == 1 and (address := os.environ.get(pool.ADDRESS)):
+        ended = _in_pool(address, families, store)
     else:
         processes = min(len(families), processes or workers.available(threads))
         tasks = (joblib.delayed(_work)(family, threads, store) for family in families)
@@ -122,22 +136,22 @@ def _work(
     whole = {name: _whole(spec, source, weights, store) for name, spec in family.items()}
     (longest, spec), *others = whole.items()
     with workers.pinned(threads):
+        for name, each in whole.items():
+            if (found := key(each)) != name:
+                raise pool.Stale(
+                    f"run of {each.model}: got key {found[:8]} from a worker, expected {name[:8]}; only workers with "
+                    "the same code, the same library versions and as many threads are allowed"
+                )
         runs = {longest: fit.run(spec, milestones=sorted({each.epochs for _, each in others}), store=store)}
         for name, shorter in others:
             # Found in the store now, but where the longest was trained here, so was this on the way.
             found = fit.run(shorter, store=store)
             runs[name] = replace(found, reused=found.reused and runs[longest].reused)
-    for name, run in runs.items():
-        if run.key != name:
-            raise RuntimeError(
-                f"run of {run.spec.model}: got key {run.key[:8]} from a worker, expected {name[:8]}; only workers with "
-                "the same code, the same library versions and as many threads are allowed"
-            )
-    files = {
+    left = {
         name: {path.name: path.read_bytes() for path in run.directory.iterdir() if path.is_file()} if travels else {}
         for name, run in runs.items()
     }
-    return [(name, run.reused, run.resumed_from, files[name]) for name, run in runs.items()]
+    return [(name, run.reused, run.resumed_from, left[name]) for name, run in runs.items()]
 
 
 def _whole(spec: TrainSpec, source: Dataset | None, weights: bytes | None, store: Path) -> TrainSpec:
@@ -149,6 +163,61 @@ def _whole(spec: TrainSpec, source: Dataset | None, weights: bytes | None, store
     return replace(spec, split=replace(spec.split, source=source or spec.split.source))
 
 
+def _in_pool(address: str, families: Sequence[Mapping[str, TrainSpec]], store: Path) -> Iterator[list[tuple]]:
+    """Have families trained, one thread each, by the pool of the build that this kernel belongs to."""
+    asked, names = [], {}
+    for family in families:
+        first = next(iter(family.values()))
+        images = paths.BUILD / "staging" / "images" / first.split.source.checksum
+        if not images.exists():  # once for all kernels and workers
+            write_atomically(images, pickle.dumps(first.split.source))
+        call = pool.Call(
+            pickle.dumps((_pooled, (_light(family), store, images))),
+            leaves=frozenset(family),
+            cost=_operations(first),
+            label=f"{first.model} seed {first.seed}, {first.split.name}",
+        )
+        names[call] = list(family)
+        asked.append(call)
+    for call, ended in pool.calls(address, asked):
+        # Another kernel had asked for the very same: it is in the store.
+        yield ended or [(name, True, 0, {}) for name in names[call]]
+
+
+def _pooled(family: Mapping[str, TrainSpec], store: Path, images: Path) -> list[tuple]:
+    return _work(family, 1, store, _dataset(images))
+
+
+@functools.lru_cache(2)
+def _dataset(path: Path) -> Dataset:
+    return pickle.loads(path.read_bytes())
+
+
+def _light(family: Mapping[str, TrainSpec]) -> dict[str, TrainSpec]:
+    """Return specs without their images, so that they weigh little; in the number format that this machine takes."""
+    return {
+        name: replace(spec, split=replace(spec.split, source=None), precision=precisions.choose(spec.precision))
+        for name, spec in family.items()
+    }
+
+
+def _operations(spec: TrainSpec) -> float:
+    """Estimate the floating-point operations of a training: of a pass back it takes two forward, and predictions."""
+    split = spec.split
+    passes = 3 * spec.epochs * spec.steps * spec.batch
+    asked = (spec.epochs + spec.views) * len(split.val_index) + spec.views * len(split.test_index)
+    return float(passes + asked) * _of_one_image(spec.model, run_store.canonical(dict(spec.options)), split.shape)
+
+
+@functools.cache
+def _of_one_image(model: str, options: bytes, shape: tuple[int, int]) -> int:
+    return architectures.size(architectures.build(model, json.loads(options), shape=shape)).flops
+
+
+def _is_stored(name: str, store: Path) -> bool:
+    return (store / name / run_store.RECORD).exists()
+
+
 def _on_cluster(address: str, families: Sequence[Mapping[str, TrainSpec]], threads: int) -> Iterator[list[tuple]]:
     """Train families on a Dask cluster; a training whose worker is lost is tried once more."""
     with workers.connect(address) as client:
@@ -158,13 +227,8 @@ def _on_cluster(address: str, families: Sequence[Mapping[str, TrainSpec]], threa
             source = first.split.source
             if source.checksum not in sources:
                 sources[source.checksum] = client.scatter(source, broadcast=True, hash=False)
-            # Without its images a spec weighs little; the number format is the one that this machine would take.
-            light = {
-                name: replace(spec, split=replace(spec.split, source=None), precision=precisions.choose(spec.precision))
-                for name, spec in family.items()
-            }
             weights = first.start and first.start.path.read_bytes()
-            task = (_work, light, threads, None, sources[source.checksum], weights)
+            task = (_work, _light(family), threads, None, sources[source.checksum], weights)
             futures.append(client.submit(*task, retries=1, pure=False))
         yield from workers.results(client, futures)
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import joblib
 
+from helpers.runtime.pool import WORKER_BYTES
 from helpers.runtime.precision import available_threads
 
-WORKER_BYTES = 1_500_000_000  # TensorFlow 0.8 GB, and a split's images with what they become on the way
 _ONE_AT_A_TIME = threading.Lock()  # a Dask worker may run several tasks in one process; Keras wants one
 # loky replaces a worker that has grown by 300 MB, as TensorFlow does over several trainings; no job is lost by it.
 warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)

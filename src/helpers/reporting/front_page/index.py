@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class IndexEntry:
     page: bool = True  # whether slug.html exists, to be linked to
     failed: str = ""  # where it says why there is none, as seen from the front page
     stale: str | None = None  # why the page is not of the present sources; "" when it is, None when nobody looked
+    in_work: bool = False  # a build that is under way executes it
 
 
 def render_index(
@@ -90,27 +91,30 @@ def render_index(
     )
 
 
-def write_index(jobs: list[Job], where: Places, *, left_out: Sequence[Job] = ()) -> Path:
+def write_index(jobs: list[Job], where: Places, *, left_out: Sequence[Job] = (), in_work: Collection[str] = ()) -> Path:
     """Write the index page, its search and the shared assets, when what they are made from has changed.
 
-    left_out: reports that are not part of this set, which are named.
+    left_out: reports that are not part of this set, which are named. in_work: the slugs of those that a build under way
+    has still to execute.
     """
     index, script = where.pages / "index.html", where.pages / "assets" / "search.js"
-    now = _sources(jobs, where, left_out)
+    now = _sources(jobs, where, left_out, in_work)
     state = where.state / "index.json"
     there = index.exists() and script.exists()
     if there and freshness.read_state(state) == {"sources": now, "html": freshness.digest(index.read_bytes())}:
         return index
     where.pages.mkdir(parents=True, exist_ok=True)
     site.write_assets(where.pages / "assets")
-    page, text = make(jobs, where, left_out=left_out)
+    page, text = make(jobs, where, left_out=left_out, in_work=in_work)
     write_script(script.parent, text)
     write_atomically(index, page)
     write_atomically(state, json.dumps({"sources": now, "html": freshness.digest(page)}))
     return index
 
 
-def make(jobs: list[Job], where: Places, *, left_out: Sequence[Job] = ()) -> tuple[str, str]:
+def make(
+    jobs: list[Job], where: Places, *, left_out: Sequence[Job] = (), in_work: Collection[str] = ()
+) -> tuple[str, str]:
     """Return the index page and the text of assets/search.js, from the reports that are rendered there."""
     from helpers import results  # pandas takes a second to import
     from helpers.results.rows import MNIST
@@ -144,6 +148,7 @@ def make(jobs: list[Job], where: Places, *, left_out: Sequence[Job] = ()) -> tup
                 page=html.exists(),
                 failed="" if html.exists() else _failure(job.slug, where),
                 stale=wrong or stale(job, about) if job.slug in cards else None,
+                in_work=job.slug in in_work,
             )
         )
     texts = {slug: card.get("sections", []) for slug, card in cards.items()}
@@ -187,7 +192,7 @@ def stale(job: Job, about: dict) -> str:
     return "" if about.get("page") == job.page else "prose, title or template changed"
 
 
-def _sources(jobs: list[Job], where: Places, left_out: Sequence[Job]) -> str:
+def _sources(jobs: list[Job], where: Places, left_out: Sequence[Job], in_work: Collection[str]) -> str:
     """Return one digest of all that the front page is made from."""
     made_from = [freshness.renderer_digest(), provenance.data_checksums(), (where.pages / "try.html").exists()]
     made_from += [
@@ -197,6 +202,7 @@ def _sources(jobs: list[Job], where: Places, left_out: Sequence[Job]) -> str:
     ]
     made_from += [(job.slug, job.title, job.sources, job.error) for job in jobs]  # fresh or stale
     made_from += [_failure(job.slug, where) for job in jobs]
+    made_from += sorted(in_work)
     made_from += [repr(where.own), [(job.slug, job.title) for job in left_out]] if where.own else []
     sources = [where.pages / "manifest.json", paths.CLAIMS]
     sources += [path for home in (where.results, where.cards) for path in sorted(home.glob("*.json"))]

@@ -22,6 +22,7 @@ from helpers.reporting.run import environment as environments
 from helpers.runtime import paths
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_LONGEST = 2_000_000  # seconds
 MARK = "DIGITS_OPENED"  # in the environment of all that an execution starts: a path that no other execution has
 
 
@@ -74,11 +75,13 @@ def run(
     limits: Limits = Limits(),
     progress: Callable[[Progress], None] = lambda progress: None,
     environment: Mapping[str, str] = MappingProxyType({}),
+    idle: Callable[[set[int]], float] | None = None,
 ) -> Outcome:
     """Execute a notebook file into `output`, its results into the directory `results`.
 
     `environment` is added to what `environment.for_kernel` says. What `progress` raises ends the execution and is
-    passed on.
+    passed on. `idle`: for how many seconds the processes with these numbers have waited in a queue, which count for no
+    limit.
 
     The kernel and all that it started die with this call, however the call ends: an error, a limit, Ctrl-C. `output` is
     a scratch path: on failure it holds the notebook as far as it came, if anything came.
@@ -89,7 +92,7 @@ def run(
         "parameters": parameters,
         "cwd": str(paths.ROOT),
         # Whole seconds, and none would be no limit at all; more than 24 days are more than a poll can wait.
-        "cell_timeout": min(max(1, math.ceil(limits.cell_seconds)), 2_000_000),
+        "cell_timeout": min(max(1, math.ceil(limits.cell_seconds)), _LONGEST) if idle is None else _LONGEST,
     }
     started = time.monotonic()
     notes, home = output.with_suffix(".opened"), output.with_suffix(".home")
@@ -115,7 +118,7 @@ def run(
     log: deque[str] = deque(maxlen=200)
     error, failed_cell, cell, cells, line = None, None, 0, 0, ""
     known: dict[int, psutil.Process] = {}
-    looked, memory = 0.0, 0
+    looked, memory, waited, cell_began = 0.0, 0, 0.0, 0.0
     try:
         with contextlib.suppress(BrokenPipeError):
             worker.stdin.write(json.dumps(job) + "\n")
@@ -131,6 +134,7 @@ def run(
             match event["event"]:
                 case "cell":
                     cell, cells, line = event["number"], event["total"], ""
+                    cell_began = seconds - waited
                 case "line":
                     line = event["text"]
                     log.append(line)
@@ -142,11 +146,15 @@ def run(
                 case "tick" if worker.poll() is not None and events.empty() and not threads[0].is_alive():
                     error = f"the process running the notebook ended with status {worker.returncode} in cell {cell}"
                     failed_cell = cell or None
-            if error is None and seconds > limits.notebook_seconds:
+            if error is None and idle and seconds - waited - cell_began > limits.cell_seconds:
+                error = f"cell {cell} ran longer than its time limit, {limits.cell_seconds:.0f} s"
+                failed_cell = cell or None
+            if error is None and seconds - waited > limits.notebook_seconds:
                 error = f"stopped after {limits.notebook_seconds:.0f} s, the notebook's time limit, in cell {cell}"
                 failed_cell = cell or None
             if seconds - looked > 0.5:  # a look at every process costs milliseconds; lines can come by the thousand
                 looked, memory = seconds, _memory(worker.pid, known)
+                waited = idle({*known}) if idle else 0.0
             if error is None and memory > limits.memory_bytes:
                 error = (
                     f"stopped at {memory / 2**30:.1f} GiB of memory in cell {cell}; "

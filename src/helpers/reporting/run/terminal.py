@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from helpers.reporting.run.execute import Progress
+from helpers.runtime import pool
 from helpers.runtime.progress import duration, unheard
 
 
@@ -16,6 +17,7 @@ class Terminal:
         self.live = self.stream.isatty()
         self.expected: dict[str, float | None] = {}  # of the notebooks that run
         self.moving: dict[str, str] = {}
+        self.trainings = ""  # of all notebooks, where they go through a pool
 
     def say(self, text: str) -> None:
         """Write a line that stays."""
@@ -41,9 +43,23 @@ class Terminal:
         if expected and expected > progress.seconds:
             text += f", about {duration(expected - progress.seconds)} left"
         self.moving[slug] = text
-        line = " | ".join(self.moving.copy().values())
-        if progress.line and len(self.moving) == 1:
-            line += f"  {progress.line}"
+        self._move(progress.line)
+
+    def calls(self, now: pool.Progress) -> None:
+        """Show how many of the trainings known so far are left, and how long they take by those that have ended."""
+        about = "" if now.seconds is None else f", about {duration(now.seconds)}"
+        words = f"{now.left} of {now.left + now.done} trainings left{about}" if now.left else ""
+        if self.live and words != self.trainings:
+            self.trainings = words
+            self._move()
+
+    def _move(self, said: str = "") -> None:
+        """Write the moving line: the trainings, then each notebook, by its number where there are several."""
+        moving = self.moving.copy()
+        texts = [text if len(moving) == 1 else text.replace(slug, slug[:2], 1) for slug, text in moving.items()]
+        line = " | ".join(filter(None, [self.trainings, *texts]))
+        if said and len(moving) == 1:
+            line += f"  {said}"
         width = shutil.get_terminal_size().columns - 1
         self.stream.write("\r\x1b[2K" + line[:width])
         self.stream.flush()

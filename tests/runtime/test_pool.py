@@ -1,0 +1,254 @@
+"""The pool of a build: the longest call first over all kernels, each once, cores counted, and nothing left behind."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+
+from helpers.runtime import pool
+
+# What calls do is written out here, and not in the helpers: `exec` in the worker, its text from the test.
+APPEND = "open({log!r}, 'a').write('{word} ')"
+
+
+def call(text, *, cost=1.0, leaves=(), label="a training"):
+    return pool.Call(pickle.dumps((exec, (text,))), frozenset(leaves), cost, label)
+
+
+def ask(address, calls):
+    """Ask as a kernel does, in a thread; return it and the list that fills with labels, or ends with an error."""
+    heard = []
+
+    def run():
+        try:
+            heard.extend(done.label for done, _ in pool.calls(address, calls))
+        except Exception as error:
+            heard.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, heard
+
+
+def until(condition):
+    end = time.monotonic() + 300
+    while not condition():
+        assert time.monotonic() < end, "it never came about"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def one():
+    with pool.Pool(1, os.environ) as made:
+        yield made
+
+
+def held(log):
+    """Return a call that holds a worker until `release` is called, and that function."""
+    gate = log.with_name("gate")
+    text = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)"
+    return call(text, cost=1e9, label="held"), gate.touch
+
+
+def test_the_longest_comes_first_whichever_kernel_asks(one, tmp_path):
+    log = tmp_path / "log"
+    first, release = held(log)
+    kernels = [ask(one.address, [first])]
+    until(lambda: one._running)
+    for costs in ((3, 8), (5, 1)):
+        words = [call(APPEND.format(log=str(log), word=cost), cost=cost, label=str(cost)) for cost in costs]
+        kernels.append(ask(one.address, words))
+    until(lambda: one.progress().left == 5)
+    release()
+    for thread, _ in kernels:
+        thread.join()
+    assert log.read_text().split() == ["8", "5", "3", "1"]
+    assert [heard for _, heard in kernels[1:]] == [["8", "3"], ["5", "1"]]
+    assert one.progress().done == 5
+
+
+def test_what_two_kernels_ask_for_is_made_once_and_never_twice_at_a_time(tmp_path):
+    log = tmp_path / "log"
+    text = f"import time; {APPEND.format(log=str(log), word='made')}; time.sleep(0.5)"
+    with pool.Pool(2, os.environ) as both:
+        kernels = [ask(both.address, [call(text, leaves=["a", "b"], label="ab")]), None]
+        until(lambda: both._running)
+        kernels[1] = ask(both.address, [call(text, leaves=["a"], label="a"), call("pass", leaves=["c"], label="c")])
+        for thread, _ in kernels:
+            thread.join()
+    assert log.read_text().split() == ["made"]
+    assert kernels[0][1] == ["ab"]
+    assert sorted(kernels[1][1]) == ["a", "c"]
+
+
+def test_no_call_begins_while_kernels_compute_on_every_core(one, tmp_path):
+    gate = tmp_path / "made"
+    with one.kernel():
+        with one.kernel():  # two compute, and one of them comes to wait
+            thread, _ = ask(one.address, [call(f"open({str(gate)!r}, 'w')")])
+            until(lambda: one.progress().left == 1)
+            time.sleep(0.3)
+            assert not gate.exists(), "the other one still computes on the only core"
+            assert one.room(2)
+            assert not one.room(3)
+        thread.join()
+    assert gate.exists()
+
+
+def test_an_error_is_of_its_call_alone_and_drops_what_that_kernel_still_wanted(one, tmp_path):
+    log = tmp_path / "log"
+    first, release = held(log)
+    before = ask(one.address, [first])
+    until(lambda: one._running)
+    bad = [call("raise ArithmeticError('of mine')", cost=9), call(APPEND.format(log=str(log), word="dropped"), cost=1)]
+    failing = ask(one.address, bad)
+    fine = ask(one.address, [call(APPEND.format(log=str(log), word="fine"), cost=0)])
+    until(lambda: one.progress().left == 4)
+    release()
+    for thread, _ in (before, failing, fine):
+        thread.join()
+    (error,) = failing[1]
+    assert isinstance(error, ArithmeticError)
+    assert "of mine" in str(error)
+    assert fine[1] == ["a training"]
+    until(lambda: one.progress().left == 0)
+    # It may have begun before the kernel that had wanted it was gone, but never twice.
+    assert log.read_text().split() in (["fine"], ["dropped", "fine"])
+
+
+def test_a_worker_that_dies_fails_its_call_and_the_next_finds_another(one):
+    thread, heard = ask(one.address, [call("import os; os._exit(7)", label="resnet8 seed 0")])
+    thread.join()
+    (error,) = heard
+    assert isinstance(error, RuntimeError)
+    assert "resnet8 seed 0: the process that trained it ended with status" in str(error)
+    thread, heard = ask(one.address, [call("pass")])
+    thread.join()
+    assert heard == ["a training"]
+
+
+def test_other_code_than_the_askers_gets_one_new_process(one, tmp_path):
+    log = tmp_path / "log"
+    stale = "from helpers.runtime.pool import Stale; import os\n"
+    stale += f"open({str(log)!r}, 'a').write(f'{{os.getpid()}} ')\nraise Stale('it is')"
+    thread, heard = ask(one.address, [call("pass")])
+    thread.join()
+    thread, heard = ask(one.address, [call(stale)])
+    thread.join()
+    assert [type(error) for error in heard] == [pool.Stale]
+    assert len(set(log.read_text().split())) == 2
+
+
+def test_who_measures_has_the_machine_alone(tmp_path, monkeypatch):
+    log = tmp_path / "log"
+    first, release = held(log)
+    with pool.Pool(2, os.environ) as both:
+        monkeypatch.setenv(pool.ADDRESS, both.address)
+        running = ask(both.address, [first])
+        until(lambda: both._running)
+        seen = []
+
+        def measure():
+            with pool.alone(), pool.alone():  # inside of one it is held already
+                seen.append(len(both._running))
+                queued.append(ask(both.address, [call("pass", label="later")]))
+                until(lambda: both.progress().left == 1)
+                time.sleep(0.3)
+                seen.append(len(both._running))
+                seen.append(both.room(0))
+
+        queued = []
+        measuring = threading.Thread(target=measure)
+        measuring.start()
+        until(lambda: both._alone)
+        assert not seen, "a training is still under way"
+        short = ask(both.address, [call("pass", label="no time is known of any")])
+        time.sleep(0.3)
+        assert len(both._running) == 1
+        release()
+        for thread in (running[0], measuring):
+            thread.join()
+        for thread, _ in (short, *queued):
+            thread.join()
+    assert seen[0] == 0
+    assert seen[1:] == [0, False]
+    assert queued[0][1] == ["later"]
+
+
+def test_while_one_waits_to_measure_what_ends_earlier_than_the_rest_is_made(tmp_path, monkeypatch):
+    first, release = held(tmp_path / "log")
+    with pool.Pool(2, os.environ) as both:
+        monkeypatch.setenv(pool.ADDRESS, both.address)
+        thread, _ = ask(both.address, [call("import time; time.sleep(0.2)", cost=1e6)])
+        thread.join()  # now it is known how long an operation takes
+        running, _ = ask(both.address, [first])
+        until(lambda: both._running)
+        measuring = threading.Thread(target=lambda: pool.alone().__enter__())
+        measuring.start()
+        until(lambda: both._alone)
+        longer, _ = ask(both.address, [call("pass", cost=1e12, label="longer")])
+        shorter, heard = ask(both.address, [call("pass", cost=1e3, label="shorter")])
+        shorter.join()
+        assert heard == ["shorter"]
+        assert both.progress().left == 2
+        release()
+        for each in (running, measuring, longer):
+            each.join()
+
+
+def test_nobody_asks_and_outside_of_a_build_alone_is_nothing(monkeypatch):
+    monkeypatch.delenv(pool.ADDRESS, raising=False)
+    with pool.alone():
+        pass
+
+
+def test_seconds_in_the_queue_are_told_apart_from_those_of_ones_own_trainings(one, tmp_path):
+    first, release = held(tmp_path / "log")
+    before, _ = ask(one.address, [first])
+    until(lambda: one._running)
+    at_once = one.idle({os.getpid()})
+    after, _ = ask(one.address, [call("import time; time.sleep(0.5)")])
+    until(lambda: one.progress().left == 2)
+    time.sleep(0.3)
+    waited = one.idle({os.getpid()})
+    assert waited >= at_once + 0.3
+    assert one.idle({1}) == 0
+    release()
+    for thread in (before, after):
+        thread.join()
+    until(lambda: not one._askers)
+    assert one.idle({os.getpid()}) == one.idle({os.getpid()}), "it stands still"
+
+
+BUILD = """
+import os, pickle, sys, threading, time
+from helpers.runtime import pool
+call = pool.Call(pickle.dumps((exec, ("import time; time.sleep(600)",))), frozenset(), 1.0, "long")
+with pool.Pool(1, os.environ) as one:
+    threading.Thread(target=lambda: list(pool.calls(one.address, [call])), daemon=True).start()
+    while not one._workers:
+        time.sleep(0.02)
+    print(one._workers[0].process.pid, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_build_that_is_ended_leaves_no_process(how):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        build = subprocess.Popen([sys.executable, "-c", BUILD], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with build.stdout:
+        worker = psutil.Process(int(build.stdout.readline()))
+        build.send_signal(how)
+        build.wait(timeout=300)
+    _, alive = psutil.wait_procs([worker], timeout=300)
+    assert not alive
