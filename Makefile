@@ -44,7 +44,7 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/' | column -t -s '|'
 	@printf '\nOptions: SOURCE=path (reports, smoke, status, run: your own digits, a file or a folder, into build/own/; not for diff),\n'
 	@printf '  NOTEBOOK=02 (one notebook, by number or name), FORCE=1 (run even if fresh), TIMEOUT=seconds (per notebook), PYTHON=python3.12,\n'
-	@printf '  JOBS=2 (notebooks of a build or points of a study side by side), DASK_SCHEDULER=tcp://host:8786 (trainings, or the points of a study, on that Dask cluster)\n'
+	@printf '  JOBS=2 (at most so many notebooks in work at a time, 1: one after the other; points of a study side by side), DASK_SCHEDULER=tcp://host:8786 (trainings, or the points of a study, on that Dask cluster)\n'
 
 setup: $(STAMP) ## make .venv from requirements.lock (other targets do it by themselves)
 

@@ -37,7 +37,7 @@ class Series:
             cell.id = f"cell-{number}"
         nbformat.write(nbformat.v4.new_notebook(cells=made), self.root / "notebooks" / f"{slug}.ipynb")
 
-    def run(self, source, output, *, parameters, results, limits, progress, environment):
+    def run(self, source, output, *, parameters, results, limits, progress, environment, idle):
         notebook = nbformat.read(source, as_version=4)
         cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
         self.ran.append(parameters)

@@ -92,7 +92,7 @@ def ran(monkeypatch):
     """Run no kernel: note the parameters, print the source, record a result; return what was run."""
     seen = []
 
-    def run(source, output, *, parameters, results, limits, progress, environment):
+    def run(source, output, *, parameters, results, limits, progress, environment, idle):
         slug = Path(results).parent.name.rpartition("-")[0]
         seen.append((slug, parameters))
         notebook = nbformat.read(source, as_version=4)

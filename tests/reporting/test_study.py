@@ -86,7 +86,7 @@ def ran(monkeypatch):
     """Run the notebook's cells in this process, which is quick; return the list of parameters that were run."""
     seen, lock = [], threading.Lock()
 
-    def run(source, output, *, parameters, results, limits, progress, environment):
+    def run(source, output, *, parameters, results, limits, progress, environment, idle):
         with lock:
             seen.append((parameters, environment))
         notebook = nbformat.read(source, as_version=4)

@@ -79,12 +79,15 @@ def test_what_two_kernels_ask_for_is_made_once_and_never_twice_at_a_time(tmp_pat
     with pool.Pool(2, os.environ) as both:
         kernels = [ask(both.address, [call(text, leaves=["a", "b"], label="ab")]), None]
         until(lambda: both._running)
-        kernels[1] = ask(both.address, [call(text, leaves=["a"], label="a"), call("pass", leaves=["c"], label="c")])
+        kernels[1] = ask(
+            both.address,
+            [call(text, leaves=["a"], label="a"), call(APPEND.format(log=str(log), word="other"), label="other")],
+        )
         for thread, _ in kernels:
             thread.join()
-    assert log.read_text().split() == ["made"]
+    assert sorted(log.read_text().split()) == ["made", "other"]
     assert kernels[0][1] == ["ab"]
-    assert sorted(kernels[1][1]) == ["a", "c"]
+    assert sorted(kernels[1][1]) == ["a", "other"]
 
 
 def test_no_call_begins_while_kernels_compute_on_every_core(one, tmp_path):
@@ -179,6 +182,30 @@ def test_who_measures_has_the_machine_alone(tmp_path, monkeypatch):
     assert seen[0] == 0
     assert seen[1:] == [0, False]
     assert queued[0][1] == ["later"]
+
+
+def test_other_kernels_stand_still_while_one_measures(one, tmp_path, monkeypatch):
+    """As in a build: its children start the kernels, which are stopped; the children themselves are not."""
+    monkeypatch.setenv(pool.ADDRESS, one.address)
+    ticks = tmp_path / "ticks"
+    kernel = f"import time\nwhile True: open({str(ticks)!r}, 'a').write('.'); time.sleep(0.01)"
+    starter = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {kernel!r}])"
+    child = subprocess.Popen([sys.executable, "-c", starter])
+    try:
+        until(ticks.exists)
+        with pool.alone(still=False):
+            before = ticks.stat().st_size
+            until(lambda: ticks.stat().st_size > before)
+        with pool.alone():
+            assert psutil.Process(child.pid).status() != psutil.STATUS_STOPPED
+            before = ticks.stat().st_size
+            time.sleep(0.5)
+            assert ticks.stat().st_size == before
+        until(lambda: ticks.stat().st_size > before)
+    finally:
+        for each in psutil.Process(child.pid).children():
+            each.kill()
+        child.wait()
 
 
 def test_while_one_waits_to_measure_what_ends_earlier_than_the_rest_is_made(tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     builder = commands.add_parser("build", help="execute what is stale, render what changed")
     builder.add_argument("--notebook", help="one notebook, by number or name")
     builder.add_argument("--force", action="store_true", help="execute even what is fresh")
-    builder.add_argument("--jobs", type=int, help="notebooks at a time; one for each core in smoke, else one")
+    builder.add_argument("--jobs", type=int, help="notebooks in work at a time, at most; as many as memory allows")
     status = commands.add_parser("status", help="say what is fresh and what is stale, and why")
     runner = commands.add_parser("run", help="run one notebook with parameters of your own, which are checked")
     runner.add_argument("notebook", help="by number or name")

@@ -285,7 +285,8 @@ class Pool:
                 self._running.remove(queued)
                 queued.asker.count(-1)
                 self._times.append((queued.call.cost, time.monotonic() - queued.began))
-                same = [each for each in self._queue if good and each.call.leaves <= queued.call.leaves != frozenset()]
+                there = queued.call.leaves if good else frozenset()
+                same = [each for each in self._queue if each.call.leaves and each.call.leaves <= there]
                 self._queue = [each for each in self._queue if each not in same]
                 queued.asker.answer(queued.number, good, answer)
                 for each in same:

@@ -152,7 +152,8 @@ def run(
             if error is None and seconds - waited > limits.notebook_seconds:
                 error = f"stopped after {limits.notebook_seconds:.0f} s, the notebook's time limit, in cell {cell}"
                 failed_cell = cell or None
-            if seconds - looked > 0.5:  # a look at every process costs milliseconds; lines can come by the thousand
+            # A look at every process costs milliseconds, lines can come by the thousand, and here many may wait.
+            if seconds - looked > (1.0 if idle else 0.5):
                 looked, memory = seconds, _memory(worker.pid, known)
                 waited = idle({*known}) if idle else 0.0
             if error is None and memory > limits.memory_bytes:
