@@ -46,6 +46,8 @@ CANDIDATES: Mapping[str, Candidate] = {
     "averaged": ingredients.Averaged(),
     "lookahead": ingredients.Lookahead(),
     "muon": ingredients.Muon(),
+    "muon slow": ingredients.Muon(ratio=0.03),
+    "muon fast": ingredients.Muon(ratio=0.3),
     "growing": ingredients.Growing(),
     "distilled": ingredients.Distilled(),
     "erased": distortions.Erased(),
