@@ -17,13 +17,14 @@ from helpers.training import step
 
 PASSES = ("forward", "inputs", "weights")  # of a layer: on its way, and the gradients of what it reads and of itself
 OUTSIDE = "outside"
-WORDS = {"forward": "forward", "inputs": "gradient of the inputs", "weights": "gradient of the weights"}
-WORDS |= {OUTSIDE: "outside of the network"}
+WORDS = {"forward": "forward", "inputs": "gradient of inputs", "weights": "gradient of weights"}
+WORDS |= {OUTSIDE: "outside the network"}
 BETWEEN = "between operations"
-# What a node of a step's graph belongs to, by its layer or its kind; the first that is found in its name.
-_LAYERS = {"pool": "pooling", "normalization": "normalization, ReLU", "re_lu": "ReLU, backward"}
+# What a node of a step's graph belongs to, by its layer or its kind; the first that is found in its name. Where
+# oneDNN computes, a ReLU's way forward is part of the normalization before it.
+_LAYERS = {"pool": "pooling", "normalization": "normalization", "re_lu": "ReLU"}
 _KINDS = {"ImageProjectiveTransform": "warps", "Gather": "images of the batch"}
-_REST = "output, loss and the rest"
+_REST = "output, loss, rest"
 
 
 def arithmetic(model: keras.Model) -> pd.DataFrame:
@@ -133,7 +134,7 @@ def chart(parts: pd.DataFrame, counts: pd.DataFrame, *, batch: int, peak: float)
 
     parts: of `profile`; counts: of `arithmetic`; batch: images a step; peak: GFLOP/s.
     """
-    colours = dict(zip(WORDS, (PALETTE[name] for name in ("svm", "fast", "cnn", "published")), strict=True))
+    colours = dict(zip(WORDS, (PALETTE[name] for name in ("svm", "fast", "knn", "published")), strict=True))
     names = list(dict.fromkeys(parts["part"]))
     fig = go.Figure()
     for way, words in WORDS.items():
@@ -156,12 +157,14 @@ def chart(parts: pd.DataFrame, counts: pd.DataFrame, *, batch: int, peak: float)
         y=list(least),
         x=list(least.values()),
         mode="markers",
-        name="its arithmetic at the peak",
-        marker={"symbol": "line-ns-open", "size": 18, "color": PALETTE["highlight"], "line": {"width": 3}},
+        name="all of it at the peak",
+        marker={"symbol": "line-ns-open", "size": 18, "color": PALETTE["ensemble"], "line": {"width": 3}},
         hovertemplate="%{y}<br>at the peak: %{x:.2f} ms<extra></extra>",
     )
-    figure_layout(fig, height=150 + 30 * len(names))
+    figure_layout(fig, height=150 + 36 * len(names))
     fig.update_layout(barmode="stack", legend={"traceorder": "normal"})
     fig.update_xaxes(title_text="milliseconds a step", rangemode="tozero")
     fig.update_yaxes(categoryorder="array", categoryarray=names[::-1], showgrid=False, ticks="")
+    # In two lines, or a phone would have no room for the bars; labels end a little before the axis.
+    fig.update_yaxes(tickvals=names, ticktext=[name.replace(" (", "  <br>(") + "  " for name in names])
     return fig
