@@ -20,6 +20,8 @@ BY_HAND = {
     "fast_b": 9 * (4 * 32 + 32 * 64 + 64 * 64 + 64 * 128) + 4 * (32 + 64 + 64 + 128) + 1_290,
     # 5x5, then four of 3x3
     "fast_small": 75 + 9 * (3 * 4 + 4 * 4 + 4 * 5 + 5 * 7) + 4 * (3 + 4 + 4 + 5 + 7) + 80,
+    # fast net e, and after each block two dense layers, c -> c/4 -> c
+    "fast_se": 141_610 + sum(2 * c * c // 4 + c // 4 + c for c in (32, 32, 64, 64, 128)),
     "mlp": 784 * 512 + 512 + 512 * 512 + 512 + 5_130,
     "linear": 7_850,
 }

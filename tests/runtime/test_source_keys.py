@@ -151,7 +151,7 @@ def test_comments_docstrings_and_layout_change_nothing(scratch):
             "models.architectures",
             "small = keras.initializers.VarianceScaling(1 / 3",
             "small = keras.initializers.VarianceScaling(1 / 4",
-            {"fast_b", "fast_e"},
+            {"fast_b", "fast_e", "fast_small", "fast_se"},
         ),
         ("models.architectures", "seed * 1000 + position", "seed * 1001 + position", None),
         ("models.residual_blocks", "SD = 0.1307, 0.3081", "SD = 0.1307, 0.3082", {"resnet8", "resnet34"}),
@@ -165,6 +165,31 @@ def test_a_network_depends_on_its_own_layers_and_on_all_that_trains(scratch, mod
     path.write_text(text.replace(old, new), encoding="utf-8")
     trainings = architectures.ARCHITECTURES if trainings is None else trainings
     assert {name for name in changed(before) if " " in name} == {f"a training of {model}" for model in trainings}
+
+
+def test_parts_of_several_modules_are_taken_at_once(scratch):
+    chosen = (("helpers.models.schedules", "cosine"), ("helpers.models.architectures", "linear"))
+    parts = [sources.Part(module, frozenset({name})) for module, name in chosen]
+
+    def found():
+        return sources.digest_of([module for module, _ in chosen], part=parts)
+
+    before = found()
+    for module, others, mine in (
+        ("models.schedules", "end: float = 0.0", "np.cos("),
+        ("models.architectures", "seed * 1000 + position", "return layers.Flatten()(x)\n\n\ndef mlp"),
+    ):
+        path = of(scratch, module)
+        text = path.read_text(encoding="utf-8")
+        assert others in text
+        assert mine in text
+        path.write_text(text.replace(others, others.replace("0", "1")), encoding="utf-8")
+        assert found() == before
+        path.write_text(
+            text.replace(mine, mine.replace("np.cos", "np.sin").replace("(x)", "(x + 1)")), encoding="utf-8"
+        )
+        assert found() != before
+        path.write_text(text, encoding="utf-8")
 
 
 def test_what_only_carries_numbers_changes_no_key(scratch):

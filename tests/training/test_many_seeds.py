@@ -101,9 +101,9 @@ def test_what_a_run_left_is_found_again(scratch):
 
 
 def test_what_an_altered_training_left_is_found_again():
-    path = keep(4, 11, 9, 3)
-    assert path.stem.startswith("linear-charmed-")
-    found = many_seeds.find(altered())
+    path = keep(4, 11, 9, 3, name="charmed twice")
+    assert path.stem.startswith("linear-charmed_twice-")
+    found = many_seeds.find(altered(name="charmed twice"))
     assert found.runs.index.tolist() == [3, 4, 9, 11], "by number, not by letters"
     assert found.misread[1][3].tolist() == [47, 48, 49]
     assert found.misread[5][3].tolist() == [48, 49]

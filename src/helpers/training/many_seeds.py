@@ -120,7 +120,7 @@ def portable(training: Training) -> dict:
 def path_of(training: Training) -> Path:
     """Return where the record of this training is, or would be."""
     name = hashlib.sha256(run_store.canonical(portable(training))).hexdigest()[:16]
-    done = [training.name] if isinstance(training, Altered) else []
+    done = [training.name.replace(" ", "_")] if isinstance(training, Altered) else []
     return directory() / f"{'-'.join([spec_of(training).model, *done, name])}.json"
 
 
