@@ -8,6 +8,7 @@ import pytest
 from test_fit import assert_same_run, make_split
 
 from helpers.data import folds
+from helpers.reporting.run.pool import Pool
 from helpers.runtime import device, paths, pool, precision, run_store
 from helpers.training import fine_tuning, fit, parallel, recipes, workers
 
@@ -99,7 +100,7 @@ def test_the_pool_of_a_build_trains_the_same_bits_each_once(side_by_side, specs,
     monkeypatch.setattr(workers, "spread", lambda *_, **__: pytest.fail("the kernel started a worker of its own"))
     monkeypatch.setattr(paths, "BUILD", tmp_path / "build")
     wild = replace(specs[0], model="dr_simple", options={}, learning_rate=1e30, schedule="constant", epochs=1)
-    with pool.Pool(1, os.environ | {"DIGITS_THREADS": "1"}) as one:
+    with Pool(1, os.environ | {"DIGITS_THREADS": "1"}) as one:
         monkeypatch.setenv(pool.ADDRESS, one.address)
         runs = parallel.train({"both": specs[:2], "again": specs[2]}, store=tmp_path / "store")
         assert one.progress().done == 2

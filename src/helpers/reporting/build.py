@@ -16,10 +16,11 @@ from helpers.reporting.front_page.index import write_index
 from helpers.reporting.page.pages import join, render
 from helpers.reporting.run import environment, execute, gone, own
 from helpers.reporting.run.plan import choose, parted, places, plan, reasons, render_reasons, skipped
+from helpers.reporting.run.pool import Pool
 from helpers.reporting.run.terminal import Terminal
 from helpers.reporting.try_it import page as try_page
 from helpers.runtime import paths
-from helpers.runtime.pool import ADDRESS, WORKER_BYTES, Pool
+from helpers.runtime.pool import ADDRESS, WORKER_BYTES
 
 
 def build(

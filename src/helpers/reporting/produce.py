@@ -20,10 +20,10 @@ from helpers.reporting.page import site
 from helpers.reporting.run import execute, freshness, own, provenance
 from helpers.reporting.run.parameters import as_option
 from helpers.reporting.run.plan import Job, Places, note, noted, reasons
+from helpers.reporting.run.pool import Pool
 from helpers.reporting.run.terminal import Terminal
 from helpers.runtime import paths
 from helpers.runtime.files import write_atomically
-from helpers.runtime.pool import Pool
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Make calls for the pool of a build, one after the other, in a process that keeps what it has loaded.
 
-Started by `pool.Pool`; its one argument is the file descriptor over which calls come and answers go. It ends when that,
-or its stdin, is closed.
+Started by `reporting.run.pool`; its one argument is the file descriptor over which calls come and answers go. It ends
+when that, or its stdin, is closed.
 """
 
 import os

@@ -168,7 +168,8 @@ def run(
     finally:
         _memory(worker.pid, known)
         _end(worker, known, str(notes), threads)
-    return Outcome(time.monotonic() - started, error, failed_cell, tuple(log), *_noted(notes))
+    # A report says what its own work took, however many others had their turn before it.
+    return Outcome(time.monotonic() - started - waited, error, failed_cell, tuple(log), *_noted(notes))
 
 
 def _noted(notes: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -4,8 +4,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from helpers.reporting.run import pool
 from helpers.reporting.run.execute import Progress
-from helpers.runtime import pool
 from helpers.runtime.progress import duration, unheard
 
 

@@ -11,6 +11,7 @@ import time
 import psutil
 import pytest
 
+from helpers.reporting.run.pool import Pool
 from helpers.runtime import pool
 
 # What calls do is written out here, and not in the helpers: `exec` in the worker, its text from the test.
@@ -45,7 +46,7 @@ def until(condition):
 
 @pytest.fixture
 def one():
-    with pool.Pool(1, os.environ) as made:
+    with Pool(1, os.environ) as made:
         yield made
 
 
@@ -76,7 +77,7 @@ def test_the_longest_comes_first_whichever_kernel_asks(one, tmp_path):
 def test_what_two_kernels_ask_for_is_made_once_and_never_twice_at_a_time(tmp_path):
     log = tmp_path / "log"
     text = f"import time; {APPEND.format(log=str(log), word='made')}; time.sleep(0.5)"
-    with pool.Pool(2, os.environ) as both:
+    with Pool(2, os.environ) as both:
         kernels = [ask(both.address, [call(text, leaves=["a", "b"], label="ab")]), None]
         until(lambda: both._running)
         kernels[1] = ask(
@@ -151,7 +152,7 @@ def test_other_code_than_the_askers_gets_one_new_process(one, tmp_path):
 def test_who_measures_has_the_machine_alone(tmp_path, monkeypatch):
     log = tmp_path / "log"
     first, release = held(log)
-    with pool.Pool(2, os.environ) as both:
+    with Pool(2, os.environ) as both:
         monkeypatch.setenv(pool.ADDRESS, both.address)
         running = ask(both.address, [first])
         until(lambda: both._running)
@@ -210,7 +211,7 @@ def test_other_kernels_stand_still_while_one_measures(one, tmp_path, monkeypatch
 
 def test_while_one_waits_to_measure_what_ends_earlier_than_the_rest_is_made(tmp_path, monkeypatch):
     first, release = held(tmp_path / "log")
-    with pool.Pool(2, os.environ) as both:
+    with Pool(2, os.environ) as both:
         monkeypatch.setenv(pool.ADDRESS, both.address)
         thread, _ = ask(both.address, [call("import time; time.sleep(0.2)", cost=1e6)])
         thread.join()  # now it is known how long an operation takes
@@ -255,9 +256,10 @@ def test_seconds_in_the_queue_are_told_apart_from_those_of_ones_own_trainings(on
 
 BUILD = """
 import os, pickle, sys, threading, time
+from helpers.reporting.run.pool import Pool
 from helpers.runtime import pool
 call = pool.Call(pickle.dumps((exec, ("import time; time.sleep(600)",))), frozenset(), 1.0, "long")
-with pool.Pool(1, os.environ) as one:
+with Pool(1, os.environ) as one:
     threading.Thread(target=lambda: list(pool.calls(one.address, [call])), daemon=True).start()
     while not one._workers:
         time.sleep(0.02)

@@ -1,0 +1,326 @@
+"""The pool of a build: one warm process for each core, shared by all kernels, whose calls queue, the longest first.
+
+It never looks into a call. No two that leave the same run are made at once: who asks second finds it in the run store.
+Cores are counted: a kernel that computes takes one, and no call begins while none is free, so that what a page says
+about seconds was measured on a core of its own. Who measures moments has the machine alone. A process that dies is the
+error of its call; all processes end with the build, however that ends.
+"""
+
+import contextlib
+import pickle
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, Listener, Pipe
+
+import psutil
+
+from helpers.runtime.pool import WORKER_BYTES, Call
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the calls of a build have got, and about how many seconds the rest takes, None before the first ended."""
+
+    done: int
+    left: int
+    seconds: float | None
+
+
+@dataclass(eq=False)
+class _Asker:
+    """A kernel that waits for its calls; idle: the seconds in which none of them was being made."""
+
+    connection: Connection
+    pid: int
+    making: int = 0
+    idle: float = 0.0
+    since: float = field(default_factory=time.monotonic)
+
+    def answer(self, number: int, good: bool, value: bytes | None) -> None:
+        with contextlib.suppress(OSError):  # it has gone, and wants nothing any more
+            self.connection.send((number, good, value))
+
+    def count(self, more: int) -> None:
+        """Note that one of its calls began (1) or ended (-1)."""
+        now = time.monotonic()
+        if not self.making:
+            self.idle += now - self.since
+        self.making, self.since = self.making + more, now
+
+
+@dataclass(eq=False)
+class _Queued:
+    call: Call
+    number: int = 0
+    asker: _Asker | None = None  # None for what the build itself does
+    began: float = 0.0
+
+
+class _Worker:
+    """A process that makes one call after the other, and ends when this one does."""
+
+    def __init__(self, environment: Mapping[str, str]):
+        self.connection, theirs = Pipe()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "helpers.runtime.pool_worker", str(theirs.fileno())],
+            stdin=subprocess.PIPE,  # and left open: when this process is killed it closes, which ends the worker
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            env=dict(environment),
+            start_new_session=True,  # Ctrl-C reaches the build alone, which then ends its children in order
+        )
+        theirs.close()
+
+    def make(self, call: bytes) -> tuple[bool, bool, bytes]:
+        """Return whether a call ended well, whether a new process may do better, and what it returned or raised."""
+        self.connection.send_bytes(call)
+        return self.connection.recv()
+
+    def too_large(self) -> bool:
+        """Whether it has grown, as TensorFlow does over several trainings."""
+        with contextlib.suppress(psutil.Error):
+            return psutil.Process(self.process.pid).memory_info().rss > WORKER_BYTES
+        return True
+
+    def end(self) -> int:
+        self.process.kill()
+        self.process.stdin.close()
+        self.connection.close()
+        return self.process.wait()
+
+
+@dataclass(eq=False)
+class Pool:
+    """The pool's side, in the process of the build: `with Pool(...)` starts it, and ends all that it started.
+
+    size: cores, thus calls at a time. environment: of the processes that make them.
+    """
+
+    size: int
+    environment: Mapping[str, str]
+    kernels: int = 0  # that were started and have not ended, waiting or not
+    _queue: list[_Queued] = field(default_factory=list)
+    _running: list[_Queued] = field(default_factory=list)
+    _askers: list[_Asker] = field(default_factory=list)
+    _alone: list[Connection] = field(default_factory=list)  # who wants the machine, the first of them next
+    _workers: list[_Worker] = field(default_factory=list)
+    _times: list[tuple[float, float]] = field(default_factory=list)  # (cost, seconds) of calls that were made
+    _idle: dict[int, float] = field(default_factory=dict)  # by kernel, of calls that it no longer waits for
+    _ended: bool = False
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def __enter__(self) -> "Pool":
+        self._home = tempfile.mkdtemp(prefix="pool-")  # short: the path of a socket has at most some hundred letters
+        self._listener = Listener(f"{self._home}/s", family="AF_UNIX", backlog=64)
+        self.address = self._listener.address
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self.size)]
+        for thread in [*self._threads, threading.Thread(target=self._listen, daemon=True)]:
+            thread.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        with self._changed:
+            self._ended = True
+            for worker in self._workers:
+                worker.process.kill()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+        self._listener.close()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def kernel(self) -> Iterator[None]:
+        """Count a kernel, which computes unless it waits for calls."""
+        self._count(1)
+        try:
+            yield
+        finally:
+            self._count(-1)
+
+    @contextlib.contextmanager
+    def core(self) -> Iterator[None]:
+        """Take a core for what the build itself does, as soon as nobody wants the machine alone."""
+        own = _Queued(Call(b"", frozenset(), 0.0, ""))
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or not self._alone)
+            self._running.append(own)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running.remove(own)
+                self._changed.notify_all()
+
+    def room(self, kernels: int) -> bool:
+        """Whether another kernel may start beside so many: one more may compute than there are cores."""
+        with self._changed:
+            return not self._alone and kernels - len(self._askers) <= self.size
+
+    def idle(self, pids: set[int]) -> float:
+        """Return the seconds that the kernels among these processes have waited while none of their calls was made."""
+        with self._changed:
+            for each in self._askers:
+                each.count(0)
+            now = sum(each.idle for each in self._askers if each.pid in pids)
+            return now + sum(seconds for pid, seconds in self._idle.items() if pid in pids)
+
+    def progress(self) -> Progress:
+        """Return how far the calls have got."""
+        with self._changed:
+            left = [each for each in [*self._queue, *self._running] if each.asker]
+            seconds = sum(map(self._remaining, left)) / self.size if self._times else None
+            return Progress(len(self._times), len(left), seconds)
+
+    def _count(self, more: int) -> None:
+        with self._changed:
+            self.kernels += more
+            self._changed.notify_all()
+
+    def _remaining(self, queued: _Queued) -> float:
+        """Return about how many seconds a call still takes, by those that have ended."""
+        cost, seconds = map(sum, zip(*self._times, strict=True)) if self._times else (1.0, 0.0)
+        return max(
+            0.0, queued.call.cost * seconds / max(cost, 1.0) - (time.monotonic() - queued.began) * bool(queued.began)
+        )
+
+    def _next(self) -> _Queued | None:
+        """Return what is to be made next, the longest; None while there is no core for it."""
+        computing = self.kernels - len(self._askers) - len(self._alone)
+        if not self._queue or len(self._running) + max(0, computing) >= self.size:
+            return None
+        busy = frozenset().union(*(each.call.leaves for each in self._running))
+        free = [each for each in self._queue if not each.call.leaves & busy]
+        if self._alone:  # it waits for those that run: what ends before them does not make it wait longer
+            last = max(map(self._remaining, self._running), default=0.0)
+            free = [each for each in free if self._times and self._remaining(each) < last]
+        return max(free, key=lambda each: each.call.cost, default=None)
+
+    def _work(self) -> None:
+        """Make calls until the pool ends, in a process that is started for the first of them."""
+        worker = None
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._ended or self._next())
+                if self._ended:
+                    break
+                queued = self._next()
+                self._queue.remove(queued)
+                self._running.append(queued)
+                queued.began = time.monotonic()
+                queued.asker.count(1)
+            worker, good, answer = self._made(worker, queued.call)
+            with self._changed:
+                self._running.remove(queued)
+                queued.asker.count(-1)
+                self._times.append((queued.call.cost, time.monotonic() - queued.began))
+                there = queued.call.leaves if good else frozenset()
+                same = [each for each in self._queue if each.call.leaves and each.call.leaves <= there]
+                self._queue = [each for each in self._queue if each not in same]
+                queued.asker.answer(queued.number, good, answer)
+                for each in same:
+                    each.asker.answer(each.number, True, None)
+                self._changed.notify_all()
+        if worker:
+            worker.end()
+
+    def _made(self, worker: _Worker | None, call: Call) -> tuple[_Worker | None, bool, bytes]:
+        """Make a call; return the worker that is left for the next, whether it went well, and the answer."""
+        while True:
+            used = worker is not None
+            try:
+                worker = worker or self._start()
+                good, stale, answer = worker.make(call.pickled)
+            except (EOFError, OSError) as problem:
+                status = self._end(worker) if worker else problem
+                lost = RuntimeError(f"{call.label}: the process that trained it ended with status {status}")
+                return None, False, pickle.dumps(lost)
+            if stale and used:
+                self._end(worker)
+                worker = None
+                continue
+            if worker.too_large():
+                self._end(worker)
+                worker = None
+            return worker, good, answer
+
+    def _start(self) -> _Worker:
+        with self._changed:
+            if self._ended:
+                raise EOFError
+            self._workers.append(worker := _Worker(self.environment))
+            return worker
+
+    def _end(self, worker: _Worker) -> int:
+        with self._changed:
+            self._workers.remove(worker)
+        return worker.end()
+
+    def _listen(self) -> None:
+        while not self._ended:
+            try:
+                connection = self._listener.accept()
+            except OSError:  # closed, or whoever asked has gone meanwhile
+                continue
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: Connection) -> None:
+        """Take what a kernel asks for, and keep it until it closes the connection: it has all, or is no more."""
+        with contextlib.closing(connection), contextlib.suppress(EOFError, OSError):
+            kind, pid, asked = connection.recv()
+            if kind == "alone":
+                self._leave(connection, pid, still=asked)
+                return
+            asker = _Asker(connection, pid)
+            mine = [_Queued(Call(*about), number, asker) for number, about in enumerate(asked)]
+            with self._changed:
+                self._askers.append(asker)
+                self._queue += mine
+                self._changed.notify_all()
+            try:
+                connection.recv()
+            finally:
+                with self._changed:
+                    self._queue = [each for each in self._queue if each.asker is not asker]
+                    self._askers.remove(asker)
+                    asker.count(0)
+                    self._idle[pid] = self._idle.get(pid, 0.0) + asker.idle
+                    self._changed.notify_all()
+
+    def _leave(self, connection: Connection, pid: int, *, still: bool) -> None:
+        """Leave the machine to a kernel until it closes the connection."""
+        stopped = []
+        with self._changed:
+            self._alone.append(connection)
+            self._changed.wait_for(lambda: self._ended or (self._alone[0] is connection and not self._running))
+        try:
+            stopped = self._others(pid) if still else []
+            for process in stopped:
+                with contextlib.suppress(psutil.Error):
+                    process.suspend()
+            connection.send(None)
+            connection.recv()
+        finally:
+            for process in stopped:
+                with contextlib.suppress(psutil.Error):
+                    process.resume()
+            with self._changed:
+                self._alone.remove(connection)
+                self._changed.notify_all()
+
+    def _others(self, pid: int) -> list[psutil.Process]:
+        """Return the other kernels and what they started, but not who started them: these end them in the end."""
+        workers = {worker.process.pid for worker in self._workers}
+        children = [child for child in psutil.Process().children() if child.pid not in workers]
+        trees = []
+        for child in children:
+            with contextlib.suppress(psutil.Error):
+                trees.append(child.children(recursive=True))
+        return [each for tree in trees if pid not in {one.pid for one in tree} for each in tree]
