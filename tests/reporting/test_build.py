@@ -1,5 +1,6 @@
 """Building for real in a scratch tree: real kernels, failures of every kind, and nothing half-written."""
 
+import contextlib
 import json
 import os
 import re
@@ -279,7 +280,7 @@ def test_kernels_share_one_pool_and_the_front_page_says_what_is_in_work(root):
     )
     try:
         deadline = time.monotonic() + 600
-        while sum("ipykernel" in " ".join(p.cmdline()) for p in descendants(build.pid)) < 3:
+        while running(build.pid, "ipykernel") < 3:
             assert time.monotonic() < deadline, "three kernels were to run"
             assert build.poll() is None
             time.sleep(0.2)
@@ -309,10 +310,10 @@ def test_interrupt_leaves_nothing_half_written_and_no_process(root, jobs):
         write_notebook(root, slug, pooled if jobs > 1 else asleep + "exec(text)")
     build = start_heeding_interrupts(command("build", "--jobs", str(jobs)), root)
     deadline = time.monotonic() + 600
-    while sum("ipykernel" in " ".join(p.cmdline()) for p in descendants(build.pid)) < jobs:
+    while running(build.pid, "ipykernel") < jobs:
         assert time.monotonic() < deadline, "no kernel started"
         time.sleep(0.2)
-    while jobs > 1 and not any("pool_worker" in " ".join(p.cmdline()) for p in descendants(build.pid)):
+    while jobs > 1 and not running(build.pid, "pool_worker"):
         assert time.monotonic() < deadline, "no training began"
         time.sleep(0.2)
     children = descendants(build.pid)
@@ -338,6 +339,15 @@ def start_heeding_interrupts(command, root):
         return subprocess.Popen(command, env=os.environ | {"DIGITS_ROOT": str(root)}, stdout=subprocess.PIPE, text=True)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def running(pid, word):
+    """Count the processes that a build has started whose command names a word."""
+    found = 0
+    for process in descendants(pid):
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            found += word in " ".join(process.cmdline())
+    return found
 
 
 def descendants(pid):
