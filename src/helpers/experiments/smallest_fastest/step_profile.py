@@ -161,7 +161,7 @@ def chart(parts: pd.DataFrame, counts: pd.DataFrame, *, batch: int, peak: float)
         marker={"symbol": "line-ns-open", "size": 18, "color": PALETTE["ensemble"], "line": {"width": 3}},
         hovertemplate="%{y}<br>at the peak: %{x:.2f} ms<extra></extra>",
     )
-    figure_layout(fig, height=150 + 36 * len(names))
+    figure_layout(fig, height=150 + 42 * len(names))
     fig.update_layout(barmode="stack", legend={"traceorder": "normal"})
     fig.update_xaxes(title_text="milliseconds a step", rangemode="tozero")
     fig.update_yaxes(categoryorder="array", categoryarray=names[::-1], showgrid=False, ticks="")
