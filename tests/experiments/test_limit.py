@@ -44,10 +44,8 @@ def test_the_arithmetic_of_the_final_network_is_what_its_layers_say():
     assert counts.index[-1] == "output (128 → 10)"
 
 
-def test_a_training_is_measured_and_its_numbers_agree_with_one_another(tiny, monkeypatch):
-    monkeypatch.setattr(limit, "SIDES", (16, 32))
-    monkeypatch.setattr(limit, "OFTEN", 32)
-    found = limit.measure({"tiny": tiny}, seconds=0.0)
+def test_a_training_is_measured_and_its_numbers_agree_with_one_another(tiny):
+    found = limit.measure({"tiny": tiny}, seconds=0.0, sides=(16, 32))
     (row,) = found.rates.to_dict("records")
     assert found.rounds == limit.LEAST
     assert row["format"] == "float32"

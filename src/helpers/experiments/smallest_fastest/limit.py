@@ -19,8 +19,7 @@ from helpers.runtime import device, precision
 from helpers.training import conditions, step, workers
 from helpers.training.specs import TrainSpec
 
-SIDES = (512, 1024, 2048)  # of the matrices
-OFTEN = 1024  # a product of smaller ones is repeated until it is as much work as one of this side
+SIDES = (512, 1024, 2048)  # of the matrices; products of small ones are repeated until they are as much work as 1024's
 BURST = 4  # steps at a time: about as long as the products in turn with which they are taken
 LEAST = 2  # rounds, however short the time and one more to warm up
 PROFILED = 12  # steps under the profiler
@@ -44,7 +43,7 @@ class Measured:
     load: float
 
 
-def measure(specs: Mapping[str, TrainSpec], *, seconds: float = 8.0) -> Measured:
+def measure(specs: Mapping[str, TrainSpec], *, seconds: float = 8.0, sides: tuple[int, ...] = SIDES) -> Measured:
     """Time steps of trainings and products of matrices in turns on one thread, for so many seconds; then profile each.
 
     Tracing the steps comes before that and takes a second or two for each. What is trained is thrown away. Raises
@@ -53,7 +52,7 @@ def measure(specs: Mapping[str, TrainSpec], *, seconds: float = 8.0) -> Measured
     if not specs:
         raise ValueError("specs: got none; at least one training is needed")
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    task = joblib.delayed(_measure)(dict(specs), seconds, load)
+    task = joblib.delayed(_measure)(dict(specs), seconds, sides, load)
     (found,) = workers.spread(iter([task]), processes=1, threads=1)
     return found
 
@@ -88,15 +87,20 @@ def processor() -> str:
     return f"{name} (family {info.get('cpu family')}, model {info['model']})" if "model" in info else name
 
 
-def _measure(specs: dict[str, TrainSpec], seconds: float, load: float) -> Measured:
+def _measure(specs: dict[str, TrainSpec], seconds: float, sides: tuple[int, ...], load: float) -> Measured:
     with workers.pinned(1), ExitStack() as stack:
         networks = {name: stack.enter_context(step.borrowed(spec)) for name, spec in specs.items()}
         bursts = {name: _burst(spec, networks[name], BURST) for name, spec in specs.items()}
         formats = {name: precision.choose(spec.precision).removeprefix("mixed_") for name, spec in specs.items()}
-        products = {(one, side): _product(one, side) for one in dict.fromkeys(formats.values()) for side in SIDES}
+        repeats = {side: max(1, (sorted(sides)[len(sides) // 2] // side) ** 3) for side in sides}
+        products = {
+            (one, side): _product(one, side, n)
+            for one in dict.fromkeys(formats.values())
+            for side, n in repeats.items()
+        }
         works = {**bursts, **products}
         rounds = pd.DataFrame(_in_turns(works, seconds))
-        done = {place: 2 * _repeats(place[1]) * place[1] ** 3 / 1e9 / rounds[place] for place in products}
+        done = {place: 2 * repeats[place[1]] * place[1] ** 3 / 1e9 / rounds[place] for place in products}
         peaks = pd.DataFrame({"GFLOP/s": {place: float(rate.median()) for place, rate in done.items()}})
         peaks.index = peaks.index.set_names(["format", "side"])
         rows, parts = {}, {}
@@ -136,18 +140,14 @@ def _burst(spec: TrainSpec, network: step.Compiled, n: int) -> Callable:
     return lambda: network.steps(data, rows, warps.reshape(*rows.shape, -1), np.full(n, RATE, np.float32))
 
 
-def _repeats(side: int) -> int:
-    return max(1, (OFTEN // side) ** 3)
-
-
-def _product(number_format: str, side: int) -> Callable:
-    """Return what multiplies matrices of this side: `_repeats` times."""
+def _product(number_format: str, side: int, n: int) -> Callable:
+    """Return what multiplies matrices of this side `n` times."""
     import tensorflow as tf
 
     a, b = (tf.cast(tf.random.stateless_normal((side, side), (0, i)), number_format) for i in range(2))
 
     def multiply():
-        for _ in range(_repeats(side)):
+        for _ in range(n):
             product = tf.linalg.matmul(a, b)
         product[0, 0].numpy()
 
