@@ -48,6 +48,7 @@ CANDIDATES: Mapping[str, Candidate] = {
     "muon": ingredients.Muon(),
     "muon slow": ingredients.Muon(ratio=0.03),
     "muon fast": ingredients.Muon(ratio=0.3),
+    "muon faster": ingredients.Muon(ratio=0.6),
     "growing": ingredients.Growing(),
     "distilled": ingredients.Distilled(),
     "erased": distortions.Erased(),
