@@ -300,6 +300,17 @@ def test_kernels_share_one_pool_and_the_front_page_says_what_is_in_work(root):
     assert not list((root / "build/staging").iterdir())
 
 
+def test_a_training_without_end_is_stopped_at_the_limit_of_its_cell_and_the_others_go_on(root):
+    for slug, text in {"01_one": "import time; time.sleep(3600)", "02_two": "pass"}.items():
+        asked = f"list(pool.calls(os.environ[pool.ADDRESS], [asked('it', 1, text={text!r} + chr(10))]))"
+        write_notebook(root, slug, ASK + asked)
+    done = reporting(root, "build", "--jobs", "2", "--cell-timeout", "10")
+    assert done.returncode == 1
+    assert "01_one: FAILED" in done.stdout
+    assert "cell 2 ran longer than its time limit, 10 s" in done.stdout
+    assert "1 executed, 1 rendered, 0 already fresh, 1 failed" in done.stdout
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_interrupt_leaves_nothing_half_written_and_no_process(root, jobs):
     (root / "reports/01_one.html").write_bytes(good := b"the last good report")

@@ -121,7 +121,6 @@ def test_an_error_is_of_its_call_alone_and_drops_what_that_kernel_still_wanted(o
     assert isinstance(error, ArithmeticError)
     assert "of mine" in str(error)
     assert fine[1] == ["a training"]
-    until(lambda: one.progress().left == 0)
     # It may have begun before the kernel that had wanted it was gone, but never twice.
     assert log.read_text().split() in (["fine"], ["dropped", "fine"])
 
@@ -135,6 +134,17 @@ def test_a_worker_that_dies_fails_its_call_and_the_next_finds_another(one):
     thread, heard = ask(one.address, [call("pass")])
     thread.join()
     assert heard == ["a training"]
+
+
+def test_what_is_made_for_a_kernel_that_has_gone_frees_its_core(one):
+    asked = pool.calls(one.address, [call("pass", cost=2), call("import time; time.sleep(3600)", cost=1)])
+    next(asked)
+    until(lambda: one._running)
+    asked.close()
+    thread, heard = ask(one.address, [call("pass")])
+    thread.join()
+    assert heard == ["a training"]
+    assert one.progress().left == 0
 
 
 def test_other_code_than_the_askers_gets_one_new_process(one, tmp_path):

@@ -60,6 +60,7 @@ class _Queued:
     number: int = 0
     asker: _Asker | None = None  # None for what the build itself does
     began: float = 0.0
+    worker: "_Worker | None" = None
 
 
 class _Worker:
@@ -77,6 +78,7 @@ class _Worker:
             start_new_session=True,  # Ctrl-C reaches the build alone, which then ends its children in order
         )
         theirs.close()
+        self.killed = False
 
     def make(self, call: bytes) -> tuple[bool, bool, bytes]:
         """Return whether a call ended well, whether a new process may do better, and what it returned or raised."""
@@ -216,11 +218,12 @@ class Pool:
                 self._running.append(queued)
                 queued.began = time.monotonic()
                 queued.asker.count(1)
-            worker, good, answer = self._made(worker, queued.call)
+            worker, good, answer = self._made(worker, queued)
             with self._changed:
                 self._running.remove(queued)
                 queued.asker.count(-1)
-                self._times.append((queued.call.cost, time.monotonic() - queued.began))
+                if good:
+                    self._times.append((queued.call.cost, time.monotonic() - queued.began))
                 there = queued.call.leaves if good else frozenset()
                 same = [each for each in self._queue if each.call.leaves and each.call.leaves <= there]
                 self._queue = [each for each in self._queue if each not in same]
@@ -228,19 +231,26 @@ class Pool:
                 for each in same:
                     each.asker.answer(each.number, True, None)
                 self._changed.notify_all()
+            if worker and worker.killed:  # when it had just answered
+                self._end(worker)
+                worker = None
         if worker:
             worker.end()
 
-    def _made(self, worker: _Worker | None, call: Call) -> tuple[_Worker | None, bool, bytes]:
+    def _made(self, worker: _Worker | None, queued: _Queued) -> tuple[_Worker | None, bool, bytes]:
         """Make a call; return the worker that is left for the next, whether it went well, and the answer."""
         while True:
             used = worker is not None
             try:
                 worker = worker or self._start()
-                good, stale, answer = worker.make(call.pickled)
+                with self._changed:
+                    if queued.asker not in self._askers:
+                        return worker, False, b""
+                    queued.worker = worker
+                good, stale, answer = worker.make(queued.call.pickled)
             except (EOFError, OSError) as problem:
                 status = self._end(worker) if worker else problem
-                lost = RuntimeError(f"{call.label}: the process that trained it ended with status {status}")
+                lost = RuntimeError(f"{queued.call.label}: the process that trained it ended with status {status}")
                 return None, False, pickle.dumps(lost)
             if stale and used:
                 self._end(worker)
@@ -272,7 +282,11 @@ class Pool:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: Connection) -> None:
-        """Take what a kernel asks for, and keep it until it closes the connection: it has all, or is no more."""
+        """Take what a kernel asks for, and keep it until it closes the connection: it has all, or is no more.
+
+        What is then still being made for it ends at once, as it would in processes of its own; a training goes on from
+        its last finished epoch when somebody asks again.
+        """
         with contextlib.closing(connection), contextlib.suppress(EOFError, OSError):
             kind, pid, asked = connection.recv()
             if kind == "alone":
@@ -290,6 +304,10 @@ class Pool:
                 with self._changed:
                     self._queue = [each for each in self._queue if each.asker is not asker]
                     self._askers.remove(asker)
+                    for each in self._running:
+                        if each.asker is asker and each.worker:
+                            each.worker.killed = True
+                            each.worker.process.kill()
                     asker.count(0)
                     self._idle[pid] = self._idle.get(pid, 0.0) + asker.idle
                     self._changed.notify_all()
