@@ -100,7 +100,7 @@ study: $(STAMP) ## run a notebook over lists of parameters, e.g. STUDY=studies/s
 try: $(STAMP) ## a page on which your own network reads what is drawn: MODEL=build/own/mine/model (as helpers.predict.train makes it)
 	@$(BIN)/python -m helpers.reporting.try_it.page "$(MODEL)"
 
-new: $(STAMP) ## begin a report: NAME=11_mine copies a notebook that runs as it is into notebooks/
+new: $(STAMP) ## begin a report: NAME=12_mine copies a notebook that runs as it is into notebooks/
 	@$(BIN)/python -m helpers.reporting.new "$(NAME)"
 
 test: $(STAMP) ## every test; browser tests run where a Chromium is installed

@@ -31,7 +31,7 @@ from helpers.runtime.precision import choose, cores, cpuinfo
 
 STEPS = {
     "setup": (["setup"], "`make setup`: the environment"),
-    "reports": (["reports"], "`make reports` after that: ten notebooks, nothing trained before"),
+    "reports": (["reports"], "`make reports` after that: all notebooks, nothing trained before"),
     "nothing": (["reports"], "`make reports` again, with nothing to do"),
     "again": (["reports", "FORCE=1"], "`make reports FORCE=1`: everything executed again, trainings remembered"),
     "smoke": (["smoke"], "`make smoke`"),

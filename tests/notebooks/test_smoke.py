@@ -1,4 +1,4 @@
-"""The ten notebooks executed in the smoke profile, as `make smoke` does: the real builder, kernels and renderer."""
+"""All notebooks executed in the smoke profile, as `make smoke` does: the real builder, kernels and renderer."""
 
 import json
 import os

@@ -164,9 +164,9 @@ def test_the_notebook_to_download_has_its_outputs_and_a_weight(tmp_path):
     made = new_notebook(cells=[new_code_cell("x", outputs=[big, cards, printed], execution_count=1)])
     made.cells[0].metadata["papermill"] = {"duration": 1.0}
     before = json.dumps(made)
-    extras.write(tmp_path, made, "11_mine")
+    extras.write(tmp_path, made, "12_mine")
     assert json.dumps(made) == before
-    copy = nbformat.read(tmp_path / "notebooks" / "11_mine.ipynb", as_version=4)
+    copy = nbformat.read(tmp_path / "notebooks" / "12_mine.ipynb", as_version=4)
     nbformat.validate(copy)
     first, second, third = copy.cells[0].outputs
     assert (first.data, second.data) == ({"text/plain": "a picture"}, {"image/png": "AAAA"})

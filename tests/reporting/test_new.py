@@ -26,21 +26,21 @@ def root(tmp_path, monkeypatch):
 
 
 def test_a_new_notebook_has_what_a_report_needs(root, capsys):
-    assert new.main(["11_mine"]) == 0
-    assert "notebooks/11_mine.ipynb" in capsys.readouterr().out
-    notebook = nbformat.read(root / "notebooks/11_mine.ipynb", as_version=4)
+    assert new.main(["12_mine"]) == 0
+    assert "notebooks/12_mine.ipynb" in capsys.readouterr().out
+    notebook = nbformat.read(root / "notebooks/12_mine.ipynb", as_version=4)
     nbformat.validate(notebook)
     declared = parameters.declared(notebook)
     assert declared["seed"].annotation == "int"
     assert declared["profile"].default == "standard"
     text = "\n".join(cell.source for cell in notebook.cells)
-    assert text.startswith("# 11_mine: ")
-    assert 'results.save("11_mine"' in text
+    assert text.startswith("# 12_mine: ")
+    assert 'results.save("12_mine"' in text
     assert "NAME" not in text
 
 
 @pytest.mark.parametrize(
-    "name", ["", "mine", "11", "11_Mine", "1_mine", "11_", "11-mine", "../11_mine", "11_mine.ipynb"]
+    "name", ["", "mine", "11", "11_Mine", "1_mine", "11_", "11-mine", "../12_mine", "12_mine.ipynb"]
 )
 def test_a_name_that_will_not_do_is_refused(root, capsys, name):
     assert new.main([name]) == 2
@@ -49,12 +49,12 @@ def test_a_name_that_will_not_do_is_refused(root, capsys, name):
 
 
 def test_what_is_there_is_never_replaced(root, capsys):
-    new.new("11_mine")
-    written = root / "notebooks/11_mine.ipynb"
+    new.new("12_mine")
+    written = root / "notebooks/12_mine.ipynb"
     written.write_text("mine")
-    for name in ("11_mine", "11_other"):
+    for name in ("12_mine", "12_other"):
         assert new.main([name]) == 2
-        assert "there is 11_mine.ipynb" in capsys.readouterr().out
+        assert "there is 12_mine.ipynb" in capsys.readouterr().out
     assert written.read_text() == "mine"
     assert len(list((root / "notebooks").iterdir())) == 1
 

@@ -1,6 +1,6 @@
-"""`make new NAME=11_mine`: a notebook to begin a report with, copied from a template that runs as it is.
+"""`make new NAME=12_mine`: a notebook to begin a report with, copied from a template that runs as it is.
 
-    python -m helpers.reporting.new 11_mine
+    python -m helpers.reporting.new 12_mine
 
 It has all that a report needs, and runs in every profile as it is.
 """
@@ -21,10 +21,10 @@ _NAME = re.compile(r"[0-9]{2}_[a-z0-9]+(_[a-z0-9]+)*")
 def new(name: str) -> Path:
     """Write notebooks/NAME.ipynb; return its path.
 
-    Raises ValueError for a name that is not of the form 11_mine, or whose number or file is taken.
+    Raises ValueError for a name that is not of the form 12_mine, or whose number or file is taken.
     """
     if not _NAME.fullmatch(name):
-        raise ValueError(f"NAME: got {name!r}; two digits and lower-case words are allowed, such as 11_mine")
+        raise ValueError(f"NAME: got {name!r}; two digits and lower-case words are allowed, such as 12_mine")
     taken = sorted(path.name for path in paths.NOTEBOOKS.glob(f"{name[:2]}_*.ipynb"))
     if taken:
         raise ValueError(f"NAME: got {name!r}; a number that no notebook has is allowed, and there is {taken[0]}")

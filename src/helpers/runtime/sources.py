@@ -86,7 +86,7 @@ def imported(code: str, *, part: Part | None = None) -> set[Path]:
     return {path for name in _imported_names(code, part) for path in _files(name)}
 
 
-@functools.cache  # by content: ten notebooks reach the same hundred modules
+@functools.cache  # by content: all notebooks reach the same hundred modules
 def _imported_names(code: str, part: Part | None) -> frozenset[str]:
     names = set()
     for node in _executed(_tree(code, part)):

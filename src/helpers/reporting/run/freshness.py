@@ -153,7 +153,7 @@ def _place(value: object) -> Path | None:
 
 
 def _digest_of_data(path: Path, about: os.stat_result) -> str:
-    """Return a file's digest, computed once a process: ten notebooks ask for the same ten thousand images."""
+    """Return a file's digest, computed once a process: all notebooks ask for the same images."""
     return _digest_once(path, about.st_ino, about.st_size, about.st_mtime_ns)
 
 

@@ -86,7 +86,7 @@ def plan(profile: str, own: Own | None = None) -> list[Job]:
         raise ValueError("SOURCE with the full profile: that repeats published trainings, which are about MNIST")
     jobs = [_job(places(profile, own), path) for path in reports()]
     if not jobs:
-        raise ValueError("notebooks/: got no report; at least one is needed, such as 11_mine.ipynb (make new)")
+        raise ValueError("notebooks/: got no report; at least one is needed, such as 12_mine.ipynb (make new)")
     return jobs
 
 
