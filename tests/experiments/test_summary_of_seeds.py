@@ -63,5 +63,6 @@ def test_a_row_of_results_says_mean_and_seeds_and_which_images_the_first_misread
 
 def test_what_others_published_has_an_address_and_is_no_more_than_all():
     for one in summary.ELSEWHERE:
+        assert one.link("it") == f"[it]({one.address})"
         assert one.address.startswith("https://")
         assert 0.5 < one.accuracy < 1

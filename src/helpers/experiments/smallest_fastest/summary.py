@@ -27,6 +27,10 @@ class Elsewhere:
     seconds: float | None = None
     mean: bool = False
 
+    def link(self, words: str) -> str:
+        """Return words that lead to where it was published, as Markdown."""
+        return f"[{words}]({self.address})"
+
 
 ELSEWHERE = (
     # The accuracy is in the name of the network's file; training stopped by the test images, whose best state was kept.
