@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from helpers.data import splits
-from helpers.experiments.smallest_fastest import candidates, distortions, ingredients
+from helpers.experiments.smallest_and_fastest import candidates, distortions, ingredients
 from helpers.models.augmentation import Warp
 from helpers.runtime import sources
 from helpers.runtime.device import keras
@@ -315,7 +315,7 @@ def test_a_candidate_beside_it_makes_no_training_old(split, tmp_path, monkeypatc
         return {name: candidates.altered(spec, name).source for name in ("nothing", "muon", "averaged", "elastic")}
 
     def edit(name, old, new):
-        path: Path = package / "experiments" / "smallest_fastest" / f"{name}.py"
+        path: Path = package / "experiments" / "smallest_and_fastest" / f"{name}.py"
         text = path.read_text(encoding="utf-8")
         assert old in text
         path.write_text(text.replace(old, new), encoding="utf-8")

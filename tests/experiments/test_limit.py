@@ -8,7 +8,7 @@ import pytest
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from helpers.data import load
-from helpers.experiments.smallest_fastest import limit, step_profile
+from helpers.experiments.smallest_and_fastest import limit, step_profile
 from helpers.models import architectures
 from helpers.training import recipes, step
 

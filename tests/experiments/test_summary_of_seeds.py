@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers.data import load
-from helpers.experiments.smallest_fastest import summary
+from helpers.experiments.smallest_and_fastest import summary
 from helpers.training import recipes
 from helpers.training.many_seeds import Seeds
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from helpers.experiments.smallest_fastest.ingredients import Candidate
+from helpers.experiments.smallest_and_fastest.ingredients import Candidate
 from helpers.models import architectures, augmentation
 from helpers.runtime.device import keras
 

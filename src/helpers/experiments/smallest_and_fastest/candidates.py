@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.experiments.smallest_fastest import distortions, ingredients
-from helpers.experiments.smallest_fastest.ingredients import Candidate, Shrunk
+from helpers.experiments.smallest_and_fastest import distortions, ingredients
+from helpers.experiments.smallest_and_fastest.ingredients import Candidate, Shrunk
 from helpers.models import architectures, schedules
 from helpers.runtime import device, progress, sources
 from helpers.runtime import precision as precisions

@@ -14,7 +14,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from helpers.experiments.smallest_fastest import step_profile
+from helpers.experiments.smallest_and_fastest import step_profile
 from helpers.runtime import device, precision
 from helpers.training import conditions, step, workers
 from helpers.training.specs import TrainSpec
