@@ -14,7 +14,7 @@ import psutil
 import pytest
 from scratch import lend_data
 
-from helpers.reporting import produce
+from helpers.reporting import build, produce
 from helpers.runtime import paths
 
 pytestmark = pytest.mark.slow
@@ -298,6 +298,20 @@ def test_kernels_share_one_pool_and_the_front_page_says_what_is_in_work(root):
     assert "shared" in (root / "reports/02_two.html").read_text()
     assert "in work" not in (root / "reports/index.html").read_text()
     assert not list((root / "build/staging").iterdir())
+
+
+def test_as_many_are_in_work_as_there_is_memory_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "_CONTAINER", tmp_path)
+    memory = type("Memory", (), {"available": (produce.cores() + 7) * build.WORKER_BYTES})
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
+    assert build.at_once() == 7
+    (tmp_path / "memory.current").write_text(f"{build.WORKER_BYTES}\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert build.at_once() == 7
+    (tmp_path / "memory.max").write_text(f"{(produce.cores() + 4) * build.WORKER_BYTES}\n")
+    assert build.at_once() == 3
+    memory.available = 0
+    assert build.at_once() == 2
 
 
 def test_a_training_without_end_is_stopped_at_the_limit_of_its_cell_and_the_others_go_on(root):

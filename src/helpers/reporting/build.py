@@ -22,6 +22,8 @@ from helpers.reporting.try_it import page as try_page
 from helpers.runtime import paths
 from helpers.runtime.pool import ADDRESS, WORKER_BYTES
 
+_CONTAINER = Path("/sys/fs/cgroup")
+
 
 def build(
     profile: str,
@@ -94,8 +96,11 @@ def build(
 
 def at_once() -> int:
     """Return how many notebooks there is memory for, beside a process for each core; at least 2."""
-    left = psutil.virtual_memory().available // WORKER_BYTES - produce.cores()
-    return max(2, left)
+    free = psutil.virtual_memory().available
+    with contextlib.suppress(OSError, ValueError):  # a container may have less than the machine; "max": it has not
+        limit, used = (int((_CONTAINER / f"memory.{name}").read_text(encoding="ascii")) for name in ("max", "current"))
+        free = min(free, limit - used)
+    return max(2, free // WORKER_BYTES - produce.cores())
 
 
 def _pooled(stack: contextlib.ExitStack, scratch: Path) -> dict:
