@@ -8,7 +8,7 @@ import pytest
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from helpers.data import load
-from helpers.experiments.smallest_and_fastest import limit, step_profile
+from helpers.experiments.smallest_and_fastest import candidates, limit, step_profile
 from helpers.models import architectures
 from helpers.training import recipes, step
 
@@ -74,7 +74,9 @@ def test_a_training_is_measured_and_its_numbers_agree_with_one_another(tiny):
 def test_a_stopwatch_counts_up_steps(tiny, monkeypatch):
     monkeypatch.setattr(limit, "_in_turns", lambda works, seconds: {name: [0.08, 0.04, 0.2] for name in works})
     twice = replace(tiny, epochs=2)  # 64 images in batches of 16 are 4 steps a pass
-    table = limit.stopwatch({"once": tiny, "twice": twice})
+    table = limit.stopwatch({"once": tiny, "twice": twice, "muon": candidates.altered(tiny, "muon")})
+    assert table.loc["muon"].equals(table.loc["once"]), "the same steps of the same length, under this clock"
+    table = table.drop(index="muon")
     assert table["ms"].tolist() == [pytest.approx(20)] * 2, "the median of bursts of four steps"
     assert table["seconds"].tolist() == pytest.approx([4 * 0.02, 8 * 0.02])
     assert table["passes"].tolist() == [1, 2]

@@ -129,6 +129,11 @@ def _moved(old: step.Compiled, spec: TrainSpec, chosen: Candidate, side: int, st
     return network, partial(network.steps, step.load(spec.split.x_train, spec.split.y_train))
 
 
+def compiled(training: Altered) -> step.Compiled:
+    """Return the network of an altered training and what trains it on whole images, for steps to be timed."""
+    return _compile(training.spec, CANDIDATES[training.name], training.spec.split.shape[0], None)
+
+
 def altered(spec: TrainSpec, candidate: str) -> Altered:
     """Return the training of `spec` with one of CANDIDATES put in, for a record of many seeds."""
     chosen = CANDIDATES[candidate]

@@ -14,9 +14,10 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from helpers.experiments.smallest_and_fastest import step_profile
+from helpers.experiments.smallest_and_fastest import candidates, step_profile
 from helpers.runtime import device, precision
-from helpers.training import conditions, step, workers
+from helpers.training import conditions, many_seeds, step, workers
+from helpers.training.many_seeds import Altered, Training
 from helpers.training.specs import TrainSpec
 
 SIDES = (512, 1024, 2048)  # of the matrices; products of small ones are repeated until they are as much work as 1024's
@@ -57,7 +58,7 @@ def measure(specs: Mapping[str, TrainSpec], *, seconds: float = 8.0, sides: tupl
     return found
 
 
-def stopwatch(specs: Mapping[str, TrainSpec], *, seconds: float = 12.0) -> pd.DataFrame:
+def stopwatch(trainings: Mapping[str, Training], *, seconds: float = 12.0) -> pd.DataFrame:
     """Return how long whole trainings take with the threads of this process: steps of each, in turns, counted up.
 
     One row per training: passes, TFLOP (of all its steps), ms (a step, median of the rounds), seconds (of all steps,
@@ -66,7 +67,11 @@ def stopwatch(specs: Mapping[str, TrainSpec], *, seconds: float = 12.0) -> pd.Da
     """
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     with ExitStack() as stack:
-        networks = {name: stack.enter_context(step.borrowed(spec)) for name, spec in specs.items()}
+        networks = {
+            name: candidates.compiled(one) if isinstance(one, Altered) else stack.enter_context(step.borrowed(one))
+            for name, one in trainings.items()
+        }
+        specs = {name: many_seeds.spec_of(one) for name, one in trainings.items()}
         rounds = _in_turns({name: _burst(spec, networks[name], BURST) for name, spec in specs.items()}, seconds)
         rows = {}
         for name, spec in specs.items():
