@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.experiments.smallest_and_fastest import candidates, step_profile
-from helpers.runtime import device, precision
+from helpers.runtime import device, pool, precision
 from helpers.training import conditions, many_seeds, step, workers
 from helpers.training.many_seeds import Altered, Training
 from helpers.training.specs import TrainSpec
@@ -54,7 +54,8 @@ def measure(specs: Mapping[str, TrainSpec], *, seconds: float = 8.0, sides: tupl
         raise ValueError("specs: got none; at least one training is needed")
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     task = joblib.delayed(_measure)(dict(specs), seconds, sides, load)
-    (found,) = workers.spread(iter([task]), processes=1, threads=1)
+    with pool.alone():
+        (found,) = workers.spread(iter([task]), processes=1, threads=1)
     return found
 
 
@@ -72,7 +73,9 @@ def stopwatch(trainings: Mapping[str, Training], *, seconds: float = 12.0) -> pd
             for name, one in trainings.items()
         }
         specs = {name: many_seeds.spec_of(one) for name, one in trainings.items()}
-        rounds = _in_turns({name: _burst(spec, networks[name], BURST) for name, spec in specs.items()}, seconds)
+        bursts = {name: _burst(spec, networks[name], BURST) for name, spec in specs.items()}
+        with pool.alone():
+            rounds = _in_turns(bursts, seconds)
         rows = {}
         for name, spec in specs.items():
             ms, steps = 1000 * float(np.median(rounds[name])) / BURST, spec.epochs * spec.steps
