@@ -330,7 +330,7 @@ def test_a_candidate_beside_it_makes_no_training_old(split, tmp_path, monkeypatc
     assert {name for name, source in now().items() if source != before[name]} == {"muon"}
     edit("distortions", "np.pi", "3")
     assert {name for name, source in now().items() if source != before[name]} == {"muon", "elastic"}
-    edit("candidates", "chosen.finish(", "chosen.finis(")
+    edit("candidates", "chosen.finish(", "chosen.ended(")
     assert all(source != before[name] for name, source in now().items())
 
 
