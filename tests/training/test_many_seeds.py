@@ -309,6 +309,19 @@ def test_averages_are_of_probabilities_and_of_different_networks():
             many_seeds.averaged(list(logits), labels, size)
 
 
+def test_recorded_averages_need_no_networks(asked, monkeypatch):
+    for seed in (3, 4, 5):
+        many_seeds.record(fit.run(toy(seed=seed)))
+    before = many_seeds.collect({"plain": toy()}, 3, profile="full", sizes=(1, 3))["plain"].averages
+    monkeypatch.setattr(many_seeds.parallel, "train", lambda *_, **__: pytest.fail("the networks are elsewhere"))
+    after = many_seeds.collect({"plain": toy()}, 3, profile="full", sizes=(1, 3, 15))["plain"].averages
+    assert {size: one.tolist() for size, one in after[5].items()} == {
+        size: one.tolist() for size, one in before[5].items()
+    }
+    with pytest.raises(pytest.fail.Exception):
+        many_seeds.collect({"plain": toy()}, 3, profile="full", sizes=(2,))
+
+
 def test_averages_are_recorded_beside_the_seeds(asked):
     found = many_seeds.collect({"plain": toy(), "charmed": altered()}, 3, profile="full", sizes=(1, 3, 15))
     assert found["charmed"].averages == {}
