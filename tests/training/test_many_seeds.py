@@ -297,13 +297,13 @@ def test_averages_are_of_probabilities_and_of_different_networks():
     def right(*networks) -> int:
         return int((chances[list(networks)].mean(axis=0).argmax(axis=1) == labels).sum())
 
-    whole = many_seeds.averaged(list(logits), labels, 4, draws=3)
-    assert whole.tolist() == [right(0, 1, 2, 3)] * 3
-    pairs = many_seeds.averaged(list(logits), labels, 2, draws=400)
+    whole = many_seeds.averaged(list(logits), labels, 4)
+    assert whole.tolist() == [right(0, 1, 2, 3)] * many_seeds.DRAWS
+    pairs = many_seeds.averaged(list(logits), labels, 2)
     assert set(pairs.tolist()) == {right(*pair) for pair in combinations(range(4), 2)}
     exact = np.mean([right(*pair) for pair in combinations(range(4), 2)])
     assert pairs.mean() == pytest.approx(exact, abs=4 * pairs.std() / 20 + 1e-9)
-    assert set(many_seeds.averaged(list(logits), labels, 1, draws=200).tolist()) == {right(i) for i in range(4)}
+    assert set(many_seeds.averaged(list(logits), labels, 1).tolist()) == {right(i) for i in range(4)}
     for size in (0, 5):
         with pytest.raises(ValueError, match=rf"size: got {size}; 1 to 4"):
             many_seeds.averaged(list(logits), labels, size)
@@ -334,3 +334,20 @@ def test_averages_are_recorded_beside_the_seeds(asked):
     assert set(found["plain"].averages[5][1].tolist()) == singles
     many_seeds.record(runs[0])
     assert set(many_seeds.find(toy()).averages) == {1, 5}, "a seed that is recorded later leaves them"
+
+
+def test_only_the_seeds_that_are_asked_for_are_told(asked):
+    for seed in (3, 4, 5):
+        many_seeds.record(fit.run(toy(seed=seed)))
+    told = many_seeds.collect({"plain": toy(seed=4)}, 5, profile="standard")["plain"]
+    assert told.runs.index.tolist() == [4, 5]
+    assert many_seeds.collect({"plain": toy(seed=9)}, 5, profile="standard") == {}
+
+
+def test_averages_of_more_networks_stay_and_other_sizes_join_them(asked):
+    many_seeds.collect({"plain": toy()}, 3, profile="full", sizes=(3,))
+    more = many_seeds.collect({"plain": toy()}, 3, profile="full", sizes=(2,))["plain"]
+    assert set(more.averages[1]) == {2, 3}
+    fewer = many_seeds.collect({"plain": toy()}, 2, profile="full", sizes=(1, 2))["plain"]
+    assert fewer.averaged == 3
+    assert set(fewer.averages[1]) == {2, 3}

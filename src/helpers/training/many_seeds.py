@@ -71,7 +71,8 @@ class Seeds:
     spec: of the first of them. runs: one row per seed (index), with seconds, threads, processor, precision, the day it
     finished, and the numbers of validation images read right in one view and in five ("validation 1", "validation 5").
     misread: views -> seed -> positions of test images, int64. averages: views -> size -> right test images of each of
-    many averages of so many networks, int64; empty where none were recorded. earlier: seeds that earlier code trained.
+    many averages of so many networks (`draws`), int64; empty where none were recorded. averaged: of how many networks
+    these were drawn. earlier: seeds that earlier code trained.
     """
 
     spec: TrainSpec
@@ -82,6 +83,7 @@ class Seeds:
     flops: int
     n_validation: int
     n_test: int
+    averaged: int = 0
     earlier: int = 0
 
     def __len__(self) -> int:
@@ -161,7 +163,7 @@ def _read(document: dict, training: Training) -> Seeds:
             for views, by_size in document["averages"].items()
         },
         earlier=sum(each["source"] != source for each in seeds.values()),
-        **{name: document[name] for name in ("parameters", "flops", "n_validation", "n_test")},
+        **{name: document[name] for name in ("parameters", "flops", "n_validation", "n_test", "averaged")},
     )
 
 
@@ -242,7 +244,12 @@ def collect(
             if not isinstance(spec, Altered):
                 _record_averages([replace(spec, seed=spec.seed + i) for i in range(n_seeds)], sizes)
     found = {name: find(training) for name, training in trainings.items()}
-    return {name: _first(seeds, n_seeds) for name, seeds in found.items() if seeds is not None}
+    chosen = {
+        name: _of(seeds, range(spec_of(trainings[name]).seed, spec_of(trainings[name]).seed + n_seeds))
+        for name, seeds in found.items()
+        if seeds is not None
+    }
+    return {name: seeds for name, seeds in chosen.items() if len(seeds)}
 
 
 def _train_altered(trainings: Sequence[Altered]) -> Iterator[tuple[Altered, object]]:
@@ -268,8 +275,9 @@ def _recorded(training: Training) -> bool:
     return each is not None and each["source"] == source_of(training)
 
 
-def _first(seeds: Seeds, n: int) -> Seeds:
-    return seeds if len(seeds) <= n else replace(seeds, runs=seeds.runs.iloc[:n])
+def _of(seeds: Seeds, asked: range) -> Seeds:
+    kept = seeds.runs[seeds.runs.index.isin(asked)]
+    return replace(seeds, runs=kept) if len(kept) < len(seeds) else seeds
 
 
 def _cut(training: Training) -> Training:
@@ -299,18 +307,25 @@ def _trained(training: Training, n_seeds: int) -> Seeds:
     return Seeds(spec, runs, wrong, {}, **sizes, n_validation=len(split.y_val), n_test=len(split.y_test))
 
 
-def averaged(logits: Sequence[np.ndarray], labels: np.ndarray, size: int, *, draws: int = DRAWS, seed: int = 0):
-    """Return how many images averages of `size` of several networks read right, int64 (draws,).
+def draws(n: int, size: int, *, seed: int = 0) -> np.ndarray:
+    """Return which of n networks each of DRAWS averages of `size` takes, int64 (DRAWS, size); no network twice in one.
 
-    logits: float (n, 10) of each network; probabilities are averaged. Each draw takes `size` different networks, so
-    draws overlap: their mean is that of all averages, their spread is smaller than among averages of fresh networks.
-    Raises ValueError for a size that is not 1 to the number of networks.
+    Raises ValueError for a size that is not 1 to n.
     """
-    if not 1 <= size <= len(logits):
-        raise ValueError(f"size: got {size}; 1 to {len(logits)}, the number of networks, is allowed")
-    chances = np.stack([calibration.softmax(one) for one in logits])
+    if not 1 <= size <= n:
+        raise ValueError(f"size: got {size}; 1 to {n}, the number of networks, is allowed")
     rng = np.random.default_rng(seed)
-    picked = [rng.choice(len(logits), size, replace=False) for _ in range(draws)]
+    return np.array([rng.choice(n, size, replace=False) for _ in range(DRAWS)])
+
+
+def averaged(logits: Sequence[np.ndarray], labels: np.ndarray, size: int) -> np.ndarray:
+    """Return how many images the averages of `draws` read right, int64 (DRAWS,).
+
+    logits: float (n, 10) of each network; probabilities are averaged. Draws share networks: their mean is that of all
+    averages, their spread is smaller than among averages of fresh networks.
+    """
+    chances = np.stack([calibration.softmax(one) for one in logits])
+    picked = draws(len(logits), size)
     return np.array([(chances[rows].mean(axis=0).argmax(axis=1) == labels).sum() for rows in picked], np.int64)
 
 
@@ -318,14 +333,13 @@ def _record_averages(specs: Sequence[TrainSpec], sizes: Sequence[int]) -> None:
     """Add averages to the record of a training all of whose runs are in the store."""
     path, made = path_of(specs[0]), {}
     known = json.loads(path.read_text(encoding="utf-8"))
-    there = {int(size) for size in known["averages"].get(str(VIEWS[0]), {})}
-    if known["averaged"] == len(specs) and there >= {size for size in sizes if size <= len(specs)}:
-        return  # the networks themselves may be on another machine
+    there = known["averages"] if known["averaged"] == len(specs) else {}
+    missing = [size for size in sizes if size <= len(specs) and str(size) not in there.get(str(VIEWS[0]), {})]
+    if not missing or known["averaged"] > len(specs):
+        return  # the networks themselves may be on another machine; and averages of more of them are better known
     for views in VIEWS:
-        runs = parallel.train([replace(spec, views=views) for spec in specs])
-        logits = [run.test_logits for run in runs]
-        made[views] = {
-            size: averaged(logits, specs[0].split.y_test, size).tolist() for size in sizes if size <= len(logits)
-        }
+        logits = [run.test_logits for run in parallel.train([replace(spec, views=views) for spec in specs])]
+        new = {str(size): averaged(logits, specs[0].split.y_test, size).tolist() for size in missing}
+        made[str(views)] = there.get(str(views), {}) | new
     document = known | {"averages": made, "averaged": len(specs)}
     files.write_atomically(path, json.dumps(document, indent=0, allow_nan=False) + "\n")

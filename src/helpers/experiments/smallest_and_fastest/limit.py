@@ -63,8 +63,8 @@ def stopwatch(trainings: Mapping[str, Training], *, seconds: float = 12.0) -> pd
     """Return how long whole trainings take with the threads of this process: steps of each, in turns, counted up.
 
     One row per training: passes, TFLOP (of all its steps), ms (a step, median of the rounds), seconds (of all steps,
-    without compiling and without looking at held-out images). attrs: machine, in words, and its load before. What is
-    trained is thrown away.
+    without compiling and without looking at held-out images). attrs: machine, in words, its load before, and the
+    rounds. What is trained is thrown away.
     """
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     with ExitStack() as stack:
@@ -84,7 +84,8 @@ def stopwatch(trainings: Mapping[str, Training], *, seconds: float = 12.0) -> pd
             rows[name] = {"passes": passes, "TFLOP": flops / 1e12, "ms": ms, "seconds": steps * ms / 1000}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("training")
     threads = device.threads()
-    table.attrs = {"machine": f"{threads} thread{'s' if threads > 1 else ''} of {processor()}", "load": load}
+    words = f"{threads} thread{'s' if threads > 1 else ''} of {processor()}"
+    table.attrs = {"machine": words, "load": load, "rounds": min(map(len, rounds.values()))}
     return table
 
 

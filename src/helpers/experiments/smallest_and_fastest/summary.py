@@ -1,16 +1,16 @@
 """What many seeds of the same trainings tell: means with intervals, differences seed by seed, rows of results."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from helpers.evaluation import metrics
+from helpers.evaluation import comparison, metrics
 from helpers.models import architectures
 from helpers.models.layers import FusedBatchNormalization
 from helpers.results import Conditions, accuracy_row
-from helpers.training import conditions
+from helpers.training import conditions, many_seeds
 from helpers.training.many_seeds import Seeds
 from helpers.training.specs import TrainSpec
 
@@ -40,7 +40,7 @@ ELSEWHERE = (
     ),
     Elsewhere(
         "99% soonest, on a GTX 1660 Ti", "T. Oikarinen", "https://github.com/tuomaso/train_mnist_fast", 0.99,
-        seconds=0.76,
+        seconds=0.76, mean=True,
     ),
     Elsewhere(
         "fifteen networks averaged, mean of 100 trials", "C. Deotte", "https://github.com/cdeotte/MNIST-CNN-99.75",
@@ -64,12 +64,18 @@ def table(found: Mapping[str, Seeds], *, views: int, above: float = 0.99) -> pd.
     """Return what the seeds of each training read of the test images in so many views, one row per training.
 
     Columns: weights, MFLOP (of an answer, all views), passes, seeds, mean, sd, low and high (95%, t, of the mean over
-    seeds on these very images), above (the share of seeds that read more than `above`).
+    seeds on these very images), widely low and high (95% of the mean on other images of the kind, too), above (the
+    share of seeds that read more than `above`). Of one seed there is no sd, and low and high are the mean.
     """
     rows = {}
     for name, seeds in found.items():
         scores = seeds.accuracy(views=views)
-        over = metrics.mean_over_seeds(scores)
+        over = mean_of(scores)
+        # How often each image is misread, over seeds: its spread between images is that of a mean over seeds.
+        often = np.bincount(np.concatenate([seeds.misread[views][seed] for seed in seeds.runs.index]).astype(int))
+        images = (often / len(seeds)) ** 2
+        variance = images.sum() / seeds.n_test - (1 - over.mean) ** 2
+        reach = 1.96 * np.sqrt(variance / seeds.n_test + np.nan_to_num(over.sd) ** 2 / len(seeds))
         rows[name] = {
             "weights": seeds.parameters,
             "MFLOP": seeds.flops * views / 1e6,
@@ -79,9 +85,43 @@ def table(found: Mapping[str, Seeds], *, views: int, above: float = 0.99) -> pd.
             "sd": over.sd,
             "low": over.low,
             "high": over.high,
+            "widely low": over.mean - reach,
+            "widely high": min(1.0, over.mean + reach),
             "above": float(np.mean(scores > above)),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("network")
+
+
+def mean_of(values: Sequence[float]) -> metrics.SeedSummary:
+    """Return the mean with its sd and 95% t interval; of a single value that value, without sd."""
+    if len(values) > 1:
+        return metrics.mean_over_seeds(list(values))
+    return metrics.SeedSummary(float(values[0]), float("nan"), float(values[0]), float(values[0]), 1)
+
+
+def gained(of: Seeds, over: Seeds, *, views: int, views_over: int) -> metrics.SeedSummary:
+    """Return by how many percentage points of the test images one training reads more than another, seed by seed.
+
+    The same training asked in two numbers of views is compared with itself. Raises ValueError for no common seed.
+    """
+    ours, theirs = (
+        pd.Series(seeds.accuracy(views=n), index=seeds.runs.index) for seeds, n in ((of, views), (over, views_over))
+    )
+    common = (100 * (ours - theirs)).dropna()
+    if common.empty:
+        raise ValueError("of, over: got no common seed; at least 1 is needed")
+    return mean_of(common.to_list())
+
+
+def average_of(seeds: Seeds, size: int, *, views: int) -> tuple[float, float]:
+    """Return the mean accuracy of averages of `size` networks, and its standard error by leaving out each network.
+
+    Source of the jackknife: Efron and Stein (1981), Ann. Statist. 9, 586-596. Raises KeyError where there are none.
+    """
+    right, n = seeds.averages[views][size] / seeds.n_test, seeds.averaged
+    members = many_seeds.draws(n, size)
+    without = np.array([right[~(members == one).any(axis=1)].mean() for one in range(n)])
+    return float(right.mean()), float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
 
 
 def conditions_of(seeds: Seeds, *, views: int, split: str) -> Conditions:
@@ -99,19 +139,24 @@ def together(found: Mapping[str, Seeds], *, views: int, split: str) -> dict[str,
 def paired(found: Mapping[str, Seeds], base: str, *, views: int) -> pd.DataFrame:
     """Return what each training gains over `base` on the held-out images, seed by seed, in percentage points.
 
-    Only seeds that both have count. Columns: gain (mean), sd, low and high (95%, t, of the mean), seeds, worse and
-    better (seeds in which it read fewer, or more). Trainings with fewer than two common seeds are left out.
+    Only seeds that both have count. Columns: gain (mean), sd, low and high (95%, t, of the mean), seeds, p (of a paired
+    t test, adjusted by Holm's method for the number of trainings). Trainings with fewer than two common seeds are left
+    out.
     """
+    from scipy import stats  # imported where used: it costs a second
+
     rows, ours = {}, _held_out(found[base], views)
     for name, seeds in found.items():
         gains = 100 * (_held_out(seeds, views) - ours).dropna()
         if name == base or len(gains) < 2:
             continue
         over = metrics.mean_over_seeds(gains.to_list())
-        rows[name] = {"gain": over.mean, "sd": over.sd, "low": over.low, "high": over.high, "seeds": over.n}
-        rows[name] |= {"worse": int((gains < 0).sum()), "better": int((gains > 0).sum())}
-    columns = ["gain", "sd", "low", "high", "seeds", "worse", "better"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("change")
+        p = stats.ttest_1samp(gains, 0.0).pvalue if over.sd > 0 else float(over.mean == 0)
+        rows[name] = {"gain": over.mean, "sd": over.sd, "low": over.low, "high": over.high, "seeds": over.n, "p": p}
+    columns = ["gain", "sd", "low", "high", "seeds", "p"]
+    gains = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("change")
+    gains["p"] = comparison.holm(gains["p"].to_numpy(float)) if len(gains) else gains["p"]
+    return gains
 
 
 def _held_out(seeds: Seeds, views: int) -> pd.Series:
@@ -124,8 +169,8 @@ def row(system: str, seeds: Seeds, labels: np.ndarray, *, views: int, **more):
     answers = np.array(labels)
     wrong = seeds.misread[views][first]
     answers[wrong] = (answers[wrong] + 1) % 10  # which other digit was read is not recorded, and not needed here
-    over = metrics.mean_over_seeds(seeds.accuracy(views=views))
+    over = mean_of(seeds.accuracy(views=views))
     about = {n: v for n, v in vars(conditions_of(seeds, views=views, split="x")).items() if n != "split"}
-    about |= {"seconds": float(seeds.runs["seconds"].median()), "parameters": seeds.parameters}
-    about |= {"mean": over.mean, "sd": over.sd, "seeds": over.n}
+    about |= {"parameters": seeds.parameters, "seeds": over.n}  # seconds: some of them were trained beside other work
+    about |= {"mean": over.mean, "sd": over.sd} if over.n > 1 else {}
     return accuracy_row(system, labels, answers, **about, **more)
