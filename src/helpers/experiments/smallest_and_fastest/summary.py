@@ -84,7 +84,7 @@ def table(found: Mapping[str, Seeds], *, views: int, above: float = 0.99) -> pd.
             "mean": over.mean,
             "sd": over.sd,
             "low": over.low,
-            "high": over.high,
+            "high": min(1.0, over.high),
             "widely low": over.mean - reach,
             "widely high": min(1.0, over.mean + reach),
             "above": float(np.mean(scores > above)),
