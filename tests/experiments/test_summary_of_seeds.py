@@ -32,7 +32,8 @@ def test_the_table_holds_means_intervals_and_the_share_above(split):
     assert row["mean"] == pytest.approx(1 - 2 / 200)
     assert row["sd"] == pytest.approx(1 / 200)
     # Student's t for two degrees of freedom, from a printed table.
-    assert row["high"] - row["mean"] == pytest.approx(4.303 * (1 / 200) / 3**0.5, rel=1e-3)
+    assert row["mean"] - row["low"] == pytest.approx(4.303 * (1 / 200) / 3**0.5, rel=1e-3)
+    assert row["high"] == 1, "no more than all"
     assert row["above"] == pytest.approx(2 / 3), "0.995 and 0.99 are above 0.989, 0.985 is not"
     assert (row["weights"], row["passes"], row["seeds"], row["MFLOP"]) == (264, 3, 3, 2.5)
 
