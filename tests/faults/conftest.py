@@ -101,7 +101,7 @@ def fork(work) -> int:
         os._exit(status if isinstance(status, int) else 0)
 
 
-def forked_kernel(source, output, *, parameters, results, limits, progress=None, environment=None):
+def forked_kernel(source, output, *, parameters, results, limits, progress=None, environment=None, idle=None):
     """Stand in for `execute.run`: run the cells in a forked process, which can be killed like a kernel."""
 
     def cells():

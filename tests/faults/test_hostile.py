@@ -133,9 +133,16 @@ def calls(path):
             yield plain.replace("numpy.", "np."), {word.arg: ast.unparse(word.value) for word in node.keywords}
 
 
+# Processes of one build, which talk over a socket in a folder that only this user may enter, and over pipes: nothing
+# that they unpickle was ever stored.
+TALK = {"src/helpers/runtime/pool.py", "src/helpers/runtime/pool_worker.py"}
+
+
 @pytest.mark.parametrize("path", sources(), ids=lambda path: path.stem)
 def test_nothing_unpickles_or_runs_stored_bytes(path):
     for name, words in calls(path):
+        if name == "pickle.loads" and path.relative_to(paths.ROOT).as_posix() in TALK:
+            continue
         assert name not in LOADERS, f"{name} in {path.name}"
         if name == "np.load":
             assert words.get("allow_pickle", "False") == "False"

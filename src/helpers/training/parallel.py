@@ -20,7 +20,7 @@ from pathlib import Path
 
 import joblib
 
-from helpers.data.dataset import Dataset
+from helpers.data.dataset import Dataset, build_dataset
 from helpers.models import architectures
 from helpers.runtime import paths, pool, progress, run_store
 from helpers.runtime import precision as precisions
@@ -170,9 +170,9 @@ def _in_pool(address: str, families: Sequence[Mapping[str, TrainSpec]], store: P
         first = next(iter(family.values()))
         images = paths.BUILD / "staging" / "images" / first.split.source.checksum
         if not images.exists():  # once for all kernels and workers
-            write_atomically(images, pickle.dumps(first.split.source))
+            write_atomically(images, run_store.to_npz({"images": first.split.source.images, **_labels(first)}))
         call = pool.Call(
-            pickle.dumps((_pooled, (_light(family), store, images))),
+            pickle.dumps((_pooled, (_light(family), store, images, first.split.source.name))),
             leaves=frozenset(family),
             cost=_operations(first),
             label=f"{first.model} seed {first.seed}, {first.split.name}",
@@ -184,13 +184,18 @@ def _in_pool(address: str, families: Sequence[Mapping[str, TrainSpec]], store: P
         yield ended or [(name, True, 0, {}) for name in names[call]]
 
 
-def _pooled(family: Mapping[str, TrainSpec], store: Path, images: Path) -> list[tuple]:
-    return _work(family, 1, store, _dataset(images))
+def _labels(spec: TrainSpec) -> dict:
+    return {} if spec.split.source.labels is None else {"labels": spec.split.source.labels}
+
+
+def _pooled(family: Mapping[str, TrainSpec], store: Path, images: Path, name: str) -> list[tuple]:
+    return _work(family, 1, store, _dataset(images, name))
 
 
 @functools.lru_cache(2)
-def _dataset(path: Path) -> Dataset:
-    return pickle.loads(path.read_bytes())
+def _dataset(path: Path, name: str) -> Dataset:
+    arrays = run_store.from_npz(path.read_bytes())
+    return build_dataset(name, arrays["images"], arrays.get("labels"))
 
 
 def _light(family: Mapping[str, TrainSpec]) -> dict[str, TrainSpec]:
