@@ -17,9 +17,8 @@ from helpers.training.specs import TrainSpec
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """A number that somebody else published; what: in words, mean: of many trainings, or else the best of them."""
+    """An accuracy that somebody else published; mean: of many trainings, or else the best of them."""
 
-    what: str
     who: str
     address: str
     accuracy: float
@@ -35,18 +34,18 @@ class Elsewhere:
 ELSEWHERE = (
     # The accuracy is in the name of the network's file; training stopped by the test images, whose best state was kept.
     Elsewhere(
-        "fewest weights found above 99%", "J. Warner", "https://github.com/JoshWarn/Parameter-Efficient-MNIST", 0.9903,
+        "J. Warner", "https://github.com/JoshWarn/Parameter-Efficient-MNIST", 0.9903,
         weights=697,
     ),
     Elsewhere(
-        "99% soonest, on a GTX 1660 Ti", "T. Oikarinen", "https://github.com/tuomaso/train_mnist_fast", 0.99,
+        "T. Oikarinen", "https://github.com/tuomaso/train_mnist_fast", 0.99,
         seconds=0.76, mean=True,
     ),
     Elsewhere(
-        "fifteen networks averaged, mean of 100 trials", "C. Deotte", "https://github.com/cdeotte/MNIST-CNN-99.75",
+        "C. Deotte", "https://github.com/cdeotte/MNIST-CNN-99.75",
         0.99745, mean=True,
     ),
-    Elsewhere("two layers of averages, the best", "An et al.", "https://arxiv.org/abs/2008.10400", 0.9991),
+    Elsewhere("An et al.", "https://arxiv.org/abs/2008.10400", 0.9991),
 )  # fmt: skip
 
 
