@@ -272,6 +272,28 @@ def test_who_misreads_many_more_of_the_same_images_is_behind():
         assert board.standings[1].because == "McNemar, p < 0.001"
 
 
+def test_a_lucky_first_seed_does_not_lead():
+    """By hand: 4 misread of 10,000 by the first of three seeds, whose mean misreads 20; one other training misreads 15.
+
+    Wilson's interval of 20 in 10,000, from the formula: (p + z²/2n ± z √(pq/n + z²/4n²)) / (1 + z²/n), z = 1.96.
+    """
+    lucky = row(0.9996, system="lucky", parameters=5, seconds=2.5, seeds=3, mean=0.998, sd=0.0012)
+    again = row(0.9996, system="again", seconds=2.5)
+    (board,) = leaderboard.boards([report(row(0.9985, system="steady", parameters=9), lucky, again)])
+    assert [(each.system, each.rank, each.value) for each in board.standings] == [
+        ("steady", 1, 0.9985),
+        ("lucky", 2, 0.998),
+    ], "and stands once, with its mean"
+    second = board.standings[1]
+    assert second.first == 0.9996
+    assert 1 - second.low == pytest.approx(0.0030874, abs=1e-6)
+    assert 1 - second.high == pytest.approx(0.0012954, abs=1e-6)
+    assert headline.find([board], []).best.system == "steady"
+    page = " ".join(index.render_index([], boards=[board]).split())
+    assert "99.80%" in page
+    assert "3 seeds ± 0.12, first 99.96%" in page
+
+
 def test_an_average_over_runs_is_not_tested():
     (board,) = leaderboard.boards([report(row(0.9968), row(0.99655001, system="mean"))])
     assert board.standings[1].against == "unknown"

@@ -20,7 +20,10 @@ _LATENCY = re.compile(r"(latency|milliseconds|ms)(_p50|_median|_per_(digit|image
 
 @dataclass(frozen=True)
 class Standing:
-    """One model on one test set. `against` says how it compares with the leader, `because` on what grounds."""
+    """One model on one test set. `against` says how it compares with the leader, `because` on what grounds.
+
+    value: where several seeds were trained their mean, so that no lucky draw leads; the interval is around it.
+    """
 
     system: str
     value: float
@@ -28,7 +31,6 @@ class Standing:
     low: float | None
     high: float | None
     seeds: int
-    mean: float | None
     sd: float | None
     parameters: int | None
     seconds: float | None
@@ -39,7 +41,8 @@ class Standing:
     note: str = ""
     conditions: str = ""  # how it was trained and asked, in words
     seen: float = 0.0  # share of the test that it was trained on
-    right: tuple | None = None  # what `rows.read_rightly` says
+    first: float | None = None  # accuracy of the first seed, where `value` is a mean
+    right: tuple | None = None  # what `rows.read_rightly` says, of the first seed
     rank: int | None = None  # None: not ranked
     against: str = ""  # "leader", "indistinguishable", "behind", "unknown" or "" for the unranked
     because: str = ""  # on what grounds; of the unranked, why not or on what they were measured
@@ -89,9 +92,8 @@ def boards(
             key = (_images(row) if own else test_set(row.split, row.n)) or OTHER
             key = key if key in groups else OTHER
             section = scoreboard.section_of(row.section, (anchors or {}).get(report.notebook))
-            names = ("system", "value", "n", "low", "high", "seeds", "mean", "sd", "parameters", "seconds", "note")
-            names += ("seen",)
-            fields = {name: getattr(row, name) for name in names}
+            names = ("system", "n", "seeds", "sd", "parameters", "seconds", "note", "seen")
+            fields = {name: getattr(row, name) for name in names} | _typical(row)
             place = {"slug": report.notebook, "section": section, "model": row.model or ""}
             speed = speeds.get((report.notebook, row.system), speeds.get(("", row.system)))
             place["conditions"] = (
@@ -103,6 +105,16 @@ def boards(
     titles = {key: (title, n) for key, title, n, *_ in sets}
     found = [Board(key, *titles[key], _ranked(rows)) for key, rows in groups.items() if rows]
     return [*found, Board(OTHER, "Measured on other images, each as it says", 0, others)] if others else found
+
+
+def _typical(row: Any) -> dict[str, float | None]:
+    """Return value and interval of a row: around the mean where it has one over several seeds."""
+    if row.mean is None or row.seeds < 2:
+        return {"value": row.value, "low": row.low, "high": row.high}
+    from helpers.evaluation import metrics
+
+    around = metrics.wilson(round(row.mean * row.n), row.n)
+    return {"value": row.mean, "low": around.low, "high": around.high, "first": row.value}
 
 
 def _images(row: Any) -> str:
@@ -127,9 +139,9 @@ def _of_own(reports: Iterable[Any], own: Own) -> list[tuple[str, str, int]]:
 def compare(leader: Standing, other: Standing) -> tuple[str, str]:
     """Say whether `other` can be told from `leader`: "indistinguishable", "behind" or "unknown", and why.
 
-    Where both say which images they read rightly, McNemar's exact test decides. Where not, only the numbers of mistakes
-    are known, and the test is made at both ends of what the overlap of mistakes could be: where both ends agree,
-    nothing needs to be guessed; else it is unknown.
+    Of several seeds the first is asked. Where both say which images they read rightly, McNemar's exact test decides.
+    Where not, only the numbers of mistakes are known, and the test is made at both ends of what the overlap of mistakes
+    could be: where both ends agree, nothing needs to be guessed; else it is unknown.
     """
     from helpers.evaluation import comparison  # scipy: only the index needs it
 
@@ -137,8 +149,9 @@ def compare(leader: Standing, other: Standing) -> tuple[str, str]:
         test = comparison.mcnemar(leader.right[1], other.right[1])
         word = "behind" if test.p_value < LEVEL and test.difference > 0 else "indistinguishable"
         return word, f"McNemar, {wording.p_value(test.p_value)}"
-    wrong = [round((1 - each.value) * each.n) for each in (leader, other)]
-    if any(abs((1 - each.value) * each.n - errors) > 1e-3 for each, errors in zip((leader, other), wrong, strict=True)):
+    shares = [1 - (each.value if each.first is None else each.first) for each in (leader, other)]
+    wrong = [round(share * leader.n) for share in shares]
+    if any(abs(share * leader.n - errors) > 1e-3 for share, errors in zip(shares, wrong, strict=True)):
         return "unknown", "an average of several runs"
     nested, disjoint = comparison.overlap_bounds(*wrong, leader.n)
     if disjoint < LEVEL:
@@ -164,7 +177,8 @@ def _once(rows: list[Standing]) -> list[Standing]:
     """Leave out a run that another report shows again: the same time, to the digit, and score; keep the fuller row."""
     kept: dict[tuple, Standing] = {}
     for place, each in enumerate(rows):
-        run = (each.seconds, each.value) if each.seconds is not None else ("timeless", place)
+        value = each.value if each.first is None else each.first
+        run = (each.seconds, value) if each.seconds is not None else ("timeless", place)
         if run not in kept or (kept[run].parameters is None and each.parameters is not None):
             kept[run] = each
     return list(kept.values())
