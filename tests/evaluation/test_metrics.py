@@ -149,13 +149,3 @@ def test_per_class_by_hand():
     assert frame.loc[0].tolist() == pytest.approx([1.0, 2 / 3, 0.8, 3])
     assert frame.loc[1].tolist() == pytest.approx([0.5, 1.0, 2 / 3, 2])
     assert frame.loc[2].tolist() == pytest.approx([0.0, 0.0, 0.0, 1])
-
-
-def test_per_class_beside_keeps_every_system_apart():
-    y = np.array([0, 0, 1, 1])
-    table = metrics.per_class_beside(y, {"a": y, "b": np.array([0, -1, 1, 0])})
-    assert list(table) == ["a precision", "a recall", "a f1", "b precision", "b recall", "b f1"]
-    assert table.index.tolist() == [0, 1]  # no row for the answer 'none of them'
-    assert table["a f1"].tolist() == [1, 1]
-    assert table["b recall"].tolist() == [0.5, 0.5]
-    assert table["b precision"].tolist() == [0.5, 1]

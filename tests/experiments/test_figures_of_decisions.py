@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.evaluation import calibration, conformal, metrics, selective, timing
+from helpers.evaluation import calibration, metrics, selective, timing
 from helpers.evaluation.predictor import Predictor
 from helpers.experiments.sorting_office import decision_figures as charts
 from helpers.experiments.sorting_office import robustness_figures as wear
@@ -79,20 +79,6 @@ def test_the_cost_is_split_into_its_parts(answers):
     assert len(whole.x) < len(table[table["human"] <= max(whole.x)])
     assert list(whole.x) == sorted(whole.x)
     assert np.allclose(asking.y, np.array(asking.x) * prices.asking)
-
-
-def test_coverage_is_drawn_beside_the_promise():
-    rng = np.random.default_rng(1)
-    labels = rng.integers(0, 3, 300)
-    members = rng.random((300, 3)) < 0.9
-    table = conformal.coverage(members, labels)
-    fig = charts.coverage_chart({"one": table, "two": table}, promise=0.9)
-    assert fig.layout.shapes[0].y0 == 0.9
-    assert list(fig.data[0].y) == pytest.approx(table["estimate"].tolist())
-    assert fig.layout.xaxis.ticktext == ("0", "1", "2", "all")
-    assert all(a < b for a, b in zip(fig.data[0].x, fig.data[1].x, strict=True))
-    with pytest.raises(ValueError, match="zip"):
-        charts.coverage_chart(dict.fromkeys("abc", table), promise=0.9)
 
 
 @pytest.fixture

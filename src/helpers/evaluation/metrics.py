@@ -1,6 +1,5 @@
 """How good, and how sure: proportions with intervals, spread over seeds, confusion."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
 
@@ -100,15 +99,6 @@ def per_class(y_true, y_pred) -> pd.DataFrame:
         index=pd.Index(labels, name="digit"),
     )
     return frame.astype({"support": int})
-
-
-def per_class_beside(y_true, predictions: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Put the per-class precision, recall and F1 of several systems side by side, each column named after its own.
-
-    y_true: labels (n,); predictions: name -> labels (n,). The rows are the classes.
-    """
-    parts = {name: per_class(y_true, y_pred).loc[0:].drop(columns="support") for name, y_pred in predictions.items()}
-    return pd.concat([part.add_prefix(f"{name} ") for name, part in parts.items()], axis=1)
 
 
 def confusion(y_true, y_pred, *, n_classes: int = 10) -> np.ndarray:

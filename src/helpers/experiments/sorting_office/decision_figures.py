@@ -152,43 +152,6 @@ def cost_chart(table: pd.DataFrame, *, chosen: pd.Series, money: str = "euros", 
     return fig
 
 
-def coverage_chart(
-    tables: Mapping[str, pd.DataFrame], *, promise: float, colours: Sequence[str] = ("knn", "svm"), height: int = 420
-) -> go.Figure:
-    """Draw for each digit how often its set held the truth, with intervals, and the promise as a line.
-
-    tables: name -> as from `conformal.coverage`, drawn side by side; colours: palette keys; promise: a fraction.
-    """
-    fig = go.Figure()
-    for place, ((name, table), key) in enumerate(zip(tables.items(), colours, strict=True)):
-        across = (place - (len(tables) - 1) / 2) * 0.25
-        fig.add_scatter(
-            x=np.arange(len(table)) + across,
-            y=table["estimate"],
-            mode="markers",
-            name=name,
-            marker={"color": PALETTE[key], "size": 9},
-            error_y={
-                "array": table["high"] - table["estimate"],
-                "arrayminus": table["estimate"] - table["low"],
-                "thickness": 1.5,
-                "width": 3,
-            },
-            customdata=np.stack([table.index, [f"{size:.3f}" for size in table["size"]]], axis=-1),
-            hovertemplate=f"{name}<br>digit %{{customdata[0]}}: held in %{{y:{_PERCENT}}}<br>"
-            "mean size %{customdata[1]}<extra></extra>",
-        )
-    index = next(iter(tables.values())).index
-    figure_layout(fig, height=height)
-    fig.add_hline(y=promise, line={"color": _QUIET, "dash": "dash"})
-    fig.add_annotation(
-        x=1, xref="paper", y=promise, text=f"promised: {promise:.1%}", showarrow=False, yanchor="top", xanchor="right"
-    )
-    fig.update_xaxes(tickvals=list(range(len(index))), ticktext=list(index), title_text="digit", showgrid=False)
-    fig.update_yaxes(title_text="sets that hold the truth", tickformat=_PERCENT)
-    return fig
-
-
 def _thinned(table: pd.DataFrame, n: int = 400) -> pd.DataFrame:
     """Keep at most about n rows, evenly by position and the first and last, so that a page stays small."""
     if len(table) <= n:
