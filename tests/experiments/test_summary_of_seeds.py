@@ -8,7 +8,7 @@ import pytest
 
 from helpers.data import load
 from helpers.experiments.smallest_and_fastest import summary
-from helpers.training import recipes
+from helpers.training import averages, recipes
 from helpers.training.many_seeds import Seeds
 
 
@@ -23,7 +23,7 @@ def seeds(split, *, right, wrong, first=0, **changes):
     index = pd.Index(range(first, first + len(right)), name="seed")
     runs = pd.DataFrame({"seconds": 1.5, "precision": "float32", "validation 1": right, "validation 5": right}, index)
     misread = {views: {seed: np.array(one) for seed, one in zip(index, wrong, strict=True)} for views in (1, 5)}
-    return Seeds(spec, runs, misread, {}, parameters=264, flops=500_000, n_validation=100, n_test=200)
+    return Seeds(spec, runs, misread, parameters=264, flops=500_000, n_validation=100, n_test=200)
 
 
 def test_the_table_holds_means_intervals_and_the_share_above(split):
@@ -106,13 +106,14 @@ def test_gains_on_the_test_are_of_the_same_seeds_or_of_the_same_networks_asked_o
         summary.gained(few, seeds(split, right=[1], wrong=[[]], first=7), views=5, views_over=5)
 
 
-def test_the_error_of_a_mean_of_averages_comes_from_leaving_networks_out(split):
-    found = seeds(split, right=[1], wrong=[[]])
-    members = summary.many_seeds.draws(4, 1)[:, 0]
-    singles = np.array([190, 192, 194, 196])
-    found = replace(found, averages={5: {1: singles[members]}}, averaged=4)
-    mean, error = summary.average_of(found, 1, views=5)
-    shares = singles / 200
-    assert mean == pytest.approx(shares[members].mean())
+def test_the_error_of_a_mean_of_averages_comes_from_leaving_networks_out():
+    members = averages.draws(4, 1)[:, 0]
+    singles, held_out = np.array([190, 192, 194, 196]), np.array([90, 91, 92, 95])
+    one = averages.Team(4, {5: {1: held_out[members]}}, {5: {1: singles[members]}}, n_validation=100, n_test=200)
+    found = summary.averages_table({"four": one, "again": one})
+    assert found.index.tolist() == [("four", 1, 5), ("again", 1, 5)]
+    shares, row = singles / 200, found.iloc[0]
+    assert row["mean"] == pytest.approx(shares[members].mean())
+    assert row["held out"] == pytest.approx(held_out[members].mean() / 100)
     # Of averages of one the jackknife is the textbook's standard error, but for the uneven draws.
-    assert error == pytest.approx(shares.std(ddof=1) / 2, rel=0.1)
+    assert row["error"] == pytest.approx(shares.std(ddof=1) / 2, rel=0.1)

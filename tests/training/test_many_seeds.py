@@ -3,7 +3,6 @@
 import contextlib
 import json
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 import pytest
@@ -167,7 +166,6 @@ def test_a_record_of_another_network_is_no_answer_and_is_begun_anew():
         {"seeds": {"3": {}}},
         {"seeds": {"three": {}}},
         {"seeds": 7},
-        {"averages": None},
         {"n_test": None, "seeds": {"3": {"misread 1": "x"}}},
     ],
 )
@@ -288,66 +286,9 @@ def test_what_is_not_to_be_recorded_is_trained_and_forgotten(asked):
     assert [path.name for path in many_seeds.directory().iterdir()] == [many_seeds.path_of(altered()).name]
 
 
-def test_averages_are_of_probabilities_and_of_different_networks():
-    rng = np.random.default_rng(0)
-    logits, labels = rng.normal(0, 2, (4, 60, 10)), rng.integers(0, 10, 60)
-    odds = np.exp(logits)
-    chances = odds / odds.sum(axis=2, keepdims=True)
-
-    def right(*networks) -> int:
-        return int((chances[list(networks)].mean(axis=0).argmax(axis=1) == labels).sum())
-
-    whole = many_seeds.averaged(list(logits), labels, 4)
-    assert whole.tolist() == [right(0, 1, 2, 3)] * many_seeds.DRAWS
-    pairs = many_seeds.averaged(list(logits), labels, 2)
-    assert set(pairs.tolist()) == {right(*pair) for pair in combinations(range(4), 2)}
-    exact = np.mean([right(*pair) for pair in combinations(range(4), 2)])
-    assert pairs.mean() == pytest.approx(exact, abs=4 * pairs.std() / 20 + 1e-9)
-    assert set(many_seeds.averaged(list(logits), labels, 1).tolist()) == {right(i) for i in range(4)}
-    for size in (0, 5):
-        with pytest.raises(ValueError, match=rf"size: got {size}; 1 to 4"):
-            many_seeds.averaged(list(logits), labels, size)
-
-
-def test_recorded_averages_need_no_networks(asked, monkeypatch):
-    for seed in (3, 4, 5):
-        many_seeds.record(fit.run(toy(seed=seed)))
-    before = many_seeds.collect({"plain": toy()}, 3, profile="full", sizes=(1, 3))["plain"].averages
-    monkeypatch.setattr(many_seeds.parallel, "train", lambda *_, **__: pytest.fail("the networks are elsewhere"))
-    after = many_seeds.collect({"plain": toy()}, 3, profile="full", sizes=(1, 3, 15))["plain"].averages
-    assert {size: one.tolist() for size, one in after[5].items()} == {
-        size: one.tolist() for size, one in before[5].items()
-    }
-    with pytest.raises(pytest.fail.Exception):
-        many_seeds.collect({"plain": toy()}, 3, profile="full", sizes=(2,))
-
-
-def test_averages_are_recorded_beside_the_seeds(asked):
-    found = many_seeds.collect({"plain": toy(), "charmed": altered()}, 3, profile="full", sizes=(1, 3, 15))
-    assert found["charmed"].averages == {}
-    runs = [fit.run(toy(seed=seed, views=5)) for seed in (3, 4, 5)]
-    odds = [np.exp(run.test_logits.astype(float)) for run in runs]
-    read = sum(one / one.sum(axis=1, keepdims=True) for one in odds).argmax(axis=1)
-    assert set(found["plain"].averages[5]) == {1, 3}, "there are no fifteen networks"
-    assert set(found["plain"].averages[5][3].tolist()) == {int((read == SPLIT.y_test).sum())}
-    singles = {int(np.sum(run.test_predictions == SPLIT.y_test)) for run in runs}
-    assert set(found["plain"].averages[5][1].tolist()) == singles
-    many_seeds.record(runs[0])
-    assert set(many_seeds.find(toy()).averages) == {1, 5}, "a seed that is recorded later leaves them"
-
-
 def test_only_the_seeds_that_are_asked_for_are_told(asked):
     for seed in (3, 4, 5):
         many_seeds.record(fit.run(toy(seed=seed)))
     told = many_seeds.collect({"plain": toy(seed=4)}, 5, profile="standard")["plain"]
     assert told.runs.index.tolist() == [4, 5]
     assert many_seeds.collect({"plain": toy(seed=9)}, 5, profile="standard") == {}
-
-
-def test_averages_of_more_networks_stay_and_other_sizes_join_them(asked):
-    many_seeds.collect({"plain": toy()}, 3, profile="full", sizes=(3,))
-    more = many_seeds.collect({"plain": toy()}, 3, profile="full", sizes=(2,))["plain"]
-    assert set(more.averages[1]) == {2, 3}
-    fewer = many_seeds.collect({"plain": toy()}, 2, profile="full", sizes=(1, 2))["plain"]
-    assert fewer.averaged == 3
-    assert set(fewer.averages[1]) == {2, 3}

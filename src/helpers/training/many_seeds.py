@@ -17,7 +17,6 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from helpers.evaluation import calibration
 from helpers.runtime import files, progress, run_store
 from helpers.training import archive, parallel, workers
 from helpers.training.outcomes import Run, recall
@@ -26,7 +25,6 @@ from helpers.training.specs import TrainSpec, identity
 SCHEMA = 1
 VIEWS = (1, 5)  # of a test image, averaged: both are recorded
 SMOKE_SEEDS = 2
-DRAWS = 500  # averages of some of the networks that are tried; of 20 there are 15,504 fives
 
 
 @dataclass(frozen=True)
@@ -70,20 +68,16 @@ class Seeds:
 
     spec: of the first of them. runs: one row per seed (index), with seconds, threads, processor, precision, the day it
     finished, and the numbers of validation images read right in one view and in five ("validation 1", "validation 5").
-    misread: views -> seed -> positions of test images, int64. averages: views -> size -> right test images of each of
-    many averages of so many networks (`draws`), int64; empty where none were recorded. averaged: of how many networks
-    these were drawn. earlier: seeds that earlier code trained.
+    misread: views -> seed -> positions of test images, int64. earlier: seeds that earlier code trained.
     """
 
     spec: TrainSpec
     runs: pd.DataFrame
     misread: Mapping[int, Mapping[int, np.ndarray]]
-    averages: Mapping[int, Mapping[int, np.ndarray]]
     parameters: int
     flops: int
     n_validation: int
     n_test: int
-    averaged: int = 0
     earlier: int = 0
 
     def __len__(self) -> int:
@@ -158,12 +152,8 @@ def _read(document: dict, training: Training) -> Seeds:
             views: {seed: np.array(each[f"misread {views}"].split(), dtype=np.int64) for seed, each in seeds.items()}
             for views in VIEWS
         },
-        averages={
-            int(views): {int(size): np.array(counts, np.int64) for size, counts in by_size.items()}
-            for views, by_size in document["averages"].items()
-        },
         earlier=sum(each["source"] != source for each in seeds.values()),
-        **{name: document[name] for name in ("parameters", "flops", "n_validation", "n_test", "averaged")},
+        **{name: document[name] for name in ("parameters", "flops", "n_validation", "n_test")},
     )
 
 
@@ -204,8 +194,6 @@ def _add(training: Training, left, logits: Mapping[int, tuple[np.ndarray, np.nda
         "flops": left.flops,
         "n_validation": len(split.y_val),
         "n_test": len(split.y_test),
-        "averages": known.get("averages", {}),
-        "averaged": known.get("averaged", 0),  # networks that they are of
         "seeds": dict(sorted(seeds.items(), key=lambda item: int(item[0]))),
     }
     files.write_atomically(path, json.dumps(document, indent=0, allow_nan=False) + "\n")
@@ -217,16 +205,14 @@ def collect(
     n_seeds: int,
     *,
     profile: str,
-    sizes: Sequence[int] = (),
     recorded: bool = True,
 ) -> dict[str, Seeds]:
     """Return by name what the seeds seed, seed + 1, ... of each training left; those without a record are left out.
 
     In the "full" profile seeds that are missing from a record, or were trained by earlier code, are trained and
     recorded as they end; in the "smoke" profile two seeds are trained for one epoch, into a record that is thrown away;
-    in any other only what has been recorded is returned. sizes: of averages of several networks that are to be
-    recorded, too, of trainings that are not altered. recorded: False for somebody's own digits, of which no record is
-    written or looked for: these are trained, whatever the profile.
+    in any other only what has been recorded is returned. recorded: False for somebody's own digits, of which no record
+    is written or looked for: these are trained, whatever the profile.
     """
     if profile == "smoke":
         return {name: _trained(_cut(training), SMOKE_SEEDS) for name, training in trainings.items()}
@@ -240,9 +226,6 @@ def collect(
             parallel.train(plain, finished=record)
         for training, left in _train_altered([one for one in missing if isinstance(one, Altered)]):
             record_altered(training, left)
-        for spec in trainings.values() if sizes else ():
-            if not isinstance(spec, Altered):
-                _record_averages([replace(spec, seed=spec.seed + i) for i in range(n_seeds)], sizes)
     found = {name: find(training) for name, training in trainings.items()}
     chosen = {
         name: _of(seeds, range(spec_of(trainings[name]).seed, spec_of(trainings[name]).seed + n_seeds))
@@ -304,42 +287,4 @@ def _trained(training: Training, n_seeds: int) -> Seeds:
             wrong[views][specs[i].seed] = np.flatnonzero(logits[views][i][1].argmax(1) != split.y_test)
     runs = pd.DataFrame(told, index=pd.Index([one.seed for one in specs], name="seed"))
     sizes = {"parameters": left[0].parameters, "flops": left[0].flops}
-    return Seeds(spec, runs, wrong, {}, **sizes, n_validation=len(split.y_val), n_test=len(split.y_test))
-
-
-def draws(n: int, size: int, *, seed: int = 0) -> np.ndarray:
-    """Return which of n networks each of DRAWS averages of `size` takes, int64 (DRAWS, size); no network twice in one.
-
-    Raises ValueError for a size that is not 1 to n.
-    """
-    if not 1 <= size <= n:
-        raise ValueError(f"size: got {size}; 1 to {n}, the number of networks, is allowed")
-    rng = np.random.default_rng(seed)
-    return np.array([rng.choice(n, size, replace=False) for _ in range(DRAWS)])
-
-
-def averaged(logits: Sequence[np.ndarray], labels: np.ndarray, size: int) -> np.ndarray:
-    """Return how many images the averages of `draws` read right, int64 (DRAWS,).
-
-    logits: float (n, 10) of each network; probabilities are averaged. Draws share networks: their mean is that of all
-    averages, their spread is smaller than among averages of fresh networks.
-    """
-    chances = np.stack([calibration.softmax(one) for one in logits])
-    picked = draws(len(logits), size)
-    return np.array([(chances[rows].mean(axis=0).argmax(axis=1) == labels).sum() for rows in picked], np.int64)
-
-
-def _record_averages(specs: Sequence[TrainSpec], sizes: Sequence[int]) -> None:
-    """Add averages to the record of a training all of whose runs are in the store."""
-    path, made = path_of(specs[0]), {}
-    known = json.loads(path.read_text(encoding="utf-8"))
-    there = known["averages"] if known["averaged"] == len(specs) else {}
-    missing = [size for size in sizes if size <= len(specs) and str(size) not in there.get(str(VIEWS[0]), {})]
-    if not missing or known["averaged"] > len(specs):
-        return  # the networks themselves may be on another machine; and averages of more of them are better known
-    for views in VIEWS:
-        logits = [run.test_logits for run in parallel.train([replace(spec, views=views) for spec in specs])]
-        new = {str(size): averaged(logits, specs[0].split.y_test, size).tolist() for size in missing}
-        made[str(views)] = there.get(str(views), {}) | new
-    document = known | {"averages": made, "averaged": len(specs)}
-    files.write_atomically(path, json.dumps(document, indent=0, allow_nan=False) + "\n")
+    return Seeds(spec, runs, wrong, **sizes, n_validation=len(split.y_val), n_test=len(split.y_test))

@@ -11,7 +11,8 @@ from helpers.evaluation import comparison, metrics
 from helpers.models import architectures
 from helpers.models.layers import FusedBatchNormalization
 from helpers.results import Conditions, accuracy_row
-from helpers.training import conditions, many_seeds
+from helpers.training import averages, conditions
+from helpers.training.averages import Team
 from helpers.training.many_seeds import Seeds
 from helpers.training.specs import TrainSpec
 
@@ -113,15 +114,27 @@ def gained(of: Seeds, over: Seeds, *, views: int, views_over: int) -> metrics.Se
     return mean_of(common.to_list())
 
 
-def average_of(seeds: Seeds, size: int, *, views: int) -> tuple[float, float]:
-    """Return the mean accuracy of averages of `size` networks, and its standard error by leaving out each network.
+def averages_table(teams: Mapping[str, Team]) -> pd.DataFrame:
+    """Return what averages of networks read, one row per (networks, averaged, views): means over the random picks.
 
-    Source of the jackknife: Efron and Stein (1981), Ann. Statist. 9, 586-596. Raises KeyError where there are none.
+    Columns: held out and mean (of the validation and of the test images), error (the standard error of `mean`, by
+    leaving out each network in turn: the jackknife of Efron and Stein 1981, Ann. Statist. 9, 586-596).
     """
-    right, n = seeds.averages[views][size] / seeds.n_test, seeds.averaged
-    members = many_seeds.draws(n, size)
-    without = np.array([right[~(members == one).any(axis=1)].mean() for one in range(n)])
-    return float(right.mean()), float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
+    rows = {}
+    for name, team in teams.items():
+        for views, by_size in team.test.items():
+            for size, right in by_size.items():
+                members = averages.draws(team.networks, size)
+                means = [right[~(members == one).any(axis=1)].mean() for one in range(team.networks)]
+                spread = np.sqrt((team.networks - 1) / team.networks * ((means - np.mean(means)) ** 2).sum())
+                rows[name, size, views] = {
+                    "held out": team.validation[views][size].mean() / team.n_validation,
+                    "mean": right.mean() / team.n_test,
+                    "error": spread / team.n_test,
+                }
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["held out", "mean", "error"])
+    frame.index = pd.MultiIndex.from_tuples(rows, names=["networks", "averaged", "views"])
+    return frame
 
 
 def conditions_of(seeds: Seeds, *, views: int, split: str) -> Conditions:
