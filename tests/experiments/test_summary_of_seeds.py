@@ -54,16 +54,6 @@ def test_differences_are_taken_between_the_same_seeds(split):
     assert both["p"].tolist() == pytest.approx([2 * row["p"]] * 2), "Holm's method, for two"
 
 
-def test_a_training_asked_less_often_is_compared_with_itself(split):
-    base = seeds(split, right=[90, 80], wrong=[[]] * 2)
-    base = replace(base, runs=base.runs.assign(**{"validation 1": [88, 77]}))
-    asked = {"base": base, "once": base}
-    found = summary.paired(asked, "base", views=5, otherwise={"once": 1})
-    assert found.loc["once", "gain"] == pytest.approx(-2.5)
-    told = summary.together(asked, views=5, split="x", otherwise={"once": 1})
-    assert {name: one.views for name, one in told.items()} == {"base": 5, "once": 1}
-
-
 def test_folding_leaves_one_number_of_four_for_each_filter(split):
     spec = recipes.fast("fast_small", split, options={"filters": (3, 4, 4, 5, 7)})
     assert summary.folded(spec) == 75 + 9 * (12 + 16 + 20 + 35) + (3 + 4 + 4 + 5 + 7) + 7 * 10 + 10

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -144,27 +143,23 @@ def conditions_of(seeds: Seeds, *, views: int, split: str) -> Conditions:
     return Conditions(**{**vars(told), "precision": formats[0] if len(formats) == 1 else None})
 
 
-def together(
-    found: Mapping[str, Seeds], *, views: int, split: str, otherwise: Mapping[str, int] = MappingProxyType({})
-) -> dict[str, Conditions]:
-    """Return these conditions by name, for `style.show` and `style.table`; otherwise: views of some that differ."""
-    return {name: conditions_of(seeds, views=otherwise.get(name, views), split=split) for name, seeds in found.items()}
+def together(found: Mapping[str, Seeds], *, views: int, split: str) -> dict[str, Conditions]:
+    """Return these conditions by name, for `style.show` and `style.table`."""
+    return {name: conditions_of(seeds, views=views, split=split) for name, seeds in found.items()}
 
 
-def paired(
-    found: Mapping[str, Seeds], base: str, *, views: int, otherwise: Mapping[str, int] = MappingProxyType({})
-) -> pd.DataFrame:
+def paired(found: Mapping[str, Seeds], base: str, *, views: int) -> pd.DataFrame:
     """Return what each training gains over `base` on the held-out images, seed by seed, in percentage points.
 
-    views: of an image that all are asked, but for those in `otherwise`. Only seeds that both have count. Columns: gain
-    (mean), sd, low and high (95%, t, of the mean), seeds, p (of a paired t test, adjusted by Holm's method for the
-    number of trainings). Trainings with fewer than two common seeds are left out.
+    Only seeds that both have count. Columns: gain (mean), sd, low and high (95%, t, of the mean), seeds, p (of a paired
+    t test, adjusted by Holm's method for the number of trainings). Trainings with fewer than two common seeds are left
+    out.
     """
     from scipy import stats  # imported where used: it costs a second
 
     rows, ours = {}, _held_out(found[base], views)
     for name, seeds in found.items():
-        gains = 100 * (_held_out(seeds, otherwise.get(name, views)) - ours).dropna()
+        gains = 100 * (_held_out(seeds, views) - ours).dropna()
         if name == base or len(gains) < 2:
             continue
         over = metrics.mean_over_seeds(gains.to_list())
