@@ -1,7 +1,5 @@
 """What many seeds tell, against numbers worked out by hand."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest

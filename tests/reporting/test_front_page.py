@@ -172,7 +172,7 @@ def test_a_published_figure_stands_with_its_own_digits_and_all_that_they_can_mea
     reports = [report(row(0.9968, parameters=5))]
     page = index.render_index([], claims=lines.values(), boards=leaderboard.boards(reports))
     text = " ".join(" ".join(read(page).text).split())
-    assert "Best published on the same 10,000 images 99.4%" in text
+    assert "Best of the five projects on the same 10,000 images 99.4%" in text
     assert "55 to 65 misread" in text
     assert "99.40%" not in text
 

@@ -1,4 +1,4 @@
-"""The answer in one glance: the best network of the series beside the best that was published."""
+"""The answer in one glance: the best network of the series beside the best of the published projects."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ STANDARD_CLAIM = "60000/10000"
 
 @dataclass(frozen=True)
 class Headline:
-    """Our best network, the best published on the same images, and the highest figure printed anywhere."""
+    """Our best network, the best that the projects print of the same images, and their highest of any."""
 
     best: Standing
     published: ClaimLine | None

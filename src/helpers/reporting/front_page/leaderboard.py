@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from helpers.reporting.front_page import scoreboard
 from helpers.reporting.page import wording
 from helpers.reporting.run.own import Own
@@ -174,14 +176,35 @@ def _ranked(rows: list[Standing]) -> tuple[Standing, ...]:
 
 
 def _once(rows: list[Standing]) -> list[Standing]:
-    """Leave out a run that another report shows again: the same time, to the digit, and score; keep the fuller row."""
-    kept: dict[tuple, Standing] = {}
-    for place, each in enumerate(rows):
-        value = each.value if each.first is None else each.first
-        run = (each.seconds, value) if each.seconds is not None else ("timeless", place)
-        if run not in kept or (kept[run].parameters is None and each.parameters is not None):
-            kept[run] = each
-    return list(kept.values())
+    """Leave out a run that another report shows again; keep the row of more seeds, then the one that knows more.
+
+    It is the same run where time, to the digit, and score are the same, or network, conditions and misread images.
+    """
+    kept: list[Standing] = []
+    for each in rows:
+        place = next((i for i, other in enumerate(kept) if _same(each, other)), None)
+        if place is None:
+            kept.append(each)
+            continue
+        known = ("seconds", "milliseconds", "parameters")
+        more, less = sorted((kept[place], each), key=lambda one: -one.seeds)
+        if more.seeds == less.seeds and more.parameters is None and less.parameters is not None:
+            more, less = less, more
+        rest = {name: getattr(less, name) for name in known if getattr(more, name) is None}
+        kept[place] = replace(more, **rest)
+    return kept
+
+
+def _same(one: Standing, other: Standing) -> bool:
+    first, second = (each.value if each.first is None else each.first for each in (one, other))
+    if first != second:
+        return False
+    if one.seconds is not None and one.seconds == other.seconds:
+        return True
+    if one.right is None or other.right is None or one.right[0] != other.right[0] or first == 1:
+        return False
+    alike = (one.parameters, one.conditions) == (other.parameters, other.conditions)
+    return alike and one.parameters is not None and np.array_equal(one.right[1], other.right[1])
 
 
 def _speeds(reports: Iterable[Any]) -> dict[tuple[str, str], float]:
