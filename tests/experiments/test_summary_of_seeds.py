@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from helpers.data import load
 from helpers.experiments.smallest_and_fastest import summary
@@ -19,7 +20,9 @@ def seeds(split, *, right, wrong, first=0, **changes):
     """Return what a training left: right held-out images, and misread test images, of each seed."""
     spec = recipes.fast("fast_small", split, epochs=3, options={"filters": (2, 2, 2, 2, 2)}, **changes)
     index = pd.Index(range(first, first + len(right)), name="seed")
-    runs = pd.DataFrame({"seconds": 1.5, "precision": "float32", "validation 1": right, "validation 5": right}, index)
+    runs = pd.DataFrame(
+        {"seconds": 1.5, "precision": "float32", "earlier": False, "validation 1": right, "validation 5": right}, index
+    )
     misread = {views: {seed: np.array(one) for seed, one in zip(index, wrong, strict=True)} for views in (1, 5)}
     return Seeds(spec, runs, misread, parameters=264, flops=500_000, n_validation=100, n_test=200)
 
@@ -37,6 +40,7 @@ def test_the_table_holds_means_intervals_and_the_share_above(split):
 
 
 def test_differences_are_taken_between_the_same_seeds(split):
+    """Of two trainings, where a model of seed and change is nothing but the paired t test, worked out by hand."""
     base = seeds(split, right=[90, 80, 70, 60], wrong=[[]] * 4)
     other = seeds(split, right=[83, 72, 64], wrong=[[]] * 3, first=1)  # of seeds 1, 2 and 3
     alone = seeds(split, right=[50], wrong=[[]])
@@ -44,12 +48,47 @@ def test_differences_are_taken_between_the_same_seeds(split):
     assert found.index.tolist() == ["other"], "one common seed tells nothing of a spread"
     row = found.loc["other"]
     assert row["gain"] == pytest.approx((3 + 2 + 4) / 3)
-    assert row["sd"] == pytest.approx(1)
     assert row["seeds"] == 3
-    # t = 3 / (1 / sqrt 3) = 5.196 with two degrees of freedom: p = 0.0351 by a printed table.
+    # t = 3 / (1 / sqrt 3) = 5.196 with two degrees of freedom: p = 0.0351 by a printed table, and the quantile 4.303.
     assert row["p"] == pytest.approx(0.0351, abs=2e-4)
-    both = summary.paired({"base": base, "other": other, "again": other}, "base", views=5)
-    assert both["p"].tolist() == pytest.approx([2 * row["p"]] * 2), "Holm's method, for two"
+    assert (row["low"], row["high"]) == (pytest.approx(3 - 4.3027 / 3**0.5, abs=1e-3), pytest.approx(5.484, abs=1e-3))
+    assert found.attrs["freedom"] == 2
+
+
+def test_all_changes_share_one_estimate_of_chance(split):
+    """Against scipy's and a textbook's two-way layout: residuals after seed and change, (3 - 1)(4 - 1) of them free."""
+    right = {"base": [90, 80, 70, 60], "a": [92, 81, 73, 60], "b": [85, 78, 66, 59]}
+    found = summary.paired(
+        {name: seeds(split, right=one, wrong=[[]] * 4) for name, one in right.items()}, "base", views=5
+    )
+    grid = np.array(list(right.values()), float)
+    residuals = grid - grid.mean(axis=0) - grid.mean(axis=1, keepdims=True) + grid.mean()
+    error = np.sqrt(2 * (residuals**2).sum() / 6 / 4)
+    assert found.attrs["freedom"] == 6
+    assert found["gain"].tolist() == pytest.approx([1.5, -3.0])
+    p = [2 * stats.t.sf(abs(gain) / error, 6) for gain in (1.5, -3.0)]
+    assert found["p"].tolist() == pytest.approx([p[0], 2 * p[1]]), "Holm's method: the smaller of two counts twice"
+    assert found["high"].tolist() == pytest.approx([gain + stats.t.ppf(0.975, 6) * error for gain in (1.5, -3.0)])
+    fewer = {"base": right["base"], "a": right["a"], "b": right["b"][:3]}
+    found = summary.paired(
+        {name: seeds(split, right=one, wrong=[[]] * len(one)) for name, one in fewer.items()}, "base", views=5
+    )
+    assert found.attrs["freedom"] == 5
+    assert found.loc["b", "seeds"] == 3
+    assert found.loc["a", "gain"] == pytest.approx(1.5)
+    assert summary.paired({"base": seeds(split, right=[1, 2], wrong=[[]] * 2)}, "base", views=5).empty
+
+
+def test_the_best_of_many_seeds_is_uncertain_where_few_are_known():
+    scores = np.random.default_rng(3).normal(0.985, 0.001, 4000)
+    # Of so many, mean and spread are known: the best of a hundred exceeds mean + 2 sd with 1 - (1 - 0.02275) ** 100.
+    sure = summary.chance_of_best(scores, scores.mean() + 2 * scores.std(ddof=1), of=100)
+    assert sure == pytest.approx(1 - 0.97725**100, abs=0.02)
+    # Of three, one more seed lies above by Student's t: (0.987 - 0.985) / (0.001 * sqrt(1 + 1/3)) with two degrees.
+    one = summary.chance_of_best([0.984, 0.985, 0.986], 0.987, of=1)
+    assert one == pytest.approx(stats.t.sf(2 / (4 / 3) ** 0.5, 2), abs=0.004)
+    with pytest.raises(ValueError, match="scores: got 1"):
+        summary.chance_of_best([0.9], 0.95, of=100)
 
 
 def test_folding_leaves_one_number_of_four_for_each_filter(split):

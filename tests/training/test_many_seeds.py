@@ -203,6 +203,8 @@ def asked(monkeypatch):
     seen = []
 
     def train(specs, *, finished=lambda run: None):
+        if isinstance(specs, dict):
+            return {name: train(one) for name, one in specs.items()}
         each = [specs] if isinstance(specs, fit.TrainSpec) else specs
         runs = [fit.run(spec) for spec in each]
         seen.extend((spec.seed, spec.epochs) for spec in each)
@@ -291,4 +293,5 @@ def test_only_the_seeds_that_are_asked_for_are_told(asked):
         many_seeds.record(fit.run(toy(seed=seed)))
     told = many_seeds.collect({"plain": toy(seed=4)}, 5, profile="standard")["plain"]
     assert told.runs.index.tolist() == [4, 5]
+    assert [list(by_seed) for by_seed in told.misread.values()] == [[4, 5], [4, 5]]
     assert many_seeds.collect({"plain": toy(seed=9)}, 5, profile="standard") == {}

@@ -67,8 +67,8 @@ class Seeds:
     """What the same training left from several seeds.
 
     spec: of the first of them. runs: one row per seed (index), with seconds, threads, processor, precision, the day it
-    finished, and the numbers of validation images read right in one view and in five ("validation 1", "validation 5").
-    misread: views -> seed -> positions of test images, int64. earlier: seeds that earlier code trained.
+    finished, the numbers of validation images read right in one view and in five ("validation 1", "validation 5"), and
+    "earlier", whether earlier code trained it. misread: views -> seed -> positions of test images, int64.
     """
 
     spec: TrainSpec
@@ -78,7 +78,6 @@ class Seeds:
     flops: int
     n_validation: int
     n_test: int
-    earlier: int = 0
 
     def __len__(self) -> int:
         return len(self.runs)
@@ -90,6 +89,11 @@ class Seeds:
     def validation(self, *, views: int = 5) -> np.ndarray:
         """Return the same of the validation images."""
         return self.runs[f"validation {views}"].to_numpy(float) / self.n_validation
+
+    @property
+    def earlier(self) -> int:
+        """Count the seeds that earlier code trained."""
+        return int(self.runs["earlier"].sum())
 
     @property
     def machine(self) -> str:
@@ -145,6 +149,7 @@ def _read(document: dict, training: Training) -> Seeds:
     source = source_of(training)
     told = ("seconds", "threads", "processor", "precision", "finished", "validation 1", "validation 5")
     runs = pd.DataFrame([{name: each[name] for name in told} for each in seeds.values()], index=list(seeds))
+    runs["earlier"] = [each["source"] != source for each in seeds.values()]
     return Seeds(
         spec=replace(spec_of(training), seed=min(seeds)),
         runs=runs.rename_axis("seed"),
@@ -152,7 +157,6 @@ def _read(document: dict, training: Training) -> Seeds:
             views: {seed: np.array(each[f"misread {views}"].split(), dtype=np.int64) for seed, each in seeds.items()}
             for views in VIEWS
         },
-        earlier=sum(each["source"] != source for each in seeds.values()),
         **{name: document[name] for name in ("parameters", "flops", "n_validation", "n_test")},
     )
 
@@ -215,9 +219,9 @@ def collect(
     is written or looked for: these are trained, whatever the profile.
     """
     if profile == "smoke":
-        return {name: _trained(_cut(training), SMOKE_SEEDS) for name, training in trainings.items()}
+        return _trained({name: _cut(training) for name, training in trainings.items()}, SMOKE_SEEDS)
     if not recorded:
-        return {name: _trained(training, n_seeds) for name, training in trainings.items()}
+        return _trained(trainings, n_seeds)
     if profile == "full":
         wanted = [seeded(one, spec_of(one).seed + i) for i in range(n_seeds) for one in trainings.values()]
         missing = [training for training in wanted if not _recorded(training)]
@@ -251,16 +255,14 @@ def _pinned(number: int, train: Callable, spec: TrainSpec, name: str) -> tuple[i
 
 def _recorded(training: Training) -> bool:
     """Return whether today's code has left this very seed in the record."""
-    if find(training) is None:
-        return False
-    document = json.loads(path_of(training).read_text(encoding="utf-8"))
-    each = document["seeds"].get(str(spec_of(training).seed))
-    return each is not None and each["source"] == source_of(training)
+    found, seed = find(training), spec_of(training).seed
+    return found is not None and seed in found.runs.index and not found.runs.loc[seed, "earlier"]
 
 
 def _of(seeds: Seeds, asked: range) -> Seeds:
     kept = seeds.runs[seeds.runs.index.isin(asked)]
-    return replace(seeds, runs=kept) if len(kept) < len(seeds) else seeds
+    misread = {views: {seed: by_seed[seed] for seed in kept.index} for views, by_seed in seeds.misread.items()}
+    return replace(seeds, runs=kept, misread=misread)
 
 
 def _cut(training: Training) -> Training:
@@ -268,23 +270,36 @@ def _cut(training: Training) -> Training:
     return replace(training, spec=spec) if isinstance(training, Altered) else spec
 
 
-def _trained(training: Training, n_seeds: int) -> Seeds:
-    """Train so many seeds and return them as a record would."""
-    spec = spec_of(training)
-    specs = [replace(spec, seed=spec.seed + i) for i in range(n_seeds)]
-    if isinstance(training, Altered):
-        left = [training.train(one, training.name) for one in specs]
-        logits = {views: [(one.val_logits[views], one.test_logits[views]) for one in left] for views in VIEWS}
-    else:
-        asked = {views: parallel.train([replace(one, views=views) for one in specs]) for views in VIEWS}
-        left = asked[VIEWS[0]]
-        logits = {views: [(run.val_logits, run.test_logits) for run in runs] for views, runs in asked.items()}
-    split, told, wrong = spec.split, [], {views: {} for views in VIEWS}
+def _trained(trainings: Mapping[str, Training], n_seeds: int) -> dict[str, Seeds]:
+    """Train so many seeds of each, the unaltered ones side by side, and return them as records would."""
+    specs = {
+        name: [replace(spec_of(one), seed=spec_of(one).seed + i) for i in range(n_seeds)]
+        for name, one in trainings.items()
+    }
+    plain = {name: one for name, one in specs.items() if not isinstance(trainings[name], Altered)}
+    asked = {
+        views: parallel.train({name: [replace(spec, views=views) for spec in one] for name, one in plain.items()})
+        for views in VIEWS  # the second time all are in the store
+    }
+    found = {}
+    for name, training in trainings.items():
+        if isinstance(training, Altered):
+            left = [training.train(spec, training.name) for spec in specs[name]]
+            logits = {views: [(one.val_logits[views], one.test_logits[views]) for one in left] for views in VIEWS}
+        else:
+            left = asked[VIEWS[0]][name]
+            logits = {views: [(run.val_logits, run.test_logits) for run in asked[views][name]] for views in VIEWS}
+        found[name] = _seeds(specs[name], left, logits)
+    return found
+
+
+def _seeds(specs: Sequence[TrainSpec], left: Sequence, logits: Mapping[int, Sequence[tuple]]) -> Seeds:
+    split, told, wrong = specs[0].split, [], {views: {} for views in VIEWS}
     for i, one in enumerate(left):
         right = {f"validation {views}": int((logits[views][i][0].argmax(1) == split.y_val).sum()) for views in VIEWS}
-        told.append({"seconds": one.seconds, **one.hardware, "finished": "today", **right})
+        told.append({"seconds": one.seconds, **one.hardware, "finished": "today", "earlier": False, **right})
         for views in VIEWS:
             wrong[views][specs[i].seed] = np.flatnonzero(logits[views][i][1].argmax(1) != split.y_test)
     runs = pd.DataFrame(told, index=pd.Index([one.seed for one in specs], name="seed"))
     sizes = {"parameters": left[0].parameters, "flops": left[0].flops}
-    return Seeds(spec, runs, wrong, **sizes, n_validation=len(split.y_val), n_test=len(split.y_test))
+    return Seeds(specs[0], runs, wrong, **sizes, n_validation=len(split.y_val), n_test=len(split.y_test))

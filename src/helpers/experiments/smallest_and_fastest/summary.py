@@ -75,7 +75,7 @@ def table(found: Mapping[str, Seeds], *, views: int, above: float = 0.99) -> pd.
         often = np.bincount(np.concatenate([seeds.misread[views][seed] for seed in seeds.runs.index]).astype(int))
         images = (often / len(seeds)) ** 2
         variance = images.sum() / seeds.n_test - (1 - over.mean) ** 2
-        reach = 1.96 * np.sqrt(variance / seeds.n_test + np.nan_to_num(over.sd) ** 2 / len(seeds))
+        reach = np.hypot(over.mean - over.low, 1.96 * np.sqrt(variance / seeds.n_test))
         rows[name] = {
             "weights": seeds.parameters,
             "MFLOP": seeds.flops * views / 1e6,
@@ -113,19 +113,38 @@ def gained(of: Seeds, over: Seeds, *, views: int, views_over: int) -> metrics.Se
     return mean_of(common.to_list())
 
 
+def chance_of_best(scores: Sequence[float], level: float, *, of: int) -> float:
+    """Return how likely the best of so many further seeds reaches `level`, where scores are normal draws.
+
+    Mean and spread are those that the scores leave possible (Jeffreys' prior), which of few scores is much. Raises
+    ValueError for fewer than two scores.
+    """
+    from scipy import stats  # imported where used: it costs a second
+
+    if len(scores) < 2:
+        raise ValueError(f"scores: got {len(scores)}; at least 2 are needed")
+    over, rng, draws = mean_of(scores), np.random.default_rng(0), 100_000
+    sd = over.sd * np.sqrt((over.n - 1) / rng.chisquare(over.n - 1, draws))
+    mean = over.mean + sd * rng.standard_normal(draws) / np.sqrt(over.n)
+    return float(np.mean(1 - stats.norm.cdf((level - mean) / sd) ** of))
+
+
 def averages_table(teams: Mapping[str, Team]) -> pd.DataFrame:
     """Return what averages of networks read, one row per (networks, averaged, views): means over the random picks.
 
     Columns: held out and mean (of the validation and of the test images), error (the standard error of `mean`, by
-    leaving out each network in turn: the jackknife of Efron and Stein 1981, Ann. Statist. 9, 586-596).
+    leaving out each network in turn: the jackknife of Efron and Stein 1981, Ann. Statist. 9, 586-596; it is too large,
+    the more the larger the picks are, so NaN where these take more than half of the networks).
     """
     rows = {}
     for name, team in teams.items():
         for views, by_size in team.test.items():
             for size, right in by_size.items():
                 members = averages.draws(team.networks, size)
-                means = [right[~(members == one).any(axis=1)].mean() for one in range(team.networks)]
-                spread = np.sqrt((team.networks - 1) / team.networks * ((means - np.mean(means)) ** 2).sum())
+                spread = np.nan
+                if 2 * size <= team.networks:
+                    means = [right[~(members == one).any(axis=1)].mean() for one in range(team.networks)]
+                    spread = np.sqrt((team.networks - 1) / team.networks * ((means - np.mean(means)) ** 2).sum())
                 rows[name, size, views] = {
                     "held out": team.validation[views][size].mean() / team.n_validation,
                     "mean": right.mean() / team.n_test,
@@ -151,23 +170,36 @@ def together(found: Mapping[str, Seeds], *, views: int, split: str) -> dict[str,
 def paired(found: Mapping[str, Seeds], base: str, *, views: int) -> pd.DataFrame:
     """Return what each training gains over `base` on the held-out images, seed by seed, in percentage points.
 
-    Only seeds that both have count. Columns: gain (mean), sd, low and high (95%, t, of the mean), seeds, p (of a paired
-    t test, adjusted by Holm's method for the number of trainings). Trainings with fewer than two common seeds are left
-    out.
+    A score is taken as that of its seed plus what its change is worth plus chance, alike for all changes: least squares
+    for a two-way layout, so that a few seeds of many changes tell how large chance is. Columns: gain, low and high (95%
+    of the gain, each for itself), seeds (that both have), p (adjusted by Holm's method for the number of changes);
+    attrs "freedom": degrees of freedom of the estimate of chance, "sd": of a difference between two scores of a seed.
+    Trainings with fewer than two seeds in common with the base are left out.
     """
     from scipy import stats  # imported where used: it costs a second
 
-    rows, ours = {}, _held_out(found[base], views)
-    for name, seeds in found.items():
-        gains = 100 * (_held_out(seeds, views) - ours).dropna()
-        if name == base or len(gains) < 2:
-            continue
-        over = metrics.mean_over_seeds(gains.to_list())
-        p = stats.ttest_1samp(gains, 0.0).pvalue if over.sd > 0 else float(over.mean == 0)
-        rows[name] = {"gain": over.mean, "sd": over.sd, "low": over.low, "high": over.high, "seeds": over.n, "p": p}
-    columns = ["gain", "sd", "low", "high", "seeds", "p"]
-    gains = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("change")
-    gains["p"] = comparison.holm(gains["p"].to_numpy(float)) if len(gains) else gains["p"]
+    columns = ["gain", "low", "high", "seeds", "p"]
+    scores = pd.DataFrame({name: 100 * _held_out(seeds, views) for name, seeds in found.items()})
+    scores = scores.loc[scores[base].notna()]
+    scores = scores.loc[:, scores.notna().sum() >= 2]
+    changes = [name for name in scores if name != base]
+    if not changes or base not in scores:
+        return pd.DataFrame(columns=columns).rename_axis("change")
+    long = scores.stack().dropna().rename_axis(["seed", "change"])
+    of_change = np.stack([long.index.get_level_values("change") == name for name in changes], axis=1)
+    of_seed = np.stack([long.index.get_level_values("seed") == seed for seed in scores.index], axis=1)
+    design = np.concatenate([of_change, of_seed], axis=1).astype(float)
+    worth, _, rank, _ = np.linalg.lstsq(design, long.to_numpy(), rcond=None)
+    freedom = len(long) - int(rank)
+    variance = ((long.to_numpy() - design @ worth) ** 2).sum() / freedom
+    errors = np.sqrt(variance * np.diag(np.linalg.pinv(design.T @ design)))[: len(changes)]
+    gain, reach = worth[: len(changes)], stats.t.ppf(0.975, freedom) * errors
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = np.nan_to_num(2 * stats.t.sf(np.abs(gain) / errors, freedom), nan=1.0)
+    counts = scores[changes].notna().sum().to_numpy()
+    made = dict(zip(columns, (gain, gain - reach, gain + reach, counts, comparison.holm(p)), strict=True))
+    gains = pd.DataFrame(made, index=pd.Index(changes, name="change"))
+    gains.attrs = {"freedom": freedom, "sd": float(np.sqrt(2 * variance))}
     return gains
 
 
