@@ -20,8 +20,8 @@ def scratch(tmp_path, monkeypatch):
     return tmp_path
 
 
-def networks(n, **changes):
-    return [small(SPLIT, **{"epochs": 1, "seed": seed, **changes}) for seed in range(3, 3 + n)]
+def networks(n, first=3, **changes):
+    return [small(SPLIT, epochs=1, seed=seed, **changes) for seed in range(first, first + n)]
 
 
 def test_averages_are_of_probabilities_and_of_different_networks():
@@ -84,8 +84,21 @@ def test_averages_of_more_networks_stay_and_other_sizes_join_them():
     fewer = averages.collect({"team": networks(2)}, (1, 2), profile="full")["team"]
     assert fewer.networks == 3
     assert set(fewer.test[1]) == {2, 3}
+    others = averages.collect({"team": networks(3, first=7)}, (2,), profile="full")["team"]
+    assert (others.networks, set(others.test[1])) == (3, {2}), "of other seeds: made anew"
     grown = averages.collect({"team": networks(4)}, (2,), profile="full")["team"]
     assert (grown.networks, set(grown.test[1])) == (4, {2}), "picks among three say nothing of those among four"
+
+
+def test_networks_of_earlier_code_are_averaged_anew(monkeypatch):
+    averages.collect({"team": networks(3)}, (2,), profile="full")
+    monkeypatch.setattr(averages, "identity", lambda spec: {"source": "another"})
+    asked, trains = [], averages.parallel.train
+    monkeypatch.setattr(averages.parallel, "train", lambda specs: asked.append(len(specs)) or trains(specs))
+    averages.collect({"team": networks(3)}, (2,), profile="full")
+    assert asked == [3, 3], "in one view and in five"
+    averages.collect({"team": networks(3)}, (2,), profile="full")
+    assert asked == [3, 3]
 
 
 def test_networks_that_learned_from_other_images_are_no_team():

@@ -17,7 +17,7 @@ from helpers.evaluation import calibration
 from helpers.runtime import files, run_store
 from helpers.training import archive, many_seeds, parallel
 from helpers.training.many_seeds import VIEWS
-from helpers.training.specs import TrainSpec
+from helpers.training.specs import TrainSpec, identity
 
 SCHEMA = 1
 DRAWS = 500  # picks that are tried; of 20 networks there are 15,504 fives
@@ -47,12 +47,12 @@ def directory() -> Path:
 
 
 def portable(specs: Sequence[TrainSpec]) -> list[dict]:
-    """Return which trainings the networks come from, whatever their seeds, as JSON values.
+    """Return which trainings and networks they come from, whatever their seeds, as JSON values.
 
     Raises ValueError for trainings on different images: their answers cannot be averaged.
     """
-    told = {run_store.canonical(many_seeds.portable(spec)): None for spec in specs}
-    trainings = [json.loads(one) for one in told]
+    told = {run_store.canonical(many_seeds.portable(spec)): archive.architecture(spec) for spec in specs}
+    trainings = [{**json.loads(one), "architecture": architecture} for one, architecture in told.items()]
     if len({one["split"] for one in trainings}) != 1:
         raise ValueError("specs: got trainings on different splits, or none; one split is allowed")
     return trainings
@@ -91,8 +91,9 @@ def find(specs: Sequence[TrainSpec]) -> Team | None:
 def collect(teams: Mapping[str, Sequence[TrainSpec]], sizes: Sequence[int], *, profile: str) -> dict[str, Team]:
     """Return by name what averages of so many networks of each team read; teams without a record are left out.
 
-    teams: name -> one spec for each network. In the "full" profile what is missing is recorded, and networks that are
-    not in the store are trained; a record of more networks than are asked for stays as it is, as it knows more.
+    teams: name -> one spec for each network. In the "full" profile what is missing, or was made of networks of earlier
+    code, is recorded, and networks that are not in the store are trained; a record of today's code that has all seeds
+    asked for and more stays as it is, as it knows more.
     """
     if profile == "full":
         for specs in teams.values():
@@ -102,10 +103,11 @@ def collect(teams: Mapping[str, Sequence[TrainSpec]], sizes: Sequence[int], *, p
 
 
 def _record(specs: Sequence[TrainSpec], sizes: Sequence[int]) -> None:
-    known = find(specs)
-    if known is not None and known.networks > len(specs):
+    known, asked = find(specs), _asked(specs)
+    now = known is not None and json.loads(path_of(specs).read_text(encoding="utf-8"))["made of"]
+    if now and all(one in now for one in asked) and len(now) > len(asked):
         return
-    there = known is not None and known.networks == len(specs)
+    there = now == asked
     missing = [size for size in sizes if size <= len(specs) and not (there and size in known.test[VIEWS[0]])]
     if not missing:
         return
@@ -119,8 +121,16 @@ def _record(specs: Sequence[TrainSpec], sizes: Sequence[int]) -> None:
             new = {size: averaged(logits, labels[part], size) for size in missing}
             made[part][str(views)] = {str(size): right.tolist() for size, right in sorted({**kept, **new}.items())}
     sizes_of = {"n_validation": len(split.y_val), "n_test": len(split.y_test)}
-    document = {"schema": SCHEMA, "trainings": portable(specs), "networks": len(specs), **sizes_of, **made}
+    told = {"schema": SCHEMA, "trainings": portable(specs), "networks": len(specs), "made of": asked}
+    document = told | sizes_of | made
     files.write_atomically(path_of(specs), json.dumps(document, allow_nan=False) + "\n")
+
+
+def _asked(specs: Sequence[TrainSpec]) -> list[list]:
+    """Return of each network the number of its training, its seed, and the digest of the code that trains it."""
+    trainings = portable(specs)
+    numbers = [trainings.index(portable([spec])[0]) for spec in specs]
+    return [[number, spec.seed, identity(spec)["source"]] for number, spec in zip(numbers, specs, strict=True)]
 
 
 def draws(n: int, size: int, *, seed: int = 0) -> np.ndarray:
