@@ -20,6 +20,8 @@ BY_HAND = {
     "fast_b": 9 * (4 * 32 + 32 * 64 + 64 * 64 + 64 * 128) + 4 * (32 + 64 + 64 + 128) + 1_290,
     # 5x5, then four of 3x3
     "fast_small": 75 + 9 * (3 * 4 + 4 * 4 + 4 * 5 + 5 * 7) + 4 * (3 + 4 + 4 + 5 + 7) + 80,
+    # 3x3 with bias, then twice nine numbers a channel and a mixture with bias, and the output
+    "fast_separable": 70 + 9 * (7 + 10 + 10 + 11) + (7 * 10 + 10 * 10 + 10 * 11 + 11 * 12) + (10 + 10 + 11 + 12) + 130,
     # fast net e, and after each block two dense layers, c -> c/4 -> c
     "fast_se": 141_610 + sum(2 * c * c // 4 + c // 4 + c for c in (32, 32, 64, 64, 128)),
     "mlp": 784 * 512 + 512 + 512 * 512 + 512 + 5_130,
@@ -30,6 +32,29 @@ BY_HAND = {
 @pytest.mark.parametrize("name", BY_HAND)
 def test_parameters_match_a_count_by_hand(name):
     assert architectures.size(architectures.build(name)).parameters == BY_HAND[name]
+
+
+def test_a_depthwise_convolution_is_that_of_keras_and_its_work_counts():
+    model = architectures.build("fast_separable", seed=2, precision="float32")
+    ours = next(layer for layer in model.layers if isinstance(layer, architectures.Depthwise))
+    theirs = keras.layers.DepthwiseConv2D(3, use_bias=False)
+    theirs.build((None, 13, 13, 7))
+    theirs.kernel.assign(np.transpose(np.asarray(ours.kernel), (0, 1, 3, 2)))
+    images = np.random.default_rng(0).normal(size=(2, 13, 13, 7)).astype(np.float32)
+    assert np.allclose(ours(images), theirs(images), atol=1e-6)
+    another = architectures.build("fast_separable", seed=3, precision="float32")
+    for one, other in zip(model.layers, another.layers, strict=True):
+        assert not hasattr(one, "kernel") or not np.allclose(one.kernel, other.kernel), "each seed draws each kernel"
+    sides, widths = (11, 9, 7, 5), (7, 10, 10, 11, 12)
+    macs = (
+        26 * 26 * 63
+        + 120
+        + sum(
+            side * side * (9 * read + read * made)
+            for side, read, made in zip(sides, widths[:-1], widths[1:], strict=True)
+        )
+    )
+    assert architectures.size(model).flops == 2 * macs
 
 
 def test_flops_of_the_deep_published_network():

@@ -211,9 +211,36 @@ def fast_se(x, *, ratio: int = 4):
     return layers.GlobalMaxPooling2D()(x)
 
 
+@keras.saving.register_keras_serializable(package="digits")
+class Depthwise(layers.Conv2D):
+    """A convolution in as many groups as channels, as TensorFlow can train it on a processor."""
+
+    def call(self, inputs):
+        """Convolve each channel with a kernel of its own."""
+        kernels = keras.ops.transpose(self.kernel, (0, 1, 3, 2))
+        return keras.ops.depthwise_conv(inputs, kernels, padding=self.padding)
+
+
+def fast_separable(x, *, filters: Sequence[int] = (7, 10, 10, 11, 12), slope: float = 0.2):
+    """Few weights: a convolution, a pooling, separable convolutions, and no normalization, which has four each.
+
+    A separable convolution has one kernel for each channel and then mixes channels, place by place; none surrounds its
+    input with zeros. slope: of leaky ReLUs below zero. A kind of network that J. Warner took to 99% with 697 weights.
+    """
+    first, *rest = filters
+    x = layers.Conv2D(first, 3, kernel_initializer="he_normal")(x)
+    x = layers.LeakyReLU(negative_slope=slope)(x)
+    x = layers.MaxPooling2D(2)(x)
+    for width in rest:
+        x = Depthwise(x.shape[-1], 3, groups=x.shape[-1], use_bias=False)(x)
+        x = layers.Conv2D(width, 1)(x)
+        x = layers.LeakyReLU(negative_slope=slope)(x)
+    return layers.GlobalAveragePooling2D()(x)
+
+
 _ALL = (
     *(linear, mlp, nf264_shallow, nf264_deep, hdr_cnn, drt_cnn, dr_simple, dr_double_conv),
-    *(recog, new, big, fast_b, fast_e, fast_small, fast_se, resnet34, resnet8),
+    *(recog, new, big, fast_b, fast_e, fast_small, fast_separable, fast_se, resnet34, resnet8),
 )
 ARCHITECTURES: dict[str, Callable] = {function.__name__: function for function in _ALL}
 
