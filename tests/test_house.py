@@ -31,6 +31,7 @@ GENERAL = {
     "helpers.training.predictor": "what a training left, as a predictor",
     "helpers.training.cross_validation": "how folds are put together and drawn again: a method",
     "helpers.training.many_seeds": "what any training leaves from many seeds: a method",
+    "helpers.training.averages": "what any trained networks read together: a method",
 }
 OTHER_TESTS = {"browser", "faults", "notebooks"}  # of finished pages, of broken disks, of the notebooks themselves
 
