@@ -178,6 +178,24 @@ def test_what_another_notebook_found_counts_and_not_how_long_it_took(tmp_path, m
     assert len(set(told)) == len(told), "absent, four findings, another order, damaged"
 
 
+def test_records_in_folders_count_as_those_beside_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "REPORTS", tmp_path)
+    for name in ("one.json", "checks.csv", "seeds/many.json", "averages/team.json"):
+        (tmp_path / "runs" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "runs" / name).write_text(name)
+    reads = notebook("from helpers.training import many_seeds")
+    before = freshness.components(reads, {})
+    for name in ("one.json", "checks.csv", "seeds/many.json", "averages/team.json"):
+        (tmp_path / "runs" / name).write_text("longer")
+        after = freshness.components(reads, {})
+        assert freshness.why_stale(before, after) == [f"run record {name} changed"]
+        before = after
+    (tmp_path / "runs/seeds/many.json").unlink()
+    assert freshness.why_stale(before, freshness.components(reads, {})) == ["run record seeds/many.json is gone"]
+    others = freshness.components(notebook("from helpers.evaluation import metrics"), {})
+    assert not [name for name in others if name.startswith("run record")]
+
+
 def test_every_file_of_the_renderer_shapes_the_page(tmp_path, monkeypatch):
     """Each by itself: what makes outputs, prose and formulas, the template, styles and scripts."""
     copy = tmp_path / "page"

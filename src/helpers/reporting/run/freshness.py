@@ -176,13 +176,15 @@ def loaded_results(code: str) -> list[str]:
 
 
 def recorded_runs(code: str) -> dict[str, str]:
-    """Return the committed run records as components, for code that reads them: through `training.archive`."""
+    """Return the committed run records as components, for code that reads them: through `training.archive`.
+
+    Those of many seeds and of averages lie in folders of their own below.
+    """
     if sources.PACKAGE / "training" / "archive.py" not in sources.closure(code):
         return {}
     kept = paths.REPORTS / "runs"  # the records, and what is known of their making
-    return {
-        f"run record {path.name}": file_digest(path) for path in sorted([*kept.glob("*.json"), *kept.glob("*.csv")])
-    }
+    found = sorted([*kept.rglob("*.json"), *kept.glob("*.csv")])
+    return {f"run record {path.relative_to(kept).as_posix()}": file_digest(path) for path in found}
 
 
 def page_digest(notebook: nbformat.NotebookNode) -> str:
