@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 from helpers.reporting.run import pool
@@ -18,14 +19,16 @@ class Terminal:
         self.expected: dict[str, float | None] = {}  # of the notebooks that run
         self.moving: dict[str, str] = {}
         self.trainings = ""  # of all notebooks, where they go through a pool
+        self._lock = threading.RLock()  # each notebook is watched over by a thread of its own
 
     def say(self, text: str) -> None:
         """Write a line that stays."""
-        self._clear()
-        try:
-            print(text, file=self.stream, flush=True)
-        except BrokenPipeError:  # no reason to stop a build
-            unheard(self.stream)
+        with self._lock:
+            self._clear()
+            try:
+                print(text, file=self.stream, flush=True)
+            except BrokenPipeError:  # no reason to stop a build
+                unheard(self.stream)
 
     def start(self, slug: str, why: list[str], expected: float | None) -> None:
         """Note which notebook starts, why, and how long it took last time (seconds)."""
@@ -61,8 +64,9 @@ class Terminal:
         if said and len(moving) == 1:
             line += f"  {said}"
         width = shutil.get_terminal_size().columns - 1
-        self.stream.write("\r\x1b[2K" + line[:width])
-        self.stream.flush()
+        with self._lock:
+            self.stream.write("\r\x1b[2K" + line[:width])
+            self.stream.flush()
 
     def done(self, slug: str, seconds: float) -> None:
         """Say that a notebook ran to its end."""
