@@ -241,7 +241,6 @@ NO_DIGITS: tuple[Callable, ...] = (
     *(_tee, _you, _cue, _why, _haitch, _ell, _jay, _pea, _ampersand, _cross_in_circle, _house, _face, _waves),
     *(_back_and_forth, _two_strokes, _equals),
 )
-PRACTISED = (_tee, _haitch, _pea)  # of these, the signs that `forms` has, too, as other curves
 
 
 def picture(lines: Lines, rng: np.random.Generator, *, sheet: int = 120) -> np.ndarray:
