@@ -1,5 +1,7 @@
 """How near a training comes to the processor's limit, and where the time of a step goes."""
 
+import contextlib
+from collections import namedtuple
 from dataclasses import replace
 
 import numpy as np
@@ -96,6 +98,36 @@ def test_strides_and_even_kernels_find_their_zeros():
         found = np.mean(padded.predict(images, verbose=0)) / size**2  # of ones, a convolution counts what it meets
         assert 1 - step_profile.arithmetic(padded)["zeros"].iloc[0] == pytest.approx(found)
         assert found == pytest.approx(within)
+
+
+def test_the_load_is_what_others_do_while_the_machine_is_held_alone(tiny, monkeypatch):
+    @contextlib.contextmanager
+    def alone():
+        seen.append("alone")
+        yield
+        seen.append("not alone")
+
+    seen = []
+    monkeypatch.setattr(limit.pool, "alone", alone)
+    monkeypatch.setattr(limit, "_load_of_others", lambda: seen.append("looked") or 0.25)
+    monkeypatch.setattr(limit, "_in_turns", lambda works, seconds: seen.append("timed") or {n: [1.0] for n in works})
+    assert limit.stopwatch({"tiny": tiny}).attrs["load"] == 0.25
+    assert seen == ["alone", "looked", "timed", "not alone"]
+    seen.clear()
+    monkeypatch.setattr(limit, "_measure", lambda *given: given[-1])
+    monkeypatch.setattr(limit.workers, "spread", lambda tasks, **_: (work(*args) for work, args, _ in tasks))
+    assert limit.measure({"tiny": tiny}) == 0.25
+    assert seen == ["alone", "looked", "not alone"]
+
+
+def test_busy_cores_are_counted_by_the_systems_clocks(monkeypatch):
+    Times = namedtuple("Times", "user system idle iowait guest")
+    told = iter([Times(10.0, 2.0, 100.0, 3.0, 5.0), Times(12.5, 2.5, 104.0, 4.0, 7.0)])
+    monkeypatch.setattr(limit.psutil, "cpu_times", lambda: next(told))
+    now = [0.0]
+    monkeypatch.setattr(limit.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(limit.time, "sleep", lambda seconds: now.__setitem__(0, 2.0))
+    assert limit._load_of_others() == 1.5, "three seconds of work in two"
 
 
 def test_no_training_is_refused():

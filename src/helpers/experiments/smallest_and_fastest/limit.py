@@ -4,7 +4,6 @@ The measure is a product of large square matrices, the work that processors do b
 same number format, in turns with the training, so that whatever else the machine does slows both.
 """
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 import joblib
 import numpy as np
 import pandas as pd
+import psutil
 
 from helpers.experiments.smallest_and_fastest import candidates, step_profile
 from helpers.runtime import device, pool, precision
@@ -24,6 +24,7 @@ SIDES = (512, 1024, 2048)  # of the matrices; products of small ones are repeate
 BURST = 4  # steps at a time: about as long as the products in turn with which they are taken
 LEAST = 2  # rounds, however short the time and one more to warm up
 PROFILED = 12  # steps under the profiler
+QUIET = 1.0  # seconds without work of ours in which it is looked at what others do
 RATE = 0.01  # learning rate: what is learned is thrown away, and no step may blow up
 
 
@@ -34,7 +35,7 @@ class Measured:
     rates: a row per training; weights, format, MFLOP (an image), zeros (the share of it that `arithmetic` names), and
     medians of the rounds: ms (a step), images (a second), GFLOP/s, peak (of the products in its format) and share of
     it, with from and to, between which the middle 80% of the shares lie. peaks: median GFLOP/s, a row per format and
-    side. parts: training -> table of `step_profile.profile`. load: of the machine, before.
+    side. parts: training -> table of `step_profile.profile`. load: cores that others kept busy, before.
     """
 
     rates: pd.DataFrame
@@ -52,9 +53,8 @@ def measure(specs: Mapping[str, TrainSpec], *, seconds: float = 8.0, sides: tupl
     """
     if not specs:
         raise ValueError("specs: got none; at least one training is needed")
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    task = joblib.delayed(_measure)(dict(specs), seconds, sides, load)
     with pool.alone():
+        task = joblib.delayed(_measure)(dict(specs), seconds, sides, _load_of_others())
         (found,) = workers.spread(iter([task]), processes=1, threads=1)
     return found
 
@@ -63,10 +63,9 @@ def stopwatch(trainings: Mapping[str, Training], *, seconds: float = 12.0) -> pd
     """Return how long whole trainings take with the threads of this process: steps of each, in turns, counted up.
 
     One row per training: passes, TFLOP (of all its steps), ms (a step, median of the rounds), seconds (of all steps,
-    without compiling and without looking at held-out images). attrs: machine, in words, its load before, and the
-    rounds. What is trained is thrown away.
+    without compiling and without looking at held-out images). attrs: machine, in words, load, as in `Measured`, and
+    the rounds. What is trained is thrown away.
     """
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     with ExitStack() as stack:
         networks = {
             name: candidates.compiled(one) if isinstance(one, Altered) else stack.enter_context(step.borrowed(one))
@@ -75,7 +74,7 @@ def stopwatch(trainings: Mapping[str, Training], *, seconds: float = 12.0) -> pd
         specs = {name: many_seeds.spec_of(one) for name, one in trainings.items()}
         bursts = {name: _burst(spec, networks[name], BURST) for name, spec in specs.items()}
         with pool.alone():
-            rounds = _in_turns(bursts, seconds)
+            load, rounds = _load_of_others(), _in_turns(bursts, seconds)
         rows = {}
         for name, spec in specs.items():
             ms, steps = 1000 * float(np.median(rounds[name])) / BURST, spec.epochs * spec.steps
@@ -94,6 +93,19 @@ def processor() -> str:
     info = precision.cpuinfo()
     name = info.get("model name", "this processor")
     return f"{name} (family {info.get('cpu family')}, model {info['model']})" if "model" in info else name
+
+
+def _load_of_others() -> float:
+    """Return how many cores are busy while this process and what a build does beside it stand still.
+
+    The system's own average over a minute would tell of the trainings that the build has just made.
+    """
+    before, began = psutil.cpu_times(), time.perf_counter()
+    time.sleep(QUIET)
+    after, seconds = psutil.cpu_times(), time.perf_counter() - began
+    idle, counted_twice = ("idle", "iowait"), ("guest", "guest_nice")
+    spent = {name: getattr(after, name) - getattr(before, name) for name in after._fields}
+    return max(0.0, sum(each for name, each in spent.items() if name not in (*idle, *counted_twice)) / seconds)
 
 
 def _measure(specs: dict[str, TrainSpec], seconds: float, sides: tuple[int, ...], load: float) -> Measured:
