@@ -10,7 +10,7 @@ from test_fit import assert_same_run, make_split
 from helpers.data import folds
 from helpers.reporting.run.pool import Pool
 from helpers.runtime import device, paths, pool, precision, run_store
-from helpers.training import fine_tuning, fit, parallel, recipes, workers
+from helpers.training import fine_tuning, fit, outcomes, parallel, recipes, workers
 
 pytestmark = [pytest.mark.slow]
 
@@ -113,6 +113,41 @@ def test_the_pool_of_a_build_trains_the_same_bits_each_once(side_by_side, specs,
             list(parallel._in_pool(one.address, [{"another": specs[0]}], tmp_path / "store"))
     assert run_store.store_size(tmp_path / "store")[0] == 2
     assert len(list((tmp_path / "build/staging/images").iterdir())) == 1, "images go out once"
+
+
+def test_a_single_training_is_made_by_who_has_the_machine_alone(specs, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "BUILD", tmp_path / "build")
+    with Pool(1, os.environ | {"DIGITS_THREADS": "1"}) as one:
+        monkeypatch.setenv(pool.ADDRESS, one.address)
+        with pool.alone():
+            run = parallel.train(specs[0], store=tmp_path / "store")
+            with pytest.raises(RuntimeError, match="cannot be asked for while the machine is held alone"):
+                parallel.train(specs[1:2], store=tmp_path / "store")
+        assert not run.reused
+        assert one.progress().done == 0
+
+
+def test_a_kernel_does_not_count_as_waiting_while_it_takes_runs_from_the_store(
+    side_by_side, specs, store, tmp_path, monkeypatch
+):
+    log, said, recall = [], [], outcomes.recall
+
+    def calls(address, asked):
+        try:
+            yield from ((each, None) for each in asked)  # as if another kernel had asked for them
+        finally:
+            log.append("left the pool")
+
+    monkeypatch.setenv(pool.ADDRESS, "somewhere")
+    monkeypatch.setattr(paths, "BUILD", tmp_path)
+    monkeypatch.setattr(pool, "calls", calls)
+    monkeypatch.setattr(parallel, "_is_stored", lambda name, store: False)
+    monkeypatch.setattr(outcomes, "recall", lambda *args, **named: log.append("recall") or recall(*args, **named))
+    monkeypatch.setattr(parallel.progress, "say", said.append)
+    found = parallel.train(specs, store=store)
+    assert [run.key for run in found] == [run.key for run in side_by_side]
+    assert log == ["left the pool", "recall", "recall"]
+    assert [line.split(" · ")[1] for line in said] == ["1 of 2 trainings done", "2 of 2 trainings done"]
 
 
 def test_what_takes_longer_counts_more(specs):

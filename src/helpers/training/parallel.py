@@ -46,9 +46,9 @@ def train(
     is one for every `threads` cores, as far as memory allows; on a cluster it is up to its workers. threads: of each;
     None is one, but every core for a single TrainSpec that is trained here. A spec that comes twice is trained once,
     and of specs that differ only in their number of epochs the longest is trained and the others are taken from it on
-    the way, where that is the same (`specs.kin`). store: as in `fit.run`. finished: called with each run as it ends.
-    Raises ValueError for numbers below 1, and whatever a training raises; what was finished before it stays in the
-    store.
+    the way, where that is the same (`specs.kin`). store: as in `fit.run`. finished: called with each run as it ends; in
+    the pool of a build, when all have. Raises ValueError for numbers below 1, and whatever a training raises; what was
+    finished before it stays in the store.
     """
     for name, value in (("threads", threads), ("processes", processes)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
@@ -70,13 +70,15 @@ def train(
     for run in filter(None, runs.values()):
         finished(run)
     missing = {name: spec for name, spec in by_key.items() if runs[name] is None}
-    families = _families(missing)
+    families, told = _families(missing), False
     if not missing:
         ended = iter(())
     elif scheduler:
         ended = _on_cluster(scheduler, families, threads)
     elif threads == 1 and (address := os.environ.get(pool.ADDRESS)):
-        ended = _in_pool(address, families, store)
+        # All at once: while one of them is awaited this kernel counts as waiting, and what follows computes.
+        ended = iter(list(_in_pool(address, families, store)))
+        told = True
     else:
         processes = min(len(families), processes or workers.available(threads))
         tasks = (joblib.delayed(_work)(family, threads, store) for family in families)
@@ -89,10 +91,11 @@ def train(
             raise RuntimeError(f"run {name[:8]} of {by_key[name].model} was trained but is not in {store}")
         runs[name] = replace(run, reused=reused, resumed_from=resumed_from)
         finished(runs[name])
-        progress.say(
-            f"{run.spec.model} seed {run.spec.seed}, {run.spec.split.name} · {run.spec.epochs} epochs in "
-            f"{progress.duration(run.seconds)} · {number} of {len(missing)} trainings done"
-        )
+        if not told:
+            progress.say(
+                f"{run.spec.model} seed {run.spec.seed}, {run.spec.split.name} · {run.spec.epochs} epochs in "
+                f"{progress.duration(run.seconds)} · {number} of {len(missing)} trainings done"
+            )
     return _shaped(specs, iter([runs[name] for name in keys]))
 
 
@@ -126,16 +129,19 @@ def _work(
     store: Path | None,
     source: Dataset | None = None,
     weights: bytes | None = None,
+    *,
+    silent: bool = True,
 ) -> list[tuple[str, bool, int, dict[str, bytes]]]:
     """Train the first spec and, by the way, the others; return (key, reused, resumed_from, files) of each.
 
     store: None is the worker's own, whose files are to travel. source, weights: what a spec on a cluster has lost.
+    silent: as in `workers.pinned`.
     """
     travels = store is None
     store = store or paths.RUNS
     whole = {name: _whole(spec, source, weights, store) for name, spec in family.items()}
     (longest, spec), *others = whole.items()
-    with workers.pinned(threads):
+    with workers.pinned(threads, silent=silent):
         for name, each in whole.items():
             if (found := key(each)) != name:
                 raise pool.Stale(
@@ -164,8 +170,8 @@ def _whole(spec: TrainSpec, source: Dataset | None, weights: bytes | None, store
 
 
 def _in_pool(address: str, families: Sequence[Mapping[str, TrainSpec]], store: Path) -> Iterator[list[tuple]]:
-    """Have families trained, one thread each, by the pool of the build that this kernel belongs to."""
-    asked, names = [], {}
+    """Have families trained, one thread each, by the pool of the build that this kernel belongs to; say how it goes."""
+    asked, names, done = [], {}, 0
     for family in families:
         first = next(iter(family.values()))
         images = paths.BUILD / "staging" / "images" / first.split.source.checksum
@@ -180,6 +186,8 @@ def _in_pool(address: str, families: Sequence[Mapping[str, TrainSpec]], store: P
         names[call] = list(family)
         asked.append(call)
     for call, ended in pool.calls(address, asked):
+        done += len(names[call])
+        progress.say(f"{call.label} · {done} of {sum(map(len, families))} trainings done")
         # Another kernel had asked for the very same: it is in the store.
         yield ended or [(name, True, 0, {}) for name in names[call]]
 
@@ -189,7 +197,7 @@ def _labels(spec: TrainSpec) -> dict:
 
 
 def _pooled(family: Mapping[str, TrainSpec], store: Path, images: Path, name: str) -> list[tuple]:
-    return _work(family, 1, store, _dataset(images, name))
+    return _work(family, 1, store, _dataset(images, name), silent=False)  # what it says is kept, see `_Worker`
 
 
 @functools.lru_cache(2)

@@ -73,10 +73,11 @@ def results(client, futures) -> Iterator:
 
 
 @contextlib.contextmanager
-def pinned(threads: int) -> Iterator[None]:
-    """Hold this worker for one training on `threads` threads, silently.
+def pinned(threads: int, *, silent: bool = True) -> Iterator[None]:
+    """Hold this worker for one training on `threads` threads.
 
-    Raises RuntimeError when the process already works with another number.
+    silent: standard error goes nowhere meanwhile; not where somebody keeps it, to see what a worker died of. Raises
+    RuntimeError when the process already works with another number.
     """
     os.environ["DIGITS_THREADS"] = str(threads)  # read at TensorFlow's first operation, which is still to come
     with _ONE_AT_A_TIME:
@@ -88,5 +89,6 @@ def pinned(threads: int) -> Iterator[None]:
                 f"threads = {threads}, but this worker's TensorFlow already works with {found}; start it anew, "
                 f"with DIGITS_THREADS={threads} in its environment"
             )
-        with silenced_stderr():  # a notebook would print a worker's progress into the page
+        # A notebook would print a worker's progress into the page.
+        with silenced_stderr() if silent else contextlib.nullcontext():
             yield
