@@ -7,10 +7,13 @@ import subprocess
 import sys
 import threading
 import time
+from multiprocessing.connection import Client
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
+from helpers.reporting.run import pool as builds
 from helpers.reporting.run.pool import Pool
 from helpers.runtime import pool
 
@@ -35,6 +38,21 @@ def ask(address, calls):
     thread = threading.Thread(target=run)
     thread.start()
     return thread, heard
+
+
+class Another:
+    """A kernel other than this process that wants the machine alone, and has it until it is let go."""
+
+    def __init__(self, address, pid=1, *, still=False):
+        self.connection = Client(address, family="AF_UNIX")
+        self.connection.send(("alone", pid, still))
+
+    def has_it(self):
+        self.connection.recv()
+        return self
+
+    def go(self):
+        self.connection.close()
 
 
 def until(condition):
@@ -130,10 +148,38 @@ def test_a_worker_that_dies_fails_its_call_and_the_next_finds_another(one):
     thread.join()
     (error,) = heard
     assert isinstance(error, RuntimeError)
-    assert "resnet8 seed 0: the process that trained it ended with status" in str(error)
+    assert str(error) == "resnet8 seed 0: the process that trained it ended with status 7"
     thread, heard = ask(one.address, [call("pass")])
     thread.join()
     assert heard == ["a training"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("import os; os.write(2, b'first\\nno room left\\n'); os._exit(3)", "status 3; it said last: no room left"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "status -9 (killed, or out of memory)"),
+        ("import os; os.abort()", "status -6; it said last: Fatal Python error: Aborted"),
+    ],
+)
+def test_what_a_worker_said_before_it_died_is_told(one, text, words):
+    thread, heard = ask(one.address, [call(text)])
+    thread.join()
+    assert str(heard[0]).endswith(f"ended with {words}")
+
+
+def test_a_worker_that_died_between_two_calls_is_replaced(one, monkeypatch):
+    for seen in (True, False):  # before the next call, or only when it is to be handed over
+        thread, heard = ask(one.address, [call("pass")])
+        thread.join()
+        if not seen:
+            monkeypatch.setattr(builds._Worker, "dead", lambda worker: False)
+        (worker,) = one._workers
+        worker.process.kill()
+        worker.process.wait()
+        thread, heard = ask(one.address, [call("pass")])
+        thread.join()
+        assert heard == ["a training"]
 
 
 def test_what_is_made_for_a_kernel_that_has_gone_frees_its_core(one):
@@ -159,23 +205,32 @@ def test_other_code_than_the_askers_gets_one_new_process(one, tmp_path):
     assert len(set(log.read_text().split())) == 2
 
 
-def test_who_measures_has_the_machine_alone(tmp_path, monkeypatch):
+def test_the_time_left_is_never_less_than_that_of_the_longest_call():
+    made = Pool(4, {})
+    made._times.append((1.0, 1.0))
+    made._queue += [builds._Queued(call("pass", cost=cost), asker=SimpleNamespace()) for cost in (10.0, 1.0, 1.0)]
+    assert made.progress() == builds.Progress(done=1, left=3, seconds=10.0)
+    made._queue += [builds._Queued(call("pass", cost=9.0), asker=SimpleNamespace()) for _ in range(4)]
+    assert made.progress().seconds == 12.0
+
+
+def test_who_measures_has_the_machine_alone(tmp_path):
     log = tmp_path / "log"
     first, release = held(log)
     with Pool(2, os.environ) as both:
-        monkeypatch.setenv(pool.ADDRESS, both.address)
         running = ask(both.address, [first])
         until(lambda: both._running)
         seen = []
 
         def measure():
-            with pool.alone(), pool.alone():  # inside of one it is held already
-                seen.append(len(both._running))
-                queued.append(ask(both.address, [call("pass", label="later")]))
-                until(lambda: both.progress().left == 1)
-                time.sleep(0.3)
-                seen.append(len(both._running))
-                seen.append(both.room(0))
+            kernel = Another(both.address).has_it()
+            seen.append(len(both._running))
+            queued.append(ask(both.address, [call("pass", label="later")]))
+            until(lambda: both.progress().left == 2)
+            time.sleep(0.3)
+            seen.append(len(both._running))
+            seen.append(both.room(0))
+            kernel.go()
 
         queued = []
         measuring = threading.Thread(target=measure)
@@ -195,6 +250,75 @@ def test_who_measures_has_the_machine_alone(tmp_path, monkeypatch):
     assert queued[0][1] == ["later"]
 
 
+def test_what_is_held_alone_is_not_asked_for_again_and_no_training_is_waited_for(one, monkeypatch):
+    monkeypatch.setenv(pool.ADDRESS, one.address)
+    with pool.alone(), pool.alone():  # inside of one it is held already
+        thread, heard = ask(one.address, [call("pass")])  # a thread that the kernel may wait for
+        thread.join(timeout=60)
+        assert "cannot be asked for while the machine is held alone" in str(heard)
+    thread, heard = ask(one.address, [call("pass")])
+    thread.join()
+    assert heard == ["a training"]
+
+
+def test_no_kernel_is_started_while_the_machine_is_held_alone(one):
+    held_by = Another(one.address).has_it()
+    gate, begun = threading.Event(), threading.Event()
+
+    def begin():
+        with one.kernel():
+            begun.set()
+            gate.wait()
+
+    starting = threading.Thread(target=begin)
+    starting.start()
+    time.sleep(0.3)
+    assert not begun.is_set()
+    assert one.kernels == 0
+    held_by.go()
+    assert begun.wait(300)
+    assert one.kernels == 1
+    gate.set()
+    starting.join()
+    assert one.kernels == 0
+
+
+def test_a_kernel_that_died_in_the_queue_blocks_nobody(one, tmp_path):
+    first, release = held(tmp_path / "log")
+    running, _ = ask(one.address, [first])
+    until(lambda: one._running)
+    kernel = Another(one.address)
+    until(lambda: one._alone)
+    kernel.go()
+    until(lambda: not one._alone)
+    assert one._running, "nothing had to end for that"
+    with one.core():
+        release()
+    running.join()
+
+
+def test_a_kernel_that_comes_up_while_one_measures_is_stopped_too(one, tmp_path):
+    """It was begun just before: who executes it is there, and starts it in the middle of a timing."""
+    ticks, gate = tmp_path / "ticks", tmp_path / "gate"
+    kernel = f"import time\nwhile True: open({str(ticks)!r}, 'a').write('.'); time.sleep(0.01)"
+    starter = f"import os, subprocess, sys, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.01)\n"
+    starter += f"subprocess.run([sys.executable, '-c', {kernel!r}])"
+    child = subprocess.Popen([sys.executable, "-c", starter])
+    try:
+        held_by = Another(one.address, still=True).has_it()
+        gate.touch()
+        until(lambda: [each.status() for each in psutil.Process(child.pid).children()] == [psutil.STATUS_STOPPED])
+        assert one.idle({child.pid}) > 0
+        held_by.go()
+        until(ticks.exists)
+        before = ticks.stat().st_size
+        until(lambda: ticks.stat().st_size > before)
+    finally:
+        for each in psutil.Process(child.pid).children():
+            each.kill()
+        child.wait()
+
+
 def test_other_kernels_stand_still_while_one_measures(one, tmp_path, monkeypatch):
     """As in a build: its children start the kernels, which are stopped; the children themselves are not."""
     monkeypatch.setenv(pool.ADDRESS, one.address)
@@ -212,23 +336,67 @@ def test_other_kernels_stand_still_while_one_measures(one, tmp_path, monkeypatch
             before = ticks.stat().st_size
             time.sleep(0.5)
             assert ticks.stat().st_size == before
+            assert one.idle({child.pid}) >= 0.5, "it stands still through no fault of its own"
+            every = [child.pid, *(each.pid for each in psutil.Process(child.pid).children())]
         until(lambda: ticks.stat().st_size > before)
+        until(lambda: not one._alone)
+        stood = one.idle({child.pid})
+        assert stood >= 0.5
+        assert one.idle({*every}) == stood, "once for each notebook, however many processes it has"
     finally:
         for each in psutil.Process(child.pid).children():
             each.kill()
         child.wait()
 
 
-def test_while_one_waits_to_measure_what_ends_earlier_than_the_rest_is_made(tmp_path, monkeypatch):
+def test_seconds_in_which_a_kernel_waits_and_stands_still_count_once(one, monkeypatch):
+    tree = {10: [11], 20: [21], 30: [31], 40: []}
+    stop = {"suspend": lambda: None}
+    there = {first: [SimpleNamespace(pid=pid, **stop) for pid in pids] for first, pids in tree.items()}
+    monkeypatch.setattr(one, "_others", lambda pid: there)
+    one._askers.append(builds._Asker(None, 21))
+    one._alone.append(builds._Alone(None, 31))
+    stopped = []
+    assert not one._stop_others(1, stopped), "there may be others that have just come"
+    assert {process.pid for process in stopped} == {11, 21, 31}
+    assert set(one._stopped) == {10}
+    assert not one._stop_others(1, stopped), "40 has started nothing yet"
+    del there[40]
+    assert one._stop_others(1, stopped)
+    one._askers.clear()
+    one._alone.clear()
+
+
+def test_seconds_until_a_kernel_has_the_machine_alone_are_waited(one, tmp_path):
+    first, release = held(tmp_path / "log")
+    running, _ = ask(one.address, [first])
+    until(lambda: one._running)
+    kernel = Another(one.address, pid=123)
+    until(lambda: one._alone)
+    time.sleep(0.3)
+    waited = one.idle({123})
+    assert waited >= 0.3
+    assert one.idle({1}) == 0
+    release()
+    kernel.has_it()
+    whole = one.idle({123})
+    assert whole >= waited
+    time.sleep(0.1)
+    assert one.idle({123}) == whole, "what it then does is its own"
+    kernel.go()
+    running.join()
+    until(lambda: not one._alone)
+    assert one.idle({123}) == whole
+
+
+def test_while_one_waits_to_measure_what_ends_earlier_than_the_rest_is_made(tmp_path):
     first, release = held(tmp_path / "log")
     with Pool(2, os.environ) as both:
-        monkeypatch.setenv(pool.ADDRESS, both.address)
         thread, _ = ask(both.address, [call("import time; time.sleep(0.2)", cost=1e6)])
         thread.join()  # now it is known how long an operation takes
         running, _ = ask(both.address, [first])
         until(lambda: both._running)
-        measuring = threading.Thread(target=lambda: pool.alone().__enter__())
-        measuring.start()
+        measuring = Another(both.address)
         until(lambda: both._alone)
         longer, _ = ask(both.address, [call("pass", cost=1e12, label="longer")])
         shorter, heard = ask(both.address, [call("pass", cost=1e3, label="shorter")])
@@ -236,7 +404,8 @@ def test_while_one_waits_to_measure_what_ends_earlier_than_the_rest_is_made(tmp_
         assert heard == ["shorter"]
         assert both.progress().left == 2
         release()
-        for each in (running, measuring, longer):
+        measuring.has_it().go()
+        for each in (running, longer):
             each.join()
 
 

@@ -14,7 +14,7 @@ from multiprocessing.connection import Client
 
 ADDRESS = "DIGITS_POOL"  # in a kernel's environment: the socket of its build's pool
 WORKER_BYTES = 1_500_000_000  # TensorFlow 0.8 GB, and a split's images with what they become on the way
-_held = threading.local()  # `alone` inside of `alone` asks nobody
+_held = threading.Event()  # set while this process has the machine alone: all of its threads have it
 
 
 class Stale(RuntimeError):
@@ -38,8 +38,10 @@ def calls(address: str, asked: Sequence[Call]) -> Iterator:
     """Have calls made by the pool at `address`; yield (call, what it returned) as they end.
 
     What a call leaves may be there already, when another kernel had asked for it: then None. Raises what a call raises;
-    those that have not begun are then dropped.
+    those that have not begun are then dropped. Raises RuntimeError inside of `alone`, where no call is made.
     """
+    if _held.is_set():
+        raise RuntimeError("trainings cannot be asked for while the machine is held alone")
     with contextlib.closing(Client(address, family="AF_UNIX")) as connection:
         asking = [(each.pickled, each.leaves, each.cost, each.label) for each in asked]
         connection.send(("calls", os.getpid(), asking))
@@ -59,10 +61,10 @@ def alone(*, still: bool = True) -> Iterator[None]:
     """Hold every core of a build while this lasts: no call of any kernel is made; nothing to do outside of a build.
 
     still: other kernels are stopped meanwhile, too. What then runs in here must take no lock that one of them may hold,
-    as those of the run store.
+    as those of the run store. What is held already is not asked for again.
     """
     address = os.environ.get(ADDRESS, "")
-    if not address or getattr(_held, "now", False):
+    if not address or _held.is_set():
         yield
         return
     with contextlib.closing(Client(address, family="AF_UNIX")) as connection:
@@ -71,8 +73,8 @@ def alone(*, still: bool = True) -> Iterator[None]:
             connection.recv()
         except (EOFError, OSError):
             raise RuntimeError("the build of this notebook has ended") from None
-        _held.now = True
+        _held.set()
         try:
             yield
         finally:
-            _held.now = False
+            _held.clear()

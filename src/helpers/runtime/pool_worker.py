@@ -4,6 +4,7 @@ Started by `reporting.run.pool`; its one argument is the file descriptor over wh
 when that, or its stdin, is closed.
 """
 
+import faulthandler
 import os
 import pickle
 import sys
@@ -38,6 +39,7 @@ def _end_with_parent() -> None:
 
 def main() -> None:
     """Answer until nobody asks."""
+    faulthandler.enable()  # the build keeps standard error, for what a worker died of
     connection = Connection(int(sys.argv[1]))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:

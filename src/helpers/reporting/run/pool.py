@@ -2,13 +2,14 @@
 
 It never looks into a call. No two that leave the same run are made at once: who asks second finds it in the run store.
 Cores are counted: a kernel that computes takes one, and no call begins while none is free, so that what a page says
-about seconds was measured on a core of its own. Who measures moments has the machine alone. A process that dies is the
-error of its call; all processes end with the build, however that ends.
+about seconds was measured on a core of its own. Who measures moments has the machine alone. A process that dies over a
+call is the error of this call; all processes end with the build, however that ends.
 """
 
 import contextlib
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,10 +18,13 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Listener, Pipe
+from pathlib import Path
 
 import psutil
 
 from helpers.runtime.pool import WORKER_BYTES, Call
+
+_LOOK = 0.2  # seconds between two looks at who has come up meanwhile
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,15 @@ class _Asker:
 
 
 @dataclass(eq=False)
+class _Alone:
+    """A kernel that wants the machine; since: when it began to wait for it, None once it has it."""
+
+    connection: Connection
+    pid: int
+    since: float | None = field(default_factory=time.monotonic)
+
+
+@dataclass(eq=False)
 class _Queued:
     call: Call
     number: int = 0
@@ -64,26 +77,34 @@ class _Queued:
 
 
 class _Worker:
-    """A process that makes one call after the other, and ends when this one does."""
+    """A process that makes one call after the other, and ends when this one does. said: file of its standard error."""
 
-    def __init__(self, environment: Mapping[str, str]):
+    def __init__(self, environment: Mapping[str, str], said: Path):
         self.connection, theirs = Pipe()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "helpers.runtime.pool_worker", str(theirs.fileno())],
-            stdin=subprocess.PIPE,  # and left open: when this process is killed it closes, which ends the worker
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            env=dict(environment),
-            start_new_session=True,  # Ctrl-C reaches the build alone, which then ends its children in order
-        )
+        self.said = said
+        with said.open("wb") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "helpers.runtime.pool_worker", str(theirs.fileno())],
+                stdin=subprocess.PIPE,  # and left open: when this process is killed it closes, which ends the worker
+                stdout=subprocess.DEVNULL,
+                stderr=stream,
+                pass_fds=[theirs.fileno()],
+                env=dict(environment),
+                start_new_session=True,  # Ctrl-C reaches the build alone, which then ends its children in order
+            )
         theirs.close()
-        self.killed = False
+        self.killed = self.given = False
 
     def make(self, call: bytes) -> tuple[bool, bool, bytes]:
         """Return whether a call ended well, whether a new process may do better, and what it returned or raised."""
+        self.given = False
         self.connection.send_bytes(call)
+        self.given = True
         return self.connection.recv()
+
+    def dead(self) -> bool:
+        """Whether it has ended by itself."""
+        return self.process.poll() is not None
 
     def too_large(self) -> bool:
         """Whether it has grown, as TensorFlow does over several trainings."""
@@ -96,6 +117,17 @@ class _Worker:
         self.process.stdin.close()
         self.connection.close()
         return self.process.wait()
+
+    def last_words(self) -> str:
+        """Return how a process that was found dead ended, and what it said before."""
+        with contextlib.suppress(subprocess.TimeoutExpired):  # the connection closes a moment before it has ended
+            self.process.wait(timeout=5)
+        status = self.end()
+        lines = [line.strip() for line in self.said.read_text(encoding="utf-8", errors="replace").splitlines()]
+        fatal = [line for line in lines if line.startswith("Fatal Python error")]  # where it stood comes after that
+        last = (fatal or [line for line in lines if line] or [""])[-1][:300]
+        why = " (killed, or out of memory)" if status == -signal.SIGKILL else ""
+        return f"status {status}{why}" + (f"; it said last: {last}" if last else "")
 
 
 @dataclass(eq=False)
@@ -111,10 +143,12 @@ class Pool:
     _queue: list[_Queued] = field(default_factory=list)
     _running: list[_Queued] = field(default_factory=list)
     _askers: list[_Asker] = field(default_factory=list)
-    _alone: list[Connection] = field(default_factory=list)  # who wants the machine, the first of them next
+    _alone: list[_Alone] = field(default_factory=list)  # who wants the machine, the first of them next
     _workers: list[_Worker] = field(default_factory=list)
     _times: list[tuple[float, float]] = field(default_factory=list)  # (cost, seconds) of calls that were made
-    _idle: dict[int, float] = field(default_factory=dict)  # by kernel, of calls that it no longer waits for
+    _idle: dict[int, float] = field(default_factory=dict)  # by process, of what it no longer waits for
+    _stopped: dict[int, float] = field(default_factory=dict)  # who executes a notebook -> since when its kernel stands
+    _started: int = 0  # workers
     _ended: bool = False
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -140,12 +174,17 @@ class Pool:
 
     @contextlib.contextmanager
     def kernel(self) -> Iterator[None]:
-        """Count a kernel, which computes unless it waits for calls."""
-        self._count(1)
+        """Count a kernel, which computes unless it waits for calls, as soon as nobody wants the machine alone."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or not self._alone)
+            self.kernels += 1
+            self._changed.notify_all()
         try:
             yield
         finally:
-            self._count(-1)
+            with self._changed:
+                self.kernels -= 1
+                self._changed.notify_all()
 
     @contextlib.contextmanager
     def core(self) -> Iterator[None]:
@@ -167,24 +206,28 @@ class Pool:
             return not self._alone and kernels - len(self._askers) <= self.size
 
     def idle(self, pids: set[int]) -> float:
-        """Return the seconds that the kernels among these processes have waited while none of their calls was made."""
+        """Return the seconds that the kernels among these processes have waited for others.
+
+        Those are the seconds in which none of their calls was made, those until they had the machine alone, and those
+        in which they stood still because another kernel had it.
+        """
         with self._changed:
             for each in self._askers:
                 each.count(0)
-            now = sum(each.idle for each in self._askers if each.pid in pids)
-            return now + sum(seconds for pid, seconds in self._idle.items() if pid in pids)
+            now = time.monotonic()
+            waited = [*self._idle.items(), *((each.pid, each.idle) for each in self._askers)]
+            waited += [(each.pid, now - each.since) for each in self._alone if each.since is not None]
+            waited += [(pid, now - since) for pid, since in self._stopped.items()]
+            return sum(seconds for pid, seconds in waited if pid in pids)
 
     def progress(self) -> Progress:
         """Return how far the calls have got."""
         with self._changed:
             left = [each for each in [*self._queue, *self._running] if each.asker]
-            seconds = sum(map(self._remaining, left)) / self.size if self._times else None
+            each_left = [self._remaining(each) for each in left]
+            # However many cores are free in the end, one call is never divided among them.
+            seconds = max(max(each_left, default=0.0), sum(each_left) / self.size) if self._times else None
             return Progress(len(self._times), len(left), seconds)
-
-    def _count(self, more: int) -> None:
-        with self._changed:
-            self.kernels += more
-            self._changed.notify_all()
 
     def _remaining(self, queued: _Queued) -> float:
         """Return about how many seconds a call still takes, by those that have ended."""
@@ -240,6 +283,9 @@ class Pool:
     def _made(self, worker: _Worker | None, queued: _Queued) -> tuple[_Worker | None, bool, bytes]:
         """Make a call; return the worker that is left for the next, whether it went well, and the answer."""
         while True:
+            if worker and worker.dead():  # between two calls, of which neither is to blame
+                self._end(worker)
+                worker = None
             used = worker is not None
             try:
                 worker = worker or self._start()
@@ -249,9 +295,15 @@ class Pool:
                     queued.worker = worker
                 good, stale, answer = worker.make(queued.call.pickled)
             except (EOFError, OSError) as problem:
-                status = self._end(worker) if worker else problem
-                lost = RuntimeError(f"{queued.call.label}: the process that trained it ended with status {status}")
-                return None, False, pickle.dumps(lost)
+                if worker is None:
+                    lost = f"the process to train it could not be started: {problem}"
+                else:
+                    self._forget(worker)
+                    lost = f"the process that trained it ended with {worker.last_words()}"
+                    if used and not worker.given:  # it was dead before it had the call
+                        worker = None
+                        continue
+                return None, False, pickle.dumps(RuntimeError(f"{queued.call.label}: {lost}"))
             if stale and used:
                 self._end(worker)
                 worker = None
@@ -265,13 +317,17 @@ class Pool:
         with self._changed:
             if self._ended:
                 raise EOFError
-            self._workers.append(worker := _Worker(self.environment))
+            self._started += 1
+            self._workers.append(worker := _Worker(self.environment, Path(self._home, f"{self._started}.txt")))
             return worker
 
-    def _end(self, worker: _Worker) -> int:
+    def _end(self, worker: _Worker) -> None:
+        self._forget(worker)
+        worker.end()
+
+    def _forget(self, worker: _Worker) -> None:
         with self._changed:
             self._workers.remove(worker)
-        return worker.end()
 
     def _listen(self) -> None:
         while not self._ended:
@@ -314,31 +370,79 @@ class Pool:
 
     def _leave(self, connection: Connection, pid: int, *, still: bool) -> None:
         """Leave the machine to a kernel until it closes the connection."""
-        stopped = []
+        own, stopped, turn = _Alone(connection, pid), [], False
         with self._changed:
-            self._alone.append(connection)
-            self._changed.wait_for(lambda: self._ended or (self._alone[0] is connection and not self._running))
+            self._alone.append(own)
         try:
-            stopped = self._others(pid) if still else []
-            for process in stopped:
-                with contextlib.suppress(psutil.Error):
-                    process.suspend()
+            turn = self._has_turn(own)
+            if not turn:
+                return
+            settled = not still
+            while not settled:
+                before = len(stopped)
+                settled = self._stop_others(pid, stopped)
+                if len(stopped) == before:  # the next look is in a while: others are on their way and not there yet
+                    break
+            with self._changed:
+                self._idle[pid] = self._idle.get(pid, 0.0) + time.monotonic() - own.since
+                own.since = None
             connection.send(None)
-            connection.recv()
+            while not self._ended and not connection.poll(None if settled else _LOOK):  # it says no more, it closes
+                settled = self._stop_others(pid, stopped)
         finally:
             for process in stopped:
                 with contextlib.suppress(psutil.Error):
                     process.resume()
             with self._changed:
-                self._alone.remove(connection)
+                if turn:  # who dies in the queue leaves to another what that one has stopped
+                    for first, since in self._stopped.items():
+                        self._idle[first] = self._idle.get(first, 0.0) + time.monotonic() - since
+                    self._stopped.clear()
+                self._alone.remove(own)
                 self._changed.notify_all()
 
-    def _others(self, pid: int) -> list[psutil.Process]:
-        """Return the other kernels and what they started, but not who started them: these end them in the end."""
-        workers = {worker.process.pid for worker in self._workers}
-        children = [child for child in psutil.Process().children() if child.pid not in workers]
-        trees = []
-        for child in children:
+    def _has_turn(self, own: _Alone) -> bool:
+        """Wait until it is a kernel's turn to have the machine; return whether it is still there to have it."""
+        with self._changed:
+            while not self._changed.wait_for(
+                lambda: self._ended or (self._alone[0] is own and not self._running), timeout=0.5
+            ):
+                if own.connection.poll(0):  # closed: it died, and nobody is to wait for it
+                    return False
+        return True
+
+    def _stop_others(self, pid: int, stopped: list[psutil.Process]) -> bool:
+        """Stop the other kernels and what they started; return whether no more can come.
+
+        A look at all processes costs some hundredths of a second, so nobody is to look more often than needed.
+        """
+        before, trees = len(stopped), self._others(pid)
+        for first, tree in trees.items():
+            for process in tree:
+                if process not in stopped:
+                    with contextlib.suppress(psutil.Error):
+                        process.suspend()
+                    stopped.append(process)
+            with self._changed:
+                waiting = {each.pid for each in [*self._askers, *self._alone]}  # whose seconds count already
+                if tree and not waiting & {process.pid for process in tree}:
+                    self._stopped.setdefault(first, time.monotonic())
+        return len(stopped) == before and all(trees.values())
+
+    def _others(self, pid: int) -> dict[int, list[psutil.Process]]:
+        """Return for each process of another notebook its kernel and what this started, each after who started it.
+
+        The processes themselves go on: they end their kernels in the end.
+        """
+        own, workers = psutil.Process(), {worker.process.pid for worker in [*self._workers]}
+        first, trees = {}, {}
+        for each in own.children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                trees.append(child.children(recursive=True))
-        return [each for tree in trees if pid not in {one.pid for one in tree} for each in tree]
+                parent = each.ppid()
+                if parent == own.pid and each.pid not in workers:
+                    first[each.pid], trees[each.pid] = each.pid, []
+                elif parent in first:
+                    first[each.pid] = first[parent]
+                    trees[first[parent]].append(each)
+        mine = first.get(pid)
+        return {one: tree for one, tree in trees.items() if one != mine}
