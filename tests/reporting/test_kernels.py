@@ -1,17 +1,23 @@
 """Kernels as a build starts them: where, with whose configuration, and what outlives them."""
 
+import inspect
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
+import papermill.engines
+import papermill.execute
 import psutil
 import pytest
+from nbclient import NotebookClient
 from scratch import lend_data
 
-from helpers.reporting.run import environment, execute
+from helpers.reporting.run import environment, execute, worker
 from helpers.runtime import paths
 
 PERSONAL = {
@@ -70,6 +76,70 @@ def root(tmp_path):
         (tmp_path / "home" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "home" / name).write_text(text)
     return root
+
+
+def test_a_kernel_that_stands_still_amid_its_start_is_waited_for(tmp_path, monkeypatch):
+    """As long as another kernel may have the machine alone, which is more than the minute that papermill gives."""
+    given = {}
+    monkeypatch.setattr(worker, "_end_with_parent", lambda: None)
+    monkeypatch.setattr(worker, "tell", lambda event, **details: None)
+    nbformat.write(nbformat.v4.new_notebook(), tmp_path / "a.ipynb")
+    job = {"source": str(tmp_path / "a.ipynb"), "output": "", "parameters": {}, "cwd": "", "cell_timeout": 1}
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(job) + "\n"))
+
+    def execute_notebook(notebook, output, **settings):
+        given.update(settings)
+        return notebook
+
+    monkeypatch.setattr(papermill.execute, "execute_notebook", execute_notebook)
+    monkeypatch.setattr(papermill.execute, "raise_for_execution_errors", None)
+    assert worker.main() == 0
+    known = inspect.signature(papermill.engines.NBClientEngine.execute_managed_notebook).parameters
+    assert "start_timeout" in known
+    assert "iopub_timeout" in NotebookClient.class_trait_names()
+    assert given["start_timeout"] == given["iopub_timeout"] == 3600
+
+
+def test_a_worker_that_has_done_all_and_does_not_end_is_an_error(monkeypatch):
+    monkeypatch.setattr(execute, "_LAST", 0.1)
+    for code, words in (("import time; time.sleep(600)", "had not ended 0 s later"), ("exit(3)", "with status 3")):
+        process = subprocess.Popen([sys.executable, "-c", code])
+        monkeypatch.setattr(execute, "_LAST", 0.1 if "sleep" in code else 300.0)
+        try:
+            assert words in execute._left_open(process)
+        finally:
+            process.kill()
+            process.wait()
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    assert execute._left_open(ended) is None
+
+
+def test_only_files_of_the_root_are_noted_and_not_parts_of_other_paths(tmp_path):
+    """Who removes a tree opens folders in folders, and says the last part of their names only."""
+    (tmp_path / "there.csv").write_text("x")
+    (tmp_path / "data").mkdir()
+    code = "import os, shutil, sys\n"
+    code += f"exec(compile(open({str(Path(execute.__file__).with_name('watch.py'))!r}).read(), 'watch', 'exec'))\n"
+    code += "os.makedirs('tree/deep/data')\nshutil.rmtree('tree')\n"
+    code += "try: open('later.csv')\nexcept OSError: pass\n"
+    code += "os.close(os.open('there.csv', os.O_RDONLY))\nos.close(os.open('made.csv', os.O_WRONLY | os.O_CREAT))\n"
+    notes = tmp_path.parent / f"{tmp_path.name}.opened"
+    environment = os.environ | {"DIGITS_ROOT": str(tmp_path), "DIGITS_OPENED": str(notes)}
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, check=True)
+    assert sorted(notes.read_text().split("\n")) == ["", "r later.csv", "r there.csv", "w made.csv"]
+
+
+@pytest.mark.slow
+def test_seconds_that_a_notebook_waited_for_others_are_not_shown_as_its_own(tmp_path):
+    cells = [nbformat.v4.new_code_cell("import time; time.sleep(2.5)")]
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), tmp_path / "a.ipynb")
+    shown, places = [], {"parameters": {}, "results": tmp_path / "results"}
+    heard = {"progress": lambda now: shown.append(now.seconds), "idle": lambda pids: 1e6}
+    outcome = execute.run(tmp_path / "a.ipynb", tmp_path / "out.ipynb", **places, **heard)
+    assert outcome.error is None
+    assert outcome.seconds < 0
+    assert shown[-1] < 0, "as the seconds of its last run, beside which they are shown"
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ from helpers.runtime import paths
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _LONGEST = 2_000_000  # seconds
+_LAST = 30.0  # seconds in which a worker ends that has done all
 MARK = "DIGITS_OPENED"  # in the environment of all that an execution starts: a path that no other execution has
 
 
@@ -80,7 +81,7 @@ def run(
     """Execute a notebook file into `output`, its results into the directory `results`.
 
     `environment` is added to what `environment.for_kernel` says. What `progress` raises ends the execution and is
-    passed on. `idle`: for how many seconds the processes with these numbers have waited in a queue, which count for no
+    passed on. `idle`: for how many seconds the processes with these numbers have waited for others, which count for no
     limit.
 
     The kernel and all that it started die with this call, however the call ends: an error, a limit, Ctrl-C. `output` is
@@ -162,14 +163,23 @@ def run(
                     f"the limit is {limits.memory_bytes / 2**30:.1f} GiB"
                 )
                 failed_cell = cell or None
-            progress(Progress(cell, cells, seconds, line))
-        if error is None and worker.wait(timeout=30) != 0:
-            error = f"the process running the notebook ended with status {worker.returncode}"
+            progress(Progress(cell, cells, seconds - waited, line))  # as `Outcome` counts those of a run
+        if error is None:
+            error = _left_open(worker)
     finally:
         _memory(worker.pid, known)
         _end(worker, known, str(notes), threads)
     # A report says what its own work took, however many others had their turn before it.
     return Outcome(time.monotonic() - started - waited, error, failed_cell, tuple(log), *_noted(notes))
+
+
+def _left_open(worker: subprocess.Popen) -> str | None:
+    """Wait for the end of a worker that has done all; return what is wrong with it."""
+    try:
+        status = worker.wait(timeout=_LAST)
+    except subprocess.TimeoutExpired:
+        return f"every cell ran, but the process running the notebook had not ended {_LAST:.0f} s later"
+    return f"the process running the notebook ended with status {status}" if status else None
 
 
 def _noted(notes: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -19,11 +19,15 @@ def _watch():
     def hook(event, arguments):
         if event != "open" or not isinstance(arguments[0], str | bytes | os.PathLike):
             return
-        name = os.path.abspath(os.fsdecode(arguments[0]))
+        given = os.fsdecode(arguments[0])
+        kind = "w" if arguments[2] & (os.O_WRONLY | os.O_RDWR) else "r"
+        # os.open(name, dir_fd=...), as when a tree is removed, tells the last part of a path only: no file of the root.
+        if kind == "r" and arguments[1] is None and os.sep not in given and not os.path.isfile(given):
+            return
+        name = os.path.abspath(given)
         below = [name[len(path) :] for path in roots if name.startswith(path)]
         if not below or name.startswith(libraries):
             return
-        kind = "w" if arguments[2] & (os.O_WRONLY | os.O_RDWR) else "r"
         path = below[0]
         if path.endswith(".pyc"):
             if kind == "w":

@@ -22,6 +22,9 @@ from traitlets.config import Config
 
 from helpers.reporting.run.execute import MARK, end_marked
 
+# Seconds until a kernel may answer: while another has the machine alone it stands still, also amid its start. A kernel
+# that never answers is for the parent, which does not count such seconds.
+_STOPPED = 3600
 OUTPUT_LIMIT = 4_000_000  # characters of text one notebook may print; a page is at most 1.5 MB
 
 
@@ -54,12 +57,12 @@ class Lines:
 
 
 class Engine(NBClientEngine):
-    """papermill's own engine, telling the parent when a code cell starts and ends."""
+    """papermill's own engine, telling the parent when a code cell starts."""
 
     @classmethod
     def execute_managed_notebook(cls, nb_man, kernel_name, **kwargs):
         total = sum(cell.cell_type == "code" for cell in nb_man.nb.cells)
-        start, complete = nb_man.cell_start, nb_man.cell_complete
+        start = nb_man.cell_start
 
         def cell_start(cell, cell_index=None, **details):
             if cell.cell_type == "code":
@@ -67,10 +70,7 @@ class Engine(NBClientEngine):
                 tell("cell", number=number, total=total)
             start(cell, cell_index, **details)
 
-        def cell_complete(cell, cell_index=None, **details):
-            complete(cell, cell_index, **details)
-
-        nb_man.cell_start, nb_man.cell_complete = cell_start, cell_complete
+        nb_man.cell_start = cell_start
         return super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
 
 
@@ -143,6 +143,8 @@ def main() -> int:
             progress_bar=False,
             cwd=job["cwd"],
             execution_timeout=job["cell_timeout"],
+            start_timeout=_STOPPED,
+            iopub_timeout=_STOPPED,
             stdout_file=Lines("stdout"),
             stderr_file=Lines("stderr"),
             # Left off: it would move all that a cell prints before the first of what it displays.
