@@ -11,12 +11,38 @@ from test_pages import Visit
 
 from helpers.data import load
 from helpers.reporting.front_page import index
+from helpers.reporting.page import pages as pages_of
 from helpers.reporting.page import render, site
 from helpers.results import Report
 from helpers.results.rows import Row
 from helpers.runtime import paths, run_store
 
 BAD = specimen.SCRIPT + specimen.IMAGE
+
+
+# What no page can be made of ------------------------------------------------------------------------------------------
+
+
+def test_a_page_that_cannot_be_rendered_fails_its_report_and_no_other(project, monkeypatch, capsys):
+    project.write_notebook("x = 1")
+    project.write_notebook("y = 2", slug="02_two")
+    render_page = pages_of.renderer.render_page
+
+    def render_but_one(notebook, *, slug, **details):
+        if slug == "01_one":
+            raise KeyError("image/png")
+        return render_page(notebook, slug=slug, **details)
+
+    monkeypatch.setattr(pages_of.renderer, "render_page", render_but_one)
+    assert project.build() == 1
+    said = capsys.readouterr().out
+    assert "01_one: FAILED: its page could not be rendered: KeyError: 'image/png'" in said
+    assert "1 executed, 1 rendered, 0 already fresh, 1 failed" in said
+    assert (project.root / "reports/02_two.html").exists()
+    assert not project.page.exists()
+    monkeypatch.setattr(pages_of.renderer, "render_page", render_page)
+    assert project.build() == 0
+    assert "0 executed, 1 rendered, 2 already fresh, 0 failed" in capsys.readouterr().out
 
 
 # Markup -------------------------------------------------------------------------------------------------------------

@@ -228,6 +228,14 @@ def test_smoke_writes_elsewhere_with_a_banner(root):
     assert not list((root / "reports").iterdir())
 
 
+def test_one_after_the_other_each_stands_on_the_front_page_as_it_ends(root):
+    front = "from helpers.runtime import paths\nfront = (paths.REPORTS / 'index.html').read_text()\n"
+    write_notebook(root, "01_one", "'of the first'", title="The first")
+    write_notebook(root, "02_two", front + "assert 'up to date' in front and 'Half.' in front", title="The second")
+    done = reporting(root, "build", "--jobs", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_side_by_side_notebooks_wait_only_for_what_they_load(root):
     """The first waits for a sign of the third, so they do run at once; the second needs what the first found."""
     sign = "from helpers.runtime import paths; sign = paths.BUILD / 'sign'\n"
@@ -285,8 +293,8 @@ def test_kernels_share_one_pool_and_the_front_page_says_what_is_in_work(root):
             assert build.poll() is None
             time.sleep(0.2)
         front = (root / "reports/index.html").read_text()
-        assert front.count("in work: ") == 3
-        assert front.count("in work: what stands here is of an earlier run") == 1
+        assert len(re.findall(r"in work since \d\d:\d\d on \d+ \w+ \d{4}: ", front)) == 3
+        assert front.count(": what stands here is of an earlier run") == 1
         (root / "build/log-go").touch()
         said = build.communicate(timeout=600)[0].decode()
     finally:
@@ -296,7 +304,9 @@ def test_kernels_share_one_pool_and_the_front_page_says_what_is_in_work(root):
     assert sorted(made) == ["five", "shared", "three"]
     assert "ArithmeticError: 42" in (root / "build/failed/03_three.html").read_text()
     assert "shared" in (root / "reports/02_two.html").read_text()
-    assert "in work" not in (root / "reports/index.html").read_text()
+    front = (root / "reports/index.html").read_text()
+    assert "in work" not in front
+    assert front.count("its last execution failed") == 1
     assert not list((root / "build/staging").iterdir())
 
 

@@ -1,6 +1,7 @@
 """The front page is made from what lies on disk, again when that changes, and says what is stale."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import specimen
@@ -104,6 +105,53 @@ def test_a_stale_report_says_why(places, job, changes, words):
     page = index.write_index([job], places).read_text(encoding="utf-8")
     assert words in page
     assert ">up to date<" not in page
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_report_whose_last_execution_failed_says_so(places, job, there):
+    """Its sources may be those of the page: it was forced, or ran into a limit."""
+    note(places, job)
+    if not there:
+        (places.pages / f"{SLUG}.html").unlink()
+    index.write_index([job], places)
+    places.failed.mkdir()
+    (places.failed / f"{SLUG}.html").write_text("why")
+    page = index.write_index([job], places).read_text(encoding="utf-8")
+    earlier = "; what stands here is of an earlier one" if there else ""
+    assert f"its last execution failed{earlier}<" in page
+    assert ("It could not be executed." in page) == (not there)
+    assert ">up to date<" not in page
+    assert "Not executed yet" not in page
+    (places.failed / f"{SLUG}.html").unlink()
+    page = index.write_index([job], places).read_text(encoding="utf-8")
+    assert "failed" not in page.split('id="reports"')[1].split("</ol>")[0]
+
+
+def test_what_went_wrong_is_linked_where_it_lies_below(places, job):
+    note(places, job)
+    places = replace(places, failed=places.pages / "failed")
+    places.failed.mkdir()
+    (places.failed / f"{SLUG}.html").write_text("why")
+    page = index.write_index([job], places).read_text(encoding="utf-8")
+    assert f'an earlier one: <a href="failed/{SLUG}.html">what went wrong</a>' in page
+
+
+def test_a_notebook_that_cannot_be_read_says_why_there_is_no_page(places, job):
+    (places.pages / f"{SLUG}.html").unlink()
+    broken = replace(job, error="notebooks/02_specimen.ipynb: got no title")
+    page = index.write_index([broken], places).read_text(encoding="utf-8")
+    assert "Not executed yet: notebooks/02_specimen.ipynb: got no title." in page
+
+
+def test_in_work_says_since_when_so_that_a_killed_build_is_known(places, job):
+    note(places, job)
+    (places.failed).mkdir()
+    (places.failed / f"{SLUG}.html").write_text("why")
+    index.write_index([job], places, in_work={SLUG}, since="2026-11-21T09:00:00+00:00")
+    written = index.write_index([job], places, in_work={SLUG}, since="2026-11-21T14:03:59+00:00")
+    page = written.read_text(encoding="utf-8")
+    assert "in work since 14:03 on 21 November 2026: what stands here is of an earlier run" in page
+    assert "failed" not in page.split('id="reports"')[1].split("</ol>")[0]
 
 
 def test_a_report_without_a_page_is_announced_and_not_counted(places, job):

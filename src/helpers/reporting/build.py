@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -15,11 +16,12 @@ from helpers.reporting import produce
 from helpers.reporting.front_page.index import write_index
 from helpers.reporting.page.pages import join, render
 from helpers.reporting.run import environment, execute, gone, own
-from helpers.reporting.run.plan import choose, parted, places, plan, reasons, render_reasons, skipped
+from helpers.reporting.run.plan import Job, Places, choose, parted, places, plan, reasons, render_reasons, skipped
 from helpers.reporting.run.pool import Pool
 from helpers.reporting.run.terminal import Terminal
 from helpers.reporting.try_it import page as try_page
 from helpers.runtime import paths
+from helpers.runtime.files import explain
 from helpers.runtime.pool import ADDRESS, WORKER_BYTES
 
 _CONTAINER = Path("/sys/fs/cgroup")
@@ -62,24 +64,25 @@ def build(
         failures = executed = rendered = 0
         with contextlib.ExitStack() as stack:
             how = produce.How(where, scratch, limits, terminal, force)
-            in_work = set()
+            in_work, since = set(), datetime.now().astimezone().isoformat(timespec="seconds")
             if jobs > 1:
                 how = replace(how, **_pooled(stack, scratch))
                 in_work = {job.slug for job in chosen if not job.error and (force or reasons(job, where))}
                 stack.callback(write_index, every, where, left_out=out)  # also after Ctrl-C nothing is in work
             if in_work:
-                write_index(every, where, left_out=out, in_work=in_work)
+                write_index(every, where, left_out=out, in_work=in_work, since=since)
             for done in produce.outcomes(chosen, jobs, how, produce.bring):
-                failures += bool(done.error)
-                executed += bool(done.why) and not done.error
-                if not done.error and (done.why or render_reasons(done.job, where)):
-                    render(done.job, where, terminal.say)
-                    rendered += 1
-                    if not done.why:
+                wrong = done.error
+                if not wrong and (done.why or render_reasons(done.job, where)):
+                    wrong = _rendered(done.job, where, terminal)
+                    rendered += not wrong
+                    if not done.why and not wrong:
                         terminal.say(f"{done.job.slug}: rendered again, nothing executed")
-                if done.job.slug in in_work:
-                    in_work.remove(done.job.slug)
-                    write_index(every, where, left_out=out, in_work=in_work)
+                failures += bool(wrong)
+                executed += bool(done.why) and not wrong
+                if in_work or done.why:  # what it found stands there at once, also where one runs after the other
+                    in_work.discard(done.job.slug)
+                    write_index(every, where, left_out=out, in_work=in_work, since=since)
         for words in gone.take_away([job.slug for job in every], where):
             terminal.say(words)
         join(every, where)
@@ -92,6 +95,19 @@ def build(
             + f"; read {index.relative_to(paths.ROOT)}"
         )
     return 0 if drawable and not failures else 1
+
+
+def _rendered(job: Job, where: Places, terminal: Terminal) -> str:
+    """Render a report's page; return what went wrong, which fails that report and no other."""
+    try:
+        render(job, where, terminal.say)
+    except OSError:  # a full disk is full for all
+        raise
+    except Exception as error:  # whatever its outputs hold
+        words = f"its page could not be rendered: {type(error).__name__}: {explain(error)}"
+        terminal.say(f"{job.slug}: FAILED: {words}\n  the last good report, if there is one, stays in place")
+        return words
+    return ""
 
 
 def at_once() -> int:

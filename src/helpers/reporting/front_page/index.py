@@ -4,13 +4,14 @@ import contextlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from helpers.reporting.front_page import headline, leaderboard, notes, scoreboard, search
 from helpers.reporting.front_page.leaderboard import Board
 from helpers.reporting.front_page.scoreboard import ClaimLine
-from helpers.reporting.page import card, glossary, site
+from helpers.reporting.page import card, glossary, site, wording
 from helpers.reporting.run import freshness, provenance
 from helpers.reporting.run.own import Own
 from helpers.reporting.run.plan import Job, Places
@@ -36,9 +37,10 @@ class IndexEntry:
     reading_minutes: int = 0
     picture: Mapping[str, Any] | None = None  # of the card: the key figure, small; None where there is none
     page: bool = True  # whether slug.html exists, to be linked to
-    failed: str = ""  # where it says why there is none, as seen from the front page
+    failed: str = ""  # where it says what went wrong with its last execution, as seen from the front page
+    failing: bool = False  # whether its last execution failed, so that what stands here is of an earlier one
     stale: str | None = None  # why the page is not of the present sources; "" when it is, None when nobody looked
-    in_work: bool = False  # a build that is under way executes it
+    in_work: str = ""  # since when a build executes it (ISO 8601): one that was killed cannot say that it ended
 
 
 def render_index(
@@ -66,7 +68,7 @@ def render_index(
         sources.setdefault(line.source, []).append(line)
     said = [line.remark for line in claims] + [each.note for board in boards for each in board.standings]
     environment = site.environment(HERE / "template")
-    environment.filters["in_words"] = notes.in_words
+    environment.filters |= {"in_words": notes.in_words, "moment": _moment}
     return environment.get_template("index.html.j2").render(
         whisker=scoreboard.whisker,
         project=glossary.project,
@@ -91,21 +93,28 @@ def render_index(
     )
 
 
-def write_index(jobs: list[Job], where: Places, *, left_out: Sequence[Job] = (), in_work: Collection[str] = ()) -> Path:
+def write_index(
+    jobs: list[Job],
+    where: Places,
+    *,
+    left_out: Sequence[Job] = (),
+    in_work: Collection[str] = (),
+    since: str = "",
+) -> Path:
     """Write the index page, its search and the shared assets, when what they are made from has changed.
 
     left_out: reports that are not part of this set, which are named. in_work: the slugs of those that a build under way
-    has still to execute.
+    has still to execute, since a moment (ISO 8601).
     """
     index, script = where.pages / "index.html", where.pages / "assets" / "search.js"
-    now = _sources(jobs, where, left_out, in_work)
+    now = _sources(jobs, where, left_out, in_work, since)
     state = where.state / "index.json"
     there = index.exists() and script.exists()
     if there and freshness.read_state(state) == {"sources": now, "html": freshness.digest(index.read_bytes())}:
         return index
     where.pages.mkdir(parents=True, exist_ok=True)
     site.write_assets(where.pages / "assets")
-    page, text = make(jobs, where, left_out=left_out, in_work=in_work)
+    page, text = make(jobs, where, left_out=left_out, in_work=in_work, since=since)
     write_script(script.parent, text)
     write_atomically(index, page)
     write_atomically(state, json.dumps({"sources": now, "html": freshness.digest(page)}))
@@ -113,7 +122,12 @@ def write_index(jobs: list[Job], where: Places, *, left_out: Sequence[Job] = (),
 
 
 def make(
-    jobs: list[Job], where: Places, *, left_out: Sequence[Job] = (), in_work: Collection[str] = ()
+    jobs: list[Job],
+    where: Places,
+    *,
+    left_out: Sequence[Job] = (),
+    in_work: Collection[str] = (),
+    since: str = "",
 ) -> tuple[str, str]:
     """Return the index page and the text of assets/search.js, from the reports that are rendered there."""
     from helpers import results  # pandas takes a second to import
@@ -146,9 +160,10 @@ def make(
                 reading_minutes=about.get("reading_minutes", 0),
                 picture=cards.get(job.slug, {}).get("picture"),
                 page=html.exists(),
-                failed="" if html.exists() else _failure(job.slug, where),
-                stale=wrong or stale(job, about) if job.slug in cards else None,
-                in_work=job.slug in in_work,
+                failed=_failure(job.slug, where),
+                failing=_failing(job.slug, where),
+                stale=wrong or stale(job, about) if job.slug in cards else job.error or None,
+                in_work=since if job.slug in in_work else "",
             )
         )
     texts = {slug: card.get("sections", []) for slug, card in cards.items()}
@@ -171,8 +186,18 @@ def make(
     return page, search.script((slug, titles[slug], parts) for slug, parts in texts.items())
 
 
+def _moment(moment: str) -> str:
+    """Return an ISO 8601 moment as "14:03 on 21 November 2026", by the clock of whoever wrote it."""
+    return f"{datetime.fromisoformat(moment):%H:%M} on {wording.day(moment)}"
+
+
+def _failing(slug: str, where: Places) -> bool:
+    """Whether a report's last execution failed: the page that says why goes with the next one that does not."""
+    return (where.failed / f"{slug}.html").exists()
+
+
 def _failure(slug: str, where: Places) -> str:
-    """Return where the page of a failed execution lies as seen from the front page; nothing where there is none."""
+    """Return where the page of a failed execution lies as seen from the front page; nothing where that has none."""
     page = where.failed / f"{slug}.html"
     inside = page.is_relative_to(where.pages) and page.exists()
     return page.relative_to(where.pages).as_posix() if inside else ""
@@ -192,7 +217,7 @@ def stale(job: Job, about: dict) -> str:
     return "" if about.get("page") == job.page else "prose, title or template changed"
 
 
-def _sources(jobs: list[Job], where: Places, left_out: Sequence[Job], in_work: Collection[str]) -> str:
+def _sources(jobs: list[Job], where: Places, left_out: Sequence[Job], in_work: Collection[str], since: str) -> str:
     """Return one digest of all that the front page is made from."""
     made_from = [freshness.renderer_digest(), provenance.data_checksums(), (where.pages / "try.html").exists()]
     made_from += [
@@ -201,8 +226,8 @@ def _sources(jobs: list[Job], where: Places, left_out: Sequence[Job], in_work: C
         if path.is_file()
     ]
     made_from += [(job.slug, job.title, job.sources, job.error) for job in jobs]  # fresh or stale
-    made_from += [_failure(job.slug, where) for job in jobs]
-    made_from += sorted(in_work)
+    made_from += [(_failure(job.slug, where), _failing(job.slug, where)) for job in jobs]
+    made_from += [since, *sorted(in_work)] if in_work else []
     made_from += [repr(where.own), [(job.slug, job.title) for job in left_out]] if where.own else []
     sources = [where.pages / "manifest.json", paths.CLAIMS]
     sources += [path for home in (where.results, where.cards) for path in sorted(home.glob("*.json"))]
