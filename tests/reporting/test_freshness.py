@@ -183,7 +183,7 @@ def test_records_in_folders_count_as_those_beside_them(tmp_path, monkeypatch):
     for name in ("one.json", "checks.csv", "seeds/many.json", "averages/team.json"):
         (tmp_path / "runs" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "runs" / name).write_text(name)
-    reads = notebook("from helpers.training import many_seeds")
+    reads = notebook("from helpers.training import averages, many_seeds")
     before = freshness.components(reads, {})
     for name in ("one.json", "checks.csv", "seeds/many.json", "averages/team.json"):
         (tmp_path / "runs" / name).write_text("longer")
@@ -192,6 +192,11 @@ def test_records_in_folders_count_as_those_beside_them(tmp_path, monkeypatch):
         before = after
     (tmp_path / "runs/seeds/many.json").unlink()
     assert freshness.why_stale(before, freshness.components(reads, {})) == ["run record seeds/many.json is gone"]
+    of_single_runs = freshness.components(notebook("from helpers.training import archive"), {})
+    assert {name for name in of_single_runs if name.startswith("run record")} == {
+        "run record one.json",
+        "run record checks.csv",
+    }, "who reads no records of many seeds is not stale with them"
     others = freshness.components(notebook("from helpers.evaluation import metrics"), {})
     assert not [name for name in others if name.startswith("run record")]
 

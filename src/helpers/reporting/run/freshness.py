@@ -176,14 +176,16 @@ def loaded_results(code: str) -> list[str]:
 
 
 def recorded_runs(code: str) -> dict[str, str]:
-    """Return the committed run records as components, for code that reads them: through `training.archive`.
-
-    Those of many seeds and of averages lie in folders of their own below.
-    """
-    if sources.PACKAGE / "training" / "archive.py" not in sources.closure(code):
-        return {}
-    kept = paths.REPORTS / "runs"  # the records, and what is known of their making
-    found = sorted([*kept.rglob("*.json"), *kept.glob("*.csv")])
+    """Return the committed records of trainings as components, for code that reaches what reads them."""
+    reached, kept = sources.closure(code), paths.REPORTS / "runs"
+    readers = {"archive": ("*.json", "*.csv"), "many_seeds": ("seeds/*.json",), "averages": ("averages/*.json",)}
+    read = [
+        one
+        for name, kinds in readers.items()
+        if sources.PACKAGE / "training" / f"{name}.py" in reached
+        for one in kinds
+    ]
+    found = sorted(path for kind in read for path in kept.glob(kind))
     return {f"run record {path.relative_to(kept).as_posix()}": file_digest(path) for path in found}
 
 
