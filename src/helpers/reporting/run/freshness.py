@@ -113,15 +113,20 @@ def _shown_names(code: str) -> frozenset[str]:
 
 def shown_source(code: str) -> dict[str, str]:
     """Return as components the source, comments and all, of what `show_source` puts on the page."""
-    found = {}
-    for name in sorted(_shown_names(code)):
-        for path in sorted(sources.imported(code)):
-            text = path.read_text(encoding="utf-8")
-            for node in ast.parse(text).body:
-                if getattr(node, "name", None) == name:
-                    first = min([node, *node.decorator_list], key=lambda part: part.lineno).lineno
-                    lines = text.splitlines()[first - 1 : node.end_lineno]
-                    found[f"shown source of {name}"] = digest("\n".join(lines))
+    shown = _shown_names(code)
+    texts = [path.read_text(encoding="utf-8") for path in sorted(sources.imported(code))] if shown else []
+    found = {name: one for text in texts for name, one in _defined(text).items() if name in shown}
+    return {f"shown source of {name}": one for name, one in sorted(found.items())}
+
+
+@functools.cache  # by content: all notebooks show what lies in a few modules
+def _defined(text: str) -> dict[str, str]:
+    """Return the digest of each function and class of a module, decorators and comments included."""
+    found, lines = {}, text.splitlines()
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            first = min([node, *node.decorator_list], key=lambda part: part.lineno).lineno
+            found[node.name] = digest("\n".join(lines[first - 1 : node.end_lineno]))
     return found
 
 
