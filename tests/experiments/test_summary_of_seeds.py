@@ -7,6 +7,7 @@ from scipy import stats
 
 from helpers.data import load
 from helpers.experiments.smallest_and_fastest import summary
+from helpers.results.conditions import in_words
 from helpers.training import averages, recipes
 from helpers.training.many_seeds import Seeds
 
@@ -144,3 +145,9 @@ def test_the_error_of_a_mean_of_averages_comes_from_leaving_networks_out():
     assert row["held out"] == pytest.approx(held_out[members].mean() / 100)
     # Of averages of one the jackknife is the textbook's standard error, but for the uneven draws.
     assert row["error"] == pytest.approx(shares.std(ddof=1) / 2, rel=0.1)
+
+
+def test_where_rows_say_their_views_the_caption_does_not(split):
+    found = {"one": seeds(split, right=[1, 2], wrong=[[], []])}
+    assert "view" in in_words(summary.together(found, views=5, split="x"))
+    assert "view" not in in_words(summary.together(found, views=None, split="x"))

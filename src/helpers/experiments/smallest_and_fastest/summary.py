@@ -161,14 +161,17 @@ def averages_table(teams: Mapping[str, Team]) -> pd.DataFrame:
     return frame
 
 
-def conditions_of(seeds: Seeds, *, views: int, split: str) -> Conditions:
-    """Return under which conditions the seeds were trained and asked; the number format is the recorded one."""
-    told = conditions.of(seeds.spec, split=split, views=views)
+def conditions_of(seeds: Seeds, *, views: int | None, split: str) -> Conditions:
+    """Return under which conditions the seeds were trained and asked; the number format is the recorded one.
+
+    views: None where what stands side by side says it by itself, as rows of both.
+    """
+    told = conditions.of(seeds.spec, split=split, views=views or 1)
     formats = sorted(set(seeds.runs["precision"]))
-    return Conditions(**{**vars(told), "precision": formats[0] if len(formats) == 1 else None})
+    return Conditions(**{**vars(told), "views": views, "precision": formats[0] if len(formats) == 1 else None})
 
 
-def together(found: Mapping[str, Seeds], *, views: int, split: str) -> dict[str, Conditions]:
+def together(found: Mapping[str, Seeds], *, views: int | None, split: str) -> dict[str, Conditions]:
     """Return these conditions by name, for `style.show` and `style.table`."""
     return {name: conditions_of(seeds, views=views, split=split) for name, seeds in found.items()}
 
