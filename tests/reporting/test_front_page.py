@@ -294,6 +294,21 @@ def test_a_lucky_first_seed_does_not_lead():
     assert "3 seeds ± 0.12, first 99.96%" in page
 
 
+def test_the_same_network_of_two_reports_is_known_by_its_mistakes():
+    """One seed with seconds, twenty with a mean: one row, of twenty, that keeps the seconds; another network stays."""
+    labels = np.arange(10_000) % 10
+    said = rows.misread(labels, np.where(np.isin(np.arange(10_000), (5, 9)), labels + 1, labels))
+    told = {"misread": said, "parameters": 7, "train_images": 55_000, "passes": 8, "views": 5}
+    one = row(0.9998, system="one", seconds=2.5, **told)
+    many = row(0.9998, system="many", seeds=20, mean=0.9997, sd=0.0001, **told)
+    other = row(0.9998, system="other", **told | {"parameters": 8})
+    (board,) = leaderboard.boards([report(one, other), report(many, notebook="06_y")])
+    assert [(each.system, each.value, each.seconds) for each in board.standings] == [
+        ("other", 0.9998, None),
+        ("many", 0.9997, 2.5),
+    ]
+
+
 def test_an_average_over_runs_is_not_tested():
     (board,) = leaderboard.boards([report(row(0.9968), row(0.99655001, system="mean"))])
     assert board.standings[1].against == "unknown"
