@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shlex
 import subprocess
 import sys
 
@@ -103,7 +104,8 @@ def test_a_row_says_what_its_processors_spent_and_which_they_were(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody inherits orphans")
 def test_processor_time_is_that_of_all_processes_also_of_those_that_nobody_waits_for(tmp_path):
     work = "import time\nwhile time.process_time() < 0.5: pass"
-    script = f"""(exec {sys.executable} -c '{work}' &) ; {sys.executable} -c '{work}'; sleep 2; exit 3"""
+    python = shlex.quote(sys.executable)  # there may be a space in where the environment lies
+    script = f"""(exec {python} -c '{work}' &) ; {python} -c '{work}'; sleep 2; exit 3"""
     code = "import sys, series, pathlib; print(series.run(['sh', '-c', sys.argv[1]], pathlib.Path('.')))"
     told = subprocess.run(  # a process of its own: from then on it inherits the orphans of all that it starts
         [sys.executable, "-c", code, script], cwd=paths.ROOT / "benchmarks", capture_output=True, check=True, text=True
