@@ -45,7 +45,9 @@ def test_differences_are_taken_between_the_same_seeds(split):
     base = seeds(split, right=[90, 80, 70, 60], wrong=[[]] * 4)
     other = seeds(split, right=[83, 72, 64], wrong=[[]] * 3, first=1)  # of seeds 1, 2 and 3
     alone = seeds(split, right=[50], wrong=[[]])
-    found = summary.paired({"base": base, "other": other, "alone": alone}, "base", views=5)
+    scores = summary.held_out({"base": base, "other": other, "alone": alone}, views=5)
+    assert scores["other"].isna().tolist() == [True, False, False, False]
+    found = summary.paired(scores, "base")
     assert found.index.tolist() == ["other"], "one common seed tells nothing of a spread"
     row = found.loc["other"]
     assert row["gain"] == pytest.approx((3 + 2 + 4) / 3)
@@ -56,12 +58,10 @@ def test_differences_are_taken_between_the_same_seeds(split):
     assert found.attrs["freedom"] == 2
 
 
-def test_all_changes_share_one_estimate_of_chance(split):
+def test_all_changes_share_one_estimate_of_chance():
     """Against scipy's and a textbook's two-way layout: residuals after seed and change, (3 - 1)(4 - 1) of them free."""
     right = {"base": [90, 80, 70, 60], "a": [92, 81, 73, 60], "b": [85, 78, 66, 59]}
-    found = summary.paired(
-        {name: seeds(split, right=one, wrong=[[]] * 4) for name, one in right.items()}, "base", views=5
-    )
+    found = summary.paired(pd.DataFrame(right, dtype=float), "base")
     grid = np.array(list(right.values()), float)
     residuals = grid - grid.mean(axis=0) - grid.mean(axis=1, keepdims=True) + grid.mean()
     error = np.sqrt(2 * (residuals**2).sum() / 6 / 4)
@@ -71,13 +71,28 @@ def test_all_changes_share_one_estimate_of_chance(split):
     assert found["p"].tolist() == pytest.approx([p[0], 2 * p[1]]), "Holm's method: the smaller of two counts twice"
     assert found["high"].tolist() == pytest.approx([gain + stats.t.ppf(0.975, 6) * error for gain in (1.5, -3.0)])
     fewer = {"base": right["base"], "a": right["a"], "b": right["b"][:3]}
-    found = summary.paired(
-        {name: seeds(split, right=one, wrong=[[]] * len(one)) for name, one in fewer.items()}, "base", views=5
-    )
+    found = summary.paired(pd.DataFrame({name: pd.Series(one, dtype=float) for name, one in fewer.items()}), "base")
     assert found.attrs["freedom"] == 5
     assert found.loc["b", "seeds"] == 3
     assert found.loc["a", "gain"] == pytest.approx(1.5)
-    assert summary.paired({"base": seeds(split, right=[1, 2], wrong=[[]] * 2)}, "base", views=5).empty
+    assert summary.paired(pd.DataFrame({"base": [1.0, 2.0]}), "base").empty
+    assert summary.paired(pd.DataFrame({"a": [1.0, 2.0]}), "base").empty
+
+
+def test_with_many_seeds_each_change_tells_its_own_chance():
+    """Against scipy's paired t test; one restless change widens no other's interval."""
+    rng = np.random.default_rng(1)
+    base = rng.normal(99, 0.1, 20)
+    scores = pd.DataFrame({"base": base, "calm": base + rng.normal(0.1, 0.01, 20), "wild": base + rng.normal(0, 1, 20)})
+    found = summary.paired(scores, "base", shared=False)
+    for name in ("calm", "wild"):
+        told = stats.ttest_rel(scores[name], base)
+        ends = told.confidence_interval()
+        assert found.loc[name, ["low", "high"]].tolist() == pytest.approx([ends.low, ends.high])
+    assert found.loc["calm", "p"] == pytest.approx(2 * stats.ttest_rel(scores["calm"], base).pvalue)
+    assert (found.attrs["freedom"], found["seeds"].tolist()) == (19, [20, 20])
+    wider = summary.paired(scores, "base").loc["calm"]
+    assert wider["high"] - wider["low"] > 10 * (found.loc["calm", "high"] - found.loc["calm", "low"])
 
 
 def test_the_best_of_many_seeds_is_uncertain_where_few_are_known():

@@ -176,24 +176,51 @@ def together(found: Mapping[str, Seeds], *, views: int | None, split: str) -> di
     return {name: conditions_of(seeds, views=views, split=split) for name, seeds in found.items()}
 
 
-def paired(found: Mapping[str, Seeds], base: str, *, views: int) -> pd.DataFrame:
-    """Return what each training gains over `base` on the held-out images, seed by seed, in percentage points.
+def held_out(found: Mapping[str, Seeds], *, views: int) -> pd.DataFrame:
+    """Return the per cent of held-out images read right, one row per seed and one column per training."""
+    return pd.DataFrame(
+        {name: pd.Series(100 * seeds.validation(views=views), index=seeds.runs.index) for name, seeds in found.items()}
+    )
 
-    A score is taken as that of its seed plus what its change is worth plus chance, alike for all changes: least squares
-    for a two-way layout, so that a few seeds of many changes tell how large chance is. Columns: gain, low and high (95%
-    of the gain, each for itself), seeds (that both have), p (adjusted by Holm's method for the number of changes);
-    attrs "freedom": degrees of freedom of the estimate of chance, "sd": of a difference between two scores of a seed.
+
+def paired(scores: pd.DataFrame, base: str, *, shared: bool = True) -> pd.DataFrame:
+    """Return what each training gains over `base`, seed by seed; scores: in per cent, a row per seed, NaN for none.
+
+    shared: of few seeds, whether chance is taken to be alike for all changes: a score is that of its seed plus what its
+    change is worth plus chance, least squares for a two-way layout, so that all changes tell how large chance is. Or
+    else each change tells its own, by Student's paired t. Columns: gain, low and high (95% of the gain, each for
+    itself), seeds (that both have), p (adjusted by Holm's method for the number of changes); attrs "sd": of a
+    difference between two scores of a seed (not shared: the median), "freedom": of its estimate (not shared: least).
     Trainings with fewer than two seeds in common with the base are left out.
     """
     from scipy import stats  # imported where used: it costs a second
 
     columns = ["gain", "low", "high", "seeds", "p"]
-    scores = pd.DataFrame({name: 100 * _held_out(seeds, views) for name, seeds in found.items()})
+    if base not in scores:
+        return pd.DataFrame(columns=columns).rename_axis("change")
     scores = scores.loc[scores[base].notna()]
     scores = scores.loc[:, scores.notna().sum() >= 2]
     changes = [name for name in scores if name != base]
     if not changes or base not in scores:
         return pd.DataFrame(columns=columns).rename_axis("change")
+    counts = scores[changes].notna().sum().to_numpy()
+    if shared:
+        gain, errors, sd, freedom = _two_way(scores, changes)
+    else:
+        differences = scores[changes].sub(scores[base], axis=0)
+        gain, spread, freedom = differences.mean().to_numpy(), differences.std().to_numpy(), counts - 1
+        errors, sd = spread / np.sqrt(counts), float(np.median(spread))
+    reach = stats.t.ppf(0.975, freedom) * errors
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = np.nan_to_num(2 * stats.t.sf(np.abs(gain) / errors, freedom), nan=1.0)
+    made = dict(zip(columns, (gain, gain - reach, gain + reach, counts, comparison.holm(p)), strict=True))
+    gains = pd.DataFrame(made, index=pd.Index(changes, name="change"))
+    gains.attrs = {"freedom": int(np.min(freedom)), "sd": sd}
+    return gains
+
+
+def _two_way(scores: pd.DataFrame, changes: Sequence[str]) -> tuple[np.ndarray, np.ndarray, float, int]:
+    """Return gains, their standard errors, the sd of a difference and the degrees of freedom, chance being shared."""
     long = scores.stack().dropna().rename_axis(["seed", "change"])
     of_change = np.stack([long.index.get_level_values("change") == name for name in changes], axis=1)
     of_seed = np.stack([long.index.get_level_values("seed") == seed for seed in scores.index], axis=1)
@@ -202,18 +229,7 @@ def paired(found: Mapping[str, Seeds], base: str, *, views: int) -> pd.DataFrame
     freedom = len(long) - int(rank)
     variance = ((long.to_numpy() - design @ worth) ** 2).sum() / freedom
     errors = np.sqrt(variance * np.diag(np.linalg.pinv(design.T @ design)))[: len(changes)]
-    gain, reach = worth[: len(changes)], stats.t.ppf(0.975, freedom) * errors
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p = np.nan_to_num(2 * stats.t.sf(np.abs(gain) / errors, freedom), nan=1.0)
-    counts = scores[changes].notna().sum().to_numpy()
-    made = dict(zip(columns, (gain, gain - reach, gain + reach, counts, comparison.holm(p)), strict=True))
-    gains = pd.DataFrame(made, index=pd.Index(changes, name="change"))
-    gains.attrs = {"freedom": freedom, "sd": float(np.sqrt(2 * variance))}
-    return gains
-
-
-def _held_out(seeds: Seeds, views: int) -> pd.Series:
-    return pd.Series(seeds.validation(views=views), index=seeds.runs.index)
+    return worth[: len(changes)], errors, float(np.sqrt(2 * variance)), freedom
 
 
 def row(system: str, seeds: Seeds, labels: np.ndarray, *, views: int, **more):
