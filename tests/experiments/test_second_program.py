@@ -9,17 +9,19 @@ import pytest
 from scipy import stats
 
 from helpers.experiments.smallest_and_fastest import candidates, second_program
+from helpers.models import architectures
 from helpers.runtime import paths
 
 SMALL = {"passes": 2, "warp": 0.5, "smoothing": 0.0, "weights": 100, "held out": 200}
+SMALL |= {"device": "a card", "finished": "2026-01-02"}
 
 
-def written(tmp_path, **changes):
+def written(tmp_path):
     trainings = {
         "base": {**SMALL, "misread 1": [10, 12, 14], "misread 5": [8, 10, 12], "misread 13": [8, 8, 8]},
         "longer": {**SMALL, "passes": 4, "misread 1": [10, 10, 10], "misread 5": [6, 9, 9]},
     }
-    document = {"parts": {"makes": trainings}, "device": "a card", "finished": "2026-01-02"} | changes
+    document = {"parts": {"makes": trainings}}
     path = tmp_path / "record.json"
     path.write_text(json.dumps(document), encoding="utf-8")
     return path
@@ -27,14 +29,14 @@ def written(tmp_path, **changes):
 
 def test_scores_are_shares_of_the_held_out_images(tmp_path):
     record = second_program.load(written(tmp_path))
-    assert (record.device, record.finished) == ("a card", "2026-01-02")
+    assert record.device == "a card"
     part = record.parts["makes"]
     assert part.scores().to_dict("list") == {"base": [96, 95, 94], "longer": [97, 95.5, 95.5]}
     assert part.scores(views=13).columns.tolist() == ["base"], "who was not asked in so many views is not there"
     asked = part.conditions()["longer"]
     assert (asked.split, asked.train_images, asked.passes, asked.views) == ("200 held-out images", 59_800, 4, 5)
     assert part.about.loc["longer"].to_dict() == {**{k: v for k, v in SMALL.items() if " " not in k}, "passes": 4} | {
-        "held_out": 200
+        "held_out": 200,
     }
 
 
@@ -49,14 +51,16 @@ def test_what_a_make_gains_is_taken_seed_by_seed(tmp_path):
     assert table.loc["longer", ["passes", "warp", "seeds"]].tolist() == [4, 0.5, 3]
 
 
-def test_two_programs_disagree_where_their_intervals_lie_apart():
-    index = pd.Index(["a", "b", "only ours"], name="change")
-    ours = pd.DataFrame({"gain": [0.0, 1, 5], "low": [-0.196, 0.9, 4], "high": [0.196, 1.1, 6]}, index)
-    theirs = pd.DataFrame({"gain": [0.2, 3.0], "low": [0.004, 2.9], "high": [0.396, 3.1]}, index[:2])
-    found = second_program.disagreement(ours, theirs)
-    assert found.index.tolist() == ["a", "b"]
-    assert found.loc["a", "p"] == pytest.approx(2 * stats.norm.sf(0.2 / (0.1 * 2**0.5)), rel=1e-3)
-    assert found.loc["b", "p"] < 1e-6
+def test_two_programs_stand_side_by_side_in_words():
+    columns = {"gain": [-0.0304, 0.5], "low": [-0.05, 0.4], "high": [-0.01, 0.6], "seeds": [20, 20], "p": [0.01, 1.0]}
+    theirs = pd.DataFrame(columns, index=["a", "b"])
+    ours = pd.DataFrame({**columns, "seeds": [3, 2]}, index=["c", "b"])
+    found = second_program.side_by_side(theirs, ours)
+    assert found.index.tolist() == ["a", "b", "c"]
+    assert found.loc["a", "second program"] == "−0.030 (−0.050 to −0.010)"
+    assert found["this series"].tolist() == ["", "+0.500 (+0.400 to +0.600)", "−0.030 (−0.050 to −0.010)"]
+    assert found["p"].tolist()[:2] == [0.01, 1.0]
+    assert np.isnan(found["seeds here"]).tolist() == [True, False, False]
 
 
 @pytest.mark.parametrize(
@@ -69,20 +73,50 @@ def test_a_damaged_record_is_named(tmp_path, text):
         second_program.load(path)
 
 
+def test_fewer_seeds_of_one_training_are_compared_where_both_have_them(tmp_path):
+    path = written(tmp_path)
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["parts"]["makes"]["longer"]["misread 5"] = [6, 9]
+    path.write_text(json.dumps(document), encoding="utf-8")
+    part = second_program.load(path).parts["makes"]
+    row = second_program.makes(part, {"longer": "base"}).loc["longer"]
+    assert (row["seeds"], row["gain"]) == (2, pytest.approx(0.75))
+
+
 def test_the_committed_record_is_of_trainings_that_the_program_lists():
     """Read without running it: PyTorch, which it needs, is no part of the environment."""
-    names = {one.value for one in ast.walk(_program()) if isinstance(one, ast.Constant) and isinstance(one.value, str)}
     record = second_program.load()
-    for part in record.parts.values():
-        assert set(part.about.index) <= names
-        for views, wrong in part.misread.items():
-            assert wrong.notna().all(axis=None), f"every seed of every training was asked in {views} views"
+    listed = {"ingredients": _keys("INGREDIENTS") | set(candidates.CANDIDATES), "makes": _keys("MAKES")}
+    assert set(record.parts) == set(listed)
+    for name, seeds in {"ingredients": 20, "makes": 12}.items():
+        part = record.parts[name]
+        assert set(part.about.index) <= listed[name]
+        for wrong in part.misread.values():
+            assert len(wrong) == seeds
+            assert wrong.notna().all(axis=None)
             assert ((wrong >= 0) & (wrong < part.about.loc[wrong.columns, "held_out"] / 50)).all(axis=None)
-    assert set(record.parts) == {"ingredients", "makes"}
-    changes = record.parts["ingredients"].about.index
-    assert len(changes) > 15
-    assert set(candidates.CANDIDATES) & set(changes), "candidates go by the names that the series gives them"
+    assert len(record.parts["ingredients"].about) > 15
 
 
-def _program() -> ast.Module:
-    return ast.parse((paths.ROOT / "benchmarks" / "second_program.py").read_text(encoding="utf-8"))
+@pytest.mark.parametrize(
+    ("part", "name", "model", "options"),
+    [
+        ("ingredients", "final recipe", "fast_e", {}),
+        ("ingredients", "squeeze and excitation", "fast_se", {}),
+        ("ingredients", "wider last layer", "fast_small", {"filters": (32, 32, 64, 64, 192)}),
+        ("makes", "the narrower end, full warps, twice the passes", "fast_small", {"filters": (16, 16, 24, 32, 36)}),
+        ("makes", "16 · 16 · 24 · 24 · 48", "fast_small", {"filters": (16, 16, 24, 24, 48)}),
+    ],
+)
+def test_its_networks_have_as_many_weights_as_those_of_the_series(part, name, model, options):
+    built = architectures.build(model, options)
+    assert second_program.load().parts[part].about.loc[name, "weights"] == built.count_params()
+
+
+def _keys(constant: str) -> set[str]:
+    """Return the keys in plain sight of a dictionary of the program."""
+    tree = ast.parse((paths.ROOT / "benchmarks" / "second_program.py").read_text(encoding="utf-8"))
+    (made,) = (
+        node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == constant
+    )
+    return {key.value for key in made.keys if key is not None}

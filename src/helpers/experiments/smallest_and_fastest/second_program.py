@@ -23,8 +23,9 @@ RECORD = paths.ROOT / "benchmarks" / "second_program.json"
 class Part:
     """Trainings that are compared seed by seed: seed i of each is read on the same held-out images.
 
-    about: one row per training, with weights, passes, warp (times the recipe's), smoothing, and held_out (images).
-    misread: views -> images misread, one row per seed and one column per training that was asked in so many.
+    about: one row per training, with weights, passes, warp (times the recipe's), smoothing, held_out (images), device
+    and finished (the day). misread: views -> images misread, one row per seed (NaN for none) and one column per
+    training that was asked in so many.
     """
 
     about: pd.DataFrame
@@ -52,11 +53,14 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """parts: "ingredients" (30,000 held out) and "makes" (sixths). device, finished: where and when it was trained."""
+    """parts: "ingredients" (30,000 held out, the same for all seeds) and "makes" (sixths, by turns)."""
 
     parts: Mapping[str, Part]
-    device: str
-    finished: str
+
+    @property
+    def device(self) -> str:
+        """Say in words on what it was trained."""
+        return " and ".join(sorted({one for part in self.parts.values() for one in part.about["device"]}))
 
 
 def load(path: str | Path = RECORD) -> Record:
@@ -64,19 +68,19 @@ def load(path: str | Path = RECORD) -> Record:
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
         parts = {name: _part(trainings) for name, trainings in document["parts"].items()}
-        return Record(parts, document["device"], document["finished"])
+        return Record(parts)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{Path(path).name} is not a record of the second program: {error}") from error
 
 
 def _part(trainings: Mapping[str, Mapping]) -> Part:
-    told = ("weights", "passes", "warp", "smoothing", "held out")
+    told = ("weights", "passes", "warp", "smoothing", "held out", "device", "finished")
     rows = {name: {key.replace(" ", "_"): one[key] for key in told} for name, one in trainings.items()}
     views = sorted({int(key.split()[1]) for one in trainings.values() for key in one if key.startswith("misread ")})
     wrong = {}
     for number in views:
         counts = {name: one[f"misread {number}"] for name, one in trainings.items() if f"misread {number}" in one}
-        wrong[number] = pd.DataFrame(counts, dtype=np.int64).rename_axis("seed")
+        wrong[number] = pd.DataFrame({name: pd.Series(one) for name, one in counts.items()}).rename_axis("seed")
     return Part(pd.DataFrame.from_dict(rows, orient="index").rename_axis("training"), wrong)
 
 
@@ -84,15 +88,16 @@ def makes(part: Part, bases: Mapping[str, str], *, views: int = 5) -> pd.DataFra
     """Return what each training reads, and by how many points more than its base, seed by seed: one row for each.
 
     bases: training -> the one that it is compared with; a training without one is left out. Columns: weights, passes,
-    warp, smoothing, seeds, mean (of the held-out images), gain, low and high (95%, t; NaN for a base itself).
+    warp, smoothing, seeds, mean (of the held-out images), gain, low and high (95%, t; NaN for a base itself). Each six
+    seeds read every image once and share most of what they learn from: the intervals are approximate.
     """
     scores, rows = part.scores(views=views), {}
     for name, base in bases.items():
-        over = summary.mean_of((scores[name] - scores[base]).to_list())
+        over = summary.mean_of((scores[name] - scores[base]).dropna().to_list())
         about = part.about.loc[name, ["weights", "passes", "warp", "smoothing"]].to_dict()
         gain = dict(zip(("gain", "low", "high"), (over.mean, over.low, over.high), strict=True))
         gain = dict.fromkeys(gain, np.nan) if name == base else gain
-        rows[name] = about | {"seeds": len(scores), "mean": scores[name].mean() / 100} | gain
+        rows[name] = about | {"seeds": over.n, "mean": scores[name].mean() / 100} | gain
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("training")
 
 
@@ -110,19 +115,3 @@ def side_by_side(theirs: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
         found[chance] = table["p"].reindex(order).astype(float)
     found["seeds here"] = ours["seeds"].reindex(order).astype(float)
     return found
-
-
-def disagreement(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
-    """Return how likely two tables of `summary.paired` differ by chance alone, one row per change that both have.
-
-    Columns: ours, theirs (gains), p (of no difference, by their intervals taken as normal; adjusted by Holm's method).
-    """
-    from scipy import stats  # imported where used: it costs a second
-
-    from helpers.evaluation import comparison
-
-    both = [name for name in ours.index if name in theirs.index]
-    one, two = ours.loc[both], theirs.loc[both]
-    error = np.hypot(*((frame["high"] - frame["low"]) / (2 * stats.norm.ppf(0.975)) for frame in (one, two)))
-    p = comparison.holm(2 * stats.norm.sf(np.abs(one["gain"] - two["gain"]) / error))
-    return pd.DataFrame({"ours": one["gain"], "theirs": two["gain"], "p": p}, index=pd.Index(both, name="change"))
