@@ -102,7 +102,7 @@ INGREDIENTS = {
     "batches of 256": replace(FINAL, batch=256),
     "batches of 512": replace(FINAL, batch=512),
     "twice the peak rate": replace(FINAL, rate=0.6),
-    "the mean of a filter, not its largest value": replace(FINAL, head="mean"),
+    "mean for the maximum": replace(FINAL, head="mean"),
     "wider last layer": replace(FINAL, layers=net_e(32, 32, 64, 64, 192)),
     "squeeze and excitation": replace(FINAL, layers=tuple(replace(one, squeeze=4) for one in FINAL.layers)),
     **{name: replace(FINAL, put_in=name) for name in ("averaged", "lookahead", "muon")},

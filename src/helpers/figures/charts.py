@@ -93,9 +93,10 @@ def intervals(
         else:  # plotly takes one error colour a trace
             trace.error_x.color = "rgba(128, 128, 128, 0.95)"
     fig = go.Figure(trace)
-    # A label in two lines needs the room of two.
-    roomy = len(labels) <= 8 or max(map(len, labels)) > LABEL
-    figure_layout(fig, height=110 + (44 if roomy else 28) * len(labels))
+    # A label in several lines needs the room of as many.
+    lines = max(len(textwrap.wrap(label, LABEL)) for label in labels)
+    row = max(44 if len(labels) <= 8 or lines > 1 else 28, 8 + 18 * lines)
+    figure_layout(fig, height=110 + row * len(labels))
     fig.update_layout(showlegend=False, margin_t=30 if reference else 10)
     fig.update_xaxes(title_text=x_title, tickformat=PERCENT if percent else None)
     # Inside-out order, so that the first label is on top; labels end a little before the axis.

@@ -104,14 +104,20 @@ def makes(part: Part, bases: Mapping[str, str], *, views: int = 5) -> pd.DataFra
 def side_by_side(theirs: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
     """Return the gains of two tables of `summary.paired` in words, those of the first on top, as "+0.01 (0 to +0.02)".
 
-    Columns: second program and this series (words, empty where a change was not trained), p and p here, seeds here.
+    Columns: second program and this series (words, empty where a change was not trained), p (words, of the first) and
+    seeds (of this series).
     """
     order = [*theirs["gain"].sort_values().index, *ours["gain"].drop(theirs.index, errors="ignore").sort_values().index]
     found = pd.DataFrame(index=pd.Index(order, name="change"))
-    for name, chance, table in (("second program", "p", theirs), ("this series", "p here", ours)):
-        rows = table[["gain", "low", "high"]].itertuples()
-        words = {one.Index: f"{one.gain:+.3f} ({one.low:+.3f} to {one.high:+.3f})".replace("-", "−") for one in rows}
-        found[name] = pd.Series(words, dtype=object).reindex(order).fillna("")
-        found[chance] = table["p"].reindex(order).astype(float)
-    found["seeds here"] = ours["seeds"].reindex(order).astype(float)
+    found["second program"] = _words(theirs).reindex(order).fillna("")
+    chance = {name: f"{p:.2g}" if p >= 0.001 else "< 0.001" for name, p in theirs["p"].items()}
+    found["p"] = pd.Series(chance, dtype=object).reindex(order).fillna("")
+    found["this series"] = _words(ours).reindex(order).fillna("")
+    found["seeds"] = ours["seeds"].reindex(order).astype(float)
     return found
+
+
+def _words(gains: pd.DataFrame) -> pd.Series:
+    rows = gains[["gain", "low", "high"]].itertuples()
+    told = {one.Index: f"{one.gain:+.3f} ({one.low:+.3f} to {one.high:+.3f})".replace("-", "−") for one in rows}
+    return pd.Series(told, dtype=object)
