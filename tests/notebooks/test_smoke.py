@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 def smoke(tmp_path_factory):
     """Build all of them in a project that has nothing trained; return (its build/smoke, what was said, exit status)."""
     root = tmp_path_factory.mktemp("smoke")
-    for name in ("data", "notebooks", "profiles", "requirements.lock"):
+    for name in ("benchmarks", "data", "notebooks", "profiles", "requirements.lock"):
         (root / name).symlink_to(paths.ROOT / name)
     (root / "reports").mkdir()
     if paths.RESULTS.is_dir():  # a later notebook may load what earlier ones found
