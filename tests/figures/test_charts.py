@@ -87,3 +87,13 @@ def test_no_figure_needs_webgl_or_carries_its_own_text_colour():
     fig = charts.intervals(["a"], [0.5])
     assert all("gl" not in trace.type for trace in fig.data)
     assert fig.layout.font.color is None
+
+
+def test_a_label_of_several_lines_has_the_room_of_as_many():
+    """Lines of 14 pixels stand 18 apart; labels of three lines would run into each other in rows for two."""
+    short = [f"row {i}" for i in range(12)]
+    long = [*short[1:], "a rectangle of three to nine pixels a side erased in half of all the images that are seen"]
+    heights = [charts.intervals(labels, [0.5] * 12).layout.height for labels in (short, long)]
+    lines = charts.intervals(long, [0.5] * 12).layout.yaxis.ticktext[-1].count("<br>") + 1
+    assert lines >= 3
+    assert heights[1] >= 12 * 18 * lines > heights[0]
