@@ -110,6 +110,7 @@ def test_the_best_of_many_seeds_is_uncertain_where_few_are_known():
 def test_folding_leaves_one_number_of_four_for_each_filter(split):
     spec = recipes.fast("fast_small", split, options={"filters": (3, 4, 4, 5, 7)})
     assert summary.folded(spec) == 75 + 9 * (12 + 16 + 20 + 35) + (3 + 4 + 4 + 5 + 7) + 7 * 10 + 10
+    assert summary.weights(spec) == summary.folded(spec) + 3 * (3 + 4 + 4 + 5 + 7)
 
 
 def test_a_row_of_results_says_mean_and_seeds_and_which_images_the_first_misread(split):

@@ -56,6 +56,11 @@ ELSEWHERE = (
 )  # fmt: skip
 
 
+def weights(spec: TrainSpec) -> int:
+    """Return how many weights Keras keeps of the network of a training, running averages included."""
+    return architectures.build(spec.model, spec.options, shape=spec.split.shape).count_params()
+
+
 def folded(spec: TrainSpec) -> int:
     """Return how many weights a trained network needs to read, its normalization folded into the kernels.
 
