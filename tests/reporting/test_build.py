@@ -312,16 +312,21 @@ def test_kernels_share_one_pool_and_the_front_page_says_what_is_in_work(root):
 
 def test_as_many_are_in_work_as_there_is_memory_for(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "_CONTAINER", tmp_path)
-    memory = type("Memory", (), {"available": (produce.cores() + 7) * build.WORKER_BYTES})
+    monkeypatch.setenv("DIGITS_THREADS", "4")  # as on a machine of four cores
+    memory = type("Memory", (), {"available": 11 * build.WORKER_BYTES})
     monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
-    assert build.at_once() == 7
+    assert (build.trainings(), build.at_once()) == (4, 7)
     (tmp_path / "memory.current").write_text(f"{build.WORKER_BYTES}\n")
     (tmp_path / "memory.max").write_text("max\n")
-    assert build.at_once() == 7
-    (tmp_path / "memory.max").write_text(f"{(produce.cores() + 4) * build.WORKER_BYTES}\n")
-    assert build.at_once() == 3
+    assert (build.trainings(), build.at_once()) == (4, 7)
+    (tmp_path / "memory.max").write_text(f"{8 * build.WORKER_BYTES}\n")
+    assert (build.trainings(), build.at_once()) == (4, 3)
+    memory.available = 5 * build.WORKER_BYTES  # fewer trainings rather than fewer than two notebooks
+    assert (build.trainings(), build.at_once()) == (3, 2)
+    memory.available = 3 * build.WORKER_BYTES
+    assert (build.trainings(), build.at_once()) == (1, 2)
     memory.available = 0
-    assert build.at_once() == 2
+    assert (build.trainings(), build.at_once()) == (1, 1)
 
 
 def test_a_training_without_end_is_stopped_at_the_limit_of_its_cell_and_the_others_go_on(root):

@@ -81,7 +81,7 @@ def root(tmp_path):
 def test_a_kernel_that_stands_still_amid_its_start_is_waited_for(tmp_path, monkeypatch):
     """As long as another kernel may have the machine alone, which is more than the minute that papermill gives."""
     given = {}
-    monkeypatch.setattr(worker, "_end_with_parent", lambda: None)
+    monkeypatch.setattr(worker, "_end_with_parent", lambda sockets: None)
     monkeypatch.setattr(worker, "tell", lambda event, **details: None)
     nbformat.write(nbformat.v4.new_notebook(), tmp_path / "a.ipynb")
     job = {"source": str(tmp_path / "a.ipynb"), "output": "", "parameters": {}, "cwd": "", "cell_timeout": 1}

@@ -17,6 +17,7 @@ from helpers.reporting.run import pool as builds
 from helpers.reporting.run.pool import Pool
 from helpers.runtime import pool
 
+ELSEWHERE = 999_999_999  # no process has this number, and 1 would be an ancestor of all
 # What calls do is written out here, and not in the helpers: `exec` in the worker, its text from the test.
 APPEND = "open({log!r}, 'a').write('{word} ')"
 
@@ -43,7 +44,7 @@ def ask(address, calls):
 class Another:
     """A kernel other than this process that wants the machine alone, and has it until it is let go."""
 
-    def __init__(self, address, pid=1, *, still=False):
+    def __init__(self, address, pid=ELSEWHERE, *, still=False):
         self.connection = Client(address, family="AF_UNIX")
         self.connection.send(("alone", pid, still))
 
@@ -207,8 +208,10 @@ def test_other_code_than_the_askers_gets_one_new_process(one, tmp_path):
 
 def test_the_time_left_is_never_less_than_that_of_the_longest_call():
     made = Pool(4, {})
-    made._times.append((1.0, 1.0))
+    made._times.append((0.1, 60.0))  # a small one, with the start of a process
     made._queue += [builds._Queued(call("pass", cost=cost), asker=SimpleNamespace()) for cost in (10.0, 1.0, 1.0)]
+    assert made.progress() == builds.Progress(done=1, left=3, seconds=None)
+    made._times[:] = [(3.0, 3.0)]
     assert made.progress() == builds.Progress(done=1, left=3, seconds=10.0)
     made._queue += [builds._Queued(call("pass", cost=9.0), asker=SimpleNamespace()) for _ in range(4)]
     assert made.progress().seconds == 12.0

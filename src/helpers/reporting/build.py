@@ -17,14 +17,16 @@ from helpers.reporting.front_page.index import write_index
 from helpers.reporting.page.pages import join, render
 from helpers.reporting.run import environment, execute, gone, own
 from helpers.reporting.run.plan import Job, Places, choose, parted, places, plan, reasons, render_reasons, skipped
-from helpers.reporting.run.pool import Pool
+from helpers.reporting.run.pool import PREFIX, Pool
 from helpers.reporting.run.terminal import Terminal
 from helpers.reporting.try_it import page as try_page
 from helpers.runtime import paths
 from helpers.runtime.files import explain
 from helpers.runtime.pool import ADDRESS, WORKER_BYTES
+from helpers.runtime.precision import available_threads
 
 _CONTAINER = Path("/sys/fs/cgroup")
+_SOCKET = "socket"  # in the scratch folder of a pool: where its socket is
 
 
 def build(
@@ -40,10 +42,10 @@ def build(
     """Bring every report of a profile up to date; return the exit status: 0, or 1 when a notebook or try.html failed.
 
     jobs: notebooks that are in work at a time, at most; None is as many as there is memory for. Their trainings go
-    through one pool of processes, one for each core. One at a time, as is the full profile and what trains on a Dask
-    cluster, each has processes of its own. A failure leaves the last good report in place, its notebook as
-    `NN.failed.ipynb`, a readable page under `failed/`, and does not stop the others. What a notebook left that
-    is no more is taken away. source: somebody's own digits, see `own.read`; "" is MNIST. Raises ValueError, before
+    through one pool of processes, one for each core if memory allows. One at a time, as is the full profile and what
+    trains on a Dask cluster, each has processes of its own. A failure leaves the last good report in place, its
+    notebook as `NN.failed.ipynb`, a readable page under `failed/`, and does not stop the others. What a notebook left
+    that is no more is taken away. source: somebody's own digits, see `own.read`; "" is MNIST. Raises ValueError, before
     anything is made, for what is wrong with the request.
     """
     if jobs is not None and jobs < 1:
@@ -66,7 +68,7 @@ def build(
             how = produce.How(where, scratch, limits, terminal, force)
             in_work, since = set(), datetime.now().astimezone().isoformat(timespec="seconds")
             if jobs > 1:
-                how = replace(how, **_pooled(stack, scratch))
+                how = replace(how, **_pooled(stack, scratch, limits))
                 in_work = {job.slug for job in chosen if not job.error and (force or reasons(job, where))}
                 stack.callback(write_index, every, where, left_out=out)  # also after Ctrl-C nothing is in work
             if in_work:
@@ -110,16 +112,26 @@ def _rendered(job: Job, where: Places, terminal: Terminal) -> str:
     return ""
 
 
-def at_once() -> int:
-    """Return how many notebooks there is memory for, beside a process for each core; at least 2."""
+def _processes() -> int:
+    """Return how many processes, kernels or those that train, there is memory for."""
     free = psutil.virtual_memory().available
     with contextlib.suppress(OSError, ValueError):  # a container may have less than the machine; "max": it has not
         limit, used = (int((_CONTAINER / f"memory.{name}").read_text(encoding="ascii")) for name in ("max", "current"))
         free = min(free, limit - used)
-    return max(2, free // WORKER_BYTES - produce.cores())
+    return max(0, free) // WORKER_BYTES
 
 
-def _pooled(stack: contextlib.ExitStack, scratch: Path) -> dict:
+def trainings() -> int:
+    """Return how many trainings at a time there are cores (or DIGITS_THREADS) and memory for, beside two notebooks."""
+    return max(1, min(available_threads(), _processes() - 2))
+
+
+def at_once() -> int:
+    """Return how many notebooks there is memory for beside those trainings; 1, one after the other, at the least."""
+    return max(1, _processes() - trainings())
+
+
+def _pooled(stack: contextlib.ExitStack, scratch: Path, limits: execute.Limits) -> dict:
     """Start a pool for the trainings of all kernels; return what it adds to how jobs are done.
 
     Kernels compute with as many threads as alone, so that they find what they found alone, and a training has one.
@@ -129,7 +141,8 @@ def _pooled(stack: contextlib.ExitStack, scratch: Path) -> dict:
     stack.callback(shutil.rmtree, scratch / "images", ignore_errors=True)
     stack.callback(shutil.rmtree, home, ignore_errors=True)
     settings = environment.for_kernel(home) | execute.pinned(1) | {"DIGITS_ROOT": str(paths.ROOT)}
-    pool = stack.enter_context(Pool(produce.cores(), settings))
+    pool = stack.enter_context(Pool(trainings(), settings, memory=limits.memory_bytes))
+    (home / _SOCKET).write_text(pool.address, encoding="utf-8")
     return {"pool": pool, "environment": {ADDRESS: pool.address}}
 
 
@@ -149,6 +162,10 @@ def locked(directory: Path, busy: str, terminal: Terminal) -> Iterator[None]:
 
 def _sweep(directory: Path) -> None:
     """Remove what a killed build left behind; the caller holds the lock, so nobody is using it."""
+    with contextlib.suppress(OSError):
+        sockets = Path((directory / "staging" / "pool" / _SOCKET).read_text(encoding="utf-8")).parent
+        if sockets.name.startswith(PREFIX):
+            shutil.rmtree(sockets, ignore_errors=True)
     shutil.rmtree(directory / "staging", ignore_errors=True)
     for part in [*directory.rglob(".*.part"), *paths.REPORTS.rglob(".*.part")]:
         with contextlib.suppress(OSError):

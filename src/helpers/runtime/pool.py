@@ -10,7 +10,7 @@ import pickle
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Client
+from multiprocessing.connection import Client, Connection
 
 ADDRESS = "DIGITS_POOL"  # in a kernel's environment: the socket of its build's pool
 WORKER_BYTES = 1_500_000_000  # TensorFlow 0.8 GB, and a split's images with what they become on the way
@@ -45,15 +45,16 @@ def calls(address: str, asked: Sequence[Call]) -> Iterator:
     with contextlib.closing(Client(address, family="AF_UNIX")) as connection:
         asking = [(each.pickled, each.leaves, each.cost, each.label) for each in asked]
         connection.send(("calls", os.getpid(), asking))
-        for _ in asked:
-            try:
-                number, good, answer = connection.recv()
-            except (EOFError, OSError):
-                raise RuntimeError("the build that trains for this notebook has ended") from None
-            value = answer and pickle.loads(answer)
-            if not good:
-                raise value
-            yield asked[number], value
+        with _leaving(connection):
+            for _ in asked:
+                try:
+                    number, good, answer = connection.recv()
+                except (EOFError, OSError):
+                    raise RuntimeError("the build that trains for this notebook has ended") from None
+                value = answer and pickle.loads(answer)
+                if not good:
+                    raise value
+                yield asked[number], value
 
 
 @contextlib.contextmanager
@@ -69,12 +70,23 @@ def alone(*, still: bool = True) -> Iterator[None]:
         return
     with contextlib.closing(Client(address, family="AF_UNIX")) as connection:
         connection.send(("alone", os.getpid(), still))
-        try:
-            connection.recv()
-        except (EOFError, OSError):
-            raise RuntimeError("the build of this notebook has ended") from None
-        _held.set()
-        try:
-            yield
-        finally:
-            _held.clear()
+        with _leaving(connection):
+            try:
+                connection.recv()
+            except (EOFError, OSError):
+                raise RuntimeError("the build of this notebook has ended") from None
+            _held.set()
+            try:
+                yield
+            finally:
+                _held.clear()
+
+
+@contextlib.contextmanager
+def _leaving(connection: Connection) -> Iterator[None]:
+    """Say at the end that this process wants no more: closing says so, too, but not while a forked child lives."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            connection.send(None)

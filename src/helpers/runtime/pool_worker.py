@@ -26,7 +26,9 @@ def made(pickled: bytes) -> tuple[bool, bool, bytes]:
         try:
             pickle.loads(told := pickle.dumps(error))
         except Exception:  # an exception that cannot travel
-            told = pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
+            plain = RuntimeError(f"{type(error).__name__}: {error}")
+            plain.add_note(error.__notes__[-1])  # where it was raised
+            told = pickle.dumps(plain)
         return False, stale, told
 
 

@@ -27,7 +27,10 @@ from helpers.runtime import precision as precisions
 from helpers.runtime.files import write_atomically
 from helpers.training import fit, outcomes, workers
 from helpers.training.outcomes import Run
-from helpers.training.specs import TrainSpec, key, kin
+from helpers.training.specs import TrainSpec, _source, key, kin
+
+for _model in architectures.ARCHITECTURES:  # a key tells of the code that is loaded now, not of what is edited later
+    _source(_model)
 
 Specs = TrainSpec | Sequence | Mapping  # a training, or any nesting of lists and dictionaries of them
 
@@ -75,7 +78,7 @@ def train(
         ended = iter(())
     elif scheduler:
         ended = _on_cluster(scheduler, families, threads)
-    elif threads == 1 and (address := os.environ.get(pool.ADDRESS)):
+    elif threads == 1 and (address := os.environ.get(pool.ADDRESS)) and all(map(_known_elsewhere, missing.values())):
         # All at once: while one of them is awaited this kernel counts as waiting, and what follows computes.
         ended = iter(list(_in_pool(address, families, store)))
         told = True
@@ -178,8 +181,8 @@ def _in_pool(address: str, families: Sequence[Mapping[str, TrainSpec]], store: P
         if not images.exists():  # once for all kernels and workers
             write_atomically(images, run_store.to_npz({"images": first.split.source.images, **_labels(first)}))
         call = pool.Call(
-            pickle.dumps((_pooled, (_light(family), store, images, first.split.source.name))),
-            leaves=frozenset(family),
+            pickle.dumps((_pooled, (_light(family), store.absolute(), images, first.split.source.name))),
+            leaves=frozenset(f"{store.absolute()}/{name}" for name in family),
             cost=_operations(first),
             label=f"{first.model} seed {first.seed}, {first.split.name}",
         )
@@ -190,6 +193,11 @@ def _in_pool(address: str, families: Sequence[Mapping[str, TrainSpec]], store: P
         progress.say(f"{call.label} · {done} of {sum(map(len, families))} trainings done")
         # Another kernel had asked for the very same: it is in the store.
         yield ended or [(name, True, 0, {}) for name in names[call]]
+
+
+def _known_elsewhere(spec: TrainSpec) -> bool:
+    """Whether a process that trains for several notebooks knows the augmentation: not if one of them defines it."""
+    return spec.augmentation is None or type(spec.augmentation).__module__.startswith("helpers.")
 
 
 def _labels(spec: TrainSpec) -> dict:
@@ -208,10 +216,12 @@ def _dataset(path: Path, name: str) -> Dataset:
 
 def _light(family: Mapping[str, TrainSpec]) -> dict[str, TrainSpec]:
     """Return specs without their images, so that they weigh little; in the number format that this machine takes."""
-    return {
-        name: replace(spec, split=replace(spec.split, source=None), precision=precisions.choose(spec.precision))
-        for name, spec in family.items()
-    }
+    light = {}
+    for name, spec in family.items():
+        start = spec.start and replace(spec.start, path=Path(spec.start.path).absolute())
+        split, precision = replace(spec.split, source=None), precisions.choose(spec.precision)
+        light[name] = replace(spec, split=split, start=start, precision=precision)
+    return light
 
 
 def _operations(spec: TrainSpec) -> float:

@@ -6,8 +6,10 @@ import math
 import os
 import queue
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
@@ -248,6 +250,8 @@ def _end(
         worker.kill()
     worker.wait()
     end_marked(mark)
+    for sockets in Path(tempfile.gettempdir()).glob(f"nb-{worker.pid}-*"):
+        shutil.rmtree(sockets, ignore_errors=True)
     for stream, thread in zip((worker.stdin, worker.stdout, worker.stderr), (None, *threads), strict=True):
         if thread and thread.ident:
             thread.join(timeout=5)

@@ -24,12 +24,14 @@ import psutil
 
 from helpers.runtime.pool import WORKER_BYTES, Call
 
-_LOOK = 0.2  # seconds between two looks at who has come up meanwhile
+PREFIX = "pool-"  # of the folder with its socket
+_LOOK = 0.2  # seconds between two looks at who has come up meanwhile, or at how large a worker has grown
+_STARVED = 300.0  # seconds after which a call begins on a core that counts as taken, where no other call is being made
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the calls of a build have got, and about how many seconds the rest takes, None before the first ended."""
+    """How far the calls of a build have got, and about how many seconds the rest takes, None while nobody can know."""
 
     done: int
     left: int
@@ -38,10 +40,16 @@ class Progress:
 
 @dataclass(eq=False)
 class _Asker:
-    """A kernel that waits for its calls; idle: the seconds in which none of them was being made."""
+    """A kernel that waits for its calls.
+
+    size: how many the pool makes at a time. left: its calls that have not ended. idle: the seconds that it waited for
+    others: of those in which fewer of its calls were made than if it were alone, the part that was missing.
+    """
 
     connection: Connection
     pid: int
+    size: int = 1
+    left: int = 1
     making: int = 0
     idle: float = 0.0
     since: float = field(default_factory=time.monotonic)
@@ -53,9 +61,10 @@ class _Asker:
     def count(self, more: int) -> None:
         """Note that one of its calls began (1) or ended (-1)."""
         now = time.monotonic()
-        if not self.making:
-            self.idle += now - self.since
+        had = self.making / max(1, min(self.size, self.left))
+        self.idle += (now - self.since) * max(0.0, 1.0 - had)
         self.making, self.since = self.making + more, now
+        self.left -= more < 0
 
 
 @dataclass(eq=False)
@@ -74,6 +83,7 @@ class _Queued:
     asker: _Asker | None = None  # None for what the build itself does
     began: float = 0.0
     worker: "_Worker | None" = None
+    asked: float = field(default_factory=time.monotonic)
 
 
 class _Worker:
@@ -95,11 +105,20 @@ class _Worker:
         theirs.close()
         self.killed = self.given = False
 
-    def make(self, call: bytes) -> tuple[bool, bool, bytes]:
-        """Return whether a call ended well, whether a new process may do better, and what it returned or raised."""
+    def make(self, call: bytes, *, limit: int = 0) -> tuple[bool, bool, bytes]:
+        """Return whether a call ended well, whether a new process may do better, and what it returned or raised.
+
+        It is killed when it grows above `limit` bytes, 0 for none.
+        """
         self.given = False
         self.connection.send_bytes(call)
         self.given = True
+        while not self.connection.poll(_LOOK):
+            if limit and (size := self.bytes()) > limit:
+                words = f"stopped at {size / 2**30:.1f} GiB of memory; the limit is {limit / 2**30:.1f} GiB"
+                self.said.write_text(words, encoding="utf-8")
+                self.process.kill()
+                break
         return self.connection.recv()
 
     def dead(self) -> bool:
@@ -108,9 +127,13 @@ class _Worker:
 
     def too_large(self) -> bool:
         """Whether it has grown, as TensorFlow does over several trainings."""
+        return not 0 < self.bytes() <= WORKER_BYTES
+
+    def bytes(self) -> int:
+        """Return how much memory it has; 0 when it has ended."""
         with contextlib.suppress(psutil.Error):
-            return psutil.Process(self.process.pid).memory_info().rss > WORKER_BYTES
-        return True
+            return psutil.Process(self.process.pid).memory_info().rss
+        return 0
 
     def end(self) -> int:
         self.process.kill()
@@ -122,8 +145,10 @@ class _Worker:
         """Return how a process that was found dead ended, and what it said before."""
         with contextlib.suppress(subprocess.TimeoutExpired):  # the connection closes a moment before it has ended
             self.process.wait(timeout=5)
-        status = self.end()
-        lines = [line.strip() for line in self.said.read_text(encoding="utf-8", errors="replace").splitlines()]
+        status, text = self.end(), ""
+        with contextlib.suppress(OSError):  # somebody may have swept the folder of temporary files
+            text = self.said.read_text(encoding="utf-8", errors="replace")
+        lines = [line.strip() for line in text.splitlines()]
         fatal = [line for line in lines if line.startswith("Fatal Python error")]  # where it stood comes after that
         last = (fatal or [line for line in lines if line] or [""])[-1][:300]
         why = " (killed, or out of memory)" if status == -signal.SIGKILL else ""
@@ -134,11 +159,13 @@ class _Worker:
 class Pool:
     """The pool's side, in the process of the build: `with Pool(...)` starts it, and ends all that it started.
 
-    size: cores, thus calls at a time. environment: of the processes that make them.
+    size: calls at a time. environment: of the processes that make them. memory: the bytes that each may take, 0 for any
+    number.
     """
 
     size: int
     environment: Mapping[str, str]
+    memory: int = 0
     kernels: int = 0  # that were started and have not ended, waiting or not
     _queue: list[_Queued] = field(default_factory=list)
     _running: list[_Queued] = field(default_factory=list)
@@ -153,7 +180,7 @@ class Pool:
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def __enter__(self) -> "Pool":
-        self._home = tempfile.mkdtemp(prefix="pool-")  # short: the path of a socket has at most some hundred letters
+        self._home = tempfile.mkdtemp(prefix=PREFIX)  # short: the path of a socket has at most some hundred letters
         self._listener = Listener(f"{self._home}/s", family="AF_UNIX", backlog=64)
         self.address = self._listener.address
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self.size)]
@@ -226,7 +253,10 @@ class Pool:
             left = [each for each in [*self._queue, *self._running] if each.asker]
             each_left = [self._remaining(each) for each in left]
             # However many cores are free in the end, one call is never divided among them.
-            seconds = max(max(each_left, default=0.0), sum(each_left) / self.size) if self._times else None
+            seconds = max(max(each_left, default=0.0), sum(each_left) / self.size)
+            # A first small one tells little of the rest: most of its seconds went into the start of a process.
+            made, rest = sum(cost for cost, _ in self._times), sum(each.call.cost for each in left)
+            seconds = seconds if self._times and made * 20 > rest else None
             return Progress(len(self._times), len(left), seconds)
 
     def _remaining(self, queued: _Queued) -> float:
@@ -238,8 +268,10 @@ class Pool:
 
     def _next(self) -> _Queued | None:
         """Return what is to be made next, the longest; None while there is no core for it."""
-        computing = self.kernels - len(self._askers) - len(self._alone)
-        if not self._queue or len(self._running) + max(0, computing) >= self.size:
+        computing = self.kernels - len({each.pid for each in [*self._askers, *self._alone]})
+        # A kernel that counts as computing may wait for what one with calls in the queue holds, a lock of a file.
+        starved = not self._running and any(time.monotonic() - each.asked > _STARVED for each in self._queue)
+        if not self._queue or (len(self._running) + max(0, computing) >= self.size and not starved):
             return None
         busy = frozenset().union(*(each.call.leaves for each in self._running))
         free = [each for each in self._queue if not each.call.leaves & busy]
@@ -253,7 +285,8 @@ class Pool:
         worker = None
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._ended or self._next())
+                while not self._changed.wait_for(lambda: self._ended or self._next(), timeout=_STARVED / 10):
+                    pass
                 if self._ended:
                     break
                 queued = self._next()
@@ -272,6 +305,8 @@ class Pool:
                 self._queue = [each for each in self._queue if each not in same]
                 queued.asker.answer(queued.number, good, answer)
                 for each in same:
+                    each.asker.count(0)
+                    each.asker.left -= 1
                     each.asker.answer(each.number, True, None)
                 self._changed.notify_all()
             if worker and worker.killed:  # when it had just answered
@@ -293,7 +328,7 @@ class Pool:
                     if queued.asker not in self._askers:
                         return worker, False, b""
                     queued.worker = worker
-                good, stale, answer = worker.make(queued.call.pickled)
+                good, stale, answer = worker.make(queued.call.pickled, limit=self.memory)
             except (EOFError, OSError) as problem:
                 if worker is None:
                     lost = f"the process to train it could not be started: {problem}"
@@ -304,6 +339,10 @@ class Pool:
                         worker = None
                         continue
                 return None, False, pickle.dumps(RuntimeError(f"{queued.call.label}: {lost}"))
+            except Exception as problem:  # an answer that cannot be read, say; nobody is to wait for ever
+                if worker in self._workers:
+                    self._end(worker)
+                return None, False, pickle.dumps(RuntimeError(f"{queued.call.label}: {problem!r}"))
             if stale and used:
                 self._end(worker)
                 worker = None
@@ -345,10 +384,18 @@ class Pool:
         """
         with contextlib.closing(connection), contextlib.suppress(EOFError, OSError):
             kind, pid, asked = connection.recv()
+            if self._held_above(pid):
+                if kind == "alone":  # it has what it asks for
+                    connection.send(None)
+                else:
+                    why = RuntimeError("trainings cannot be asked for while the machine is held alone")
+                    connection.send((0, False, pickle.dumps(why)))
+                connection.recv()
+                return
             if kind == "alone":
                 self._leave(connection, pid, still=asked)
                 return
-            asker = _Asker(connection, pid)
+            asker = _Asker(connection, pid, size=self.size, left=len(asked))
             mine = [_Queued(Call(*about), number, asker) for number, about in enumerate(asked)]
             with self._changed:
                 self._askers.append(asker)
@@ -367,6 +414,14 @@ class Pool:
                     asker.count(0)
                     self._idle[pid] = self._idle.get(pid, 0.0) + asker.idle
                     self._changed.notify_all()
+
+    def _held_above(self, pid: int) -> bool:
+        """Whether a process that this one was started by has the machine alone, and so waits for it in the end."""
+        with self._changed:
+            holders = {each.pid for each in self._alone[:1] if each.since is None}
+        with contextlib.suppress(psutil.Error):
+            return bool(holders) and not holders.isdisjoint(each.pid for each in psutil.Process(pid).parents())
+        return False
 
     def _leave(self, connection: Connection, pid: int, *, still: bool) -> None:
         """Leave the machine to a kernel until it closes the connection."""
@@ -427,7 +482,9 @@ class Pool:
                 waiting = {each.pid for each in [*self._askers, *self._alone]}  # whose seconds count already
                 if tree and not waiting & {process.pid for process in tree}:
                     self._stopped.setdefault(first, time.monotonic())
-        return len(stopped) == before and all(trees.values())
+        with self._changed:  # one of those that are counted may not even have a process yet
+            every = len(trees) >= self.kernels - 1
+        return len(stopped) == before and every and all(trees.values())
 
     def _others(self, pid: int) -> dict[int, list[psutil.Process]]:
         """Return for each process of another notebook its kernel and what this started, each after who started it.

@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -108,7 +109,7 @@ def raise_unless_meant(notebook: nbformat.NotebookNode, output_path: str) -> Non
             cell.outputs = outputs
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(sockets: str | None) -> None:
     """Wait until the parent's end of stdin closes, then end the kernel and this process: nobody wants them any more."""
     while os.read(0, 4096):
         pass
@@ -119,17 +120,20 @@ def _end_with_parent() -> None:
             process.kill()
     if mark := os.environ.get(MARK):
         end_marked(mark)
+    if sockets:
+        shutil.rmtree(sockets, ignore_errors=True)
     os._exit(1)
 
 
 def main() -> int:
     """Execute the job on stdin; exit status 0 only when every code cell ran to its end."""
     job = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     logging.getLogger("papermill").setLevel(logging.ERROR)
     notebook = nbformat.read(job["source"], as_version=4)
     # Kernels race for TCP ports when several runs start at once; a unix socket in a fresh short path cannot.
-    sockets = tempfile.mkdtemp(prefix="nb-") if os.name == "posix" else None
+    # Its name tells `execute.run` whose it was, should this process be killed.
+    sockets = tempfile.mkdtemp(prefix=f"nb-{os.getpid()}-") if os.name == "posix" else None
+    threading.Thread(target=_end_with_parent, args=(sockets,), daemon=True).start()
     config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/k"}} if sockets else {})
     papermill_engines.register("digits", Engine)
     papermill.execute.raise_for_execution_errors = raise_unless_meant
