@@ -329,6 +329,18 @@ def test_as_many_are_in_work_as_there_is_memory_for(tmp_path, monkeypatch):
     assert (build.trainings(), build.at_once()) == (1, 1)
 
 
+def test_the_sockets_of_a_killed_build_are_swept_and_nothing_else(tmp_path):
+    for name, swept in (("pool-abc", True), ("of somebody", False)):
+        home = tmp_path / name
+        home.mkdir()
+        note = tmp_path / "build/staging/pool/socket"
+        note.parent.mkdir(parents=True)
+        note.write_text(str(home / "s"))
+        build._sweep(tmp_path / "build")
+        assert home.exists() != swept
+        assert not note.exists()
+
+
 def test_a_training_without_end_is_stopped_at_the_limit_of_its_cell_and_the_others_go_on(root):
     for slug, text in {"01_one": "import time; time.sleep(3600)", "02_two": "pass"}.items():
         asked = f"list(pool.calls(os.environ[pool.ADDRESS], [asked('it', 1, text={text!r} + chr(10))]))"

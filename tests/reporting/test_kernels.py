@@ -5,8 +5,10 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -98,6 +100,26 @@ def test_a_kernel_that_stands_still_amid_its_start_is_waited_for(tmp_path, monke
     assert "start_timeout" in known
     assert "iopub_timeout" in NotebookClient.class_trait_names()
     assert given["start_timeout"] == given["iopub_timeout"] == 3600
+
+
+def test_the_sockets_of_a_kernel_go_with_it_though_it_was_killed(tmp_path, monkeypatch):
+    short = Path(tempfile.mkdtemp(prefix="t-"))  # the path of a socket has at most some hundred letters
+    monkeypatch.setattr(tempfile, "tempdir", str(short))
+    monkeypatch.setenv("TMPDIR", str(short))
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("while True: pass")]), tmp_path / "a.ipynb"
+    )
+
+    def progress(now):
+        if any(short.glob("nb-*/*")):  # the kernel has opened them
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        execute.run(
+            tmp_path / "a.ipynb", tmp_path / "b.ipynb", parameters={}, results=tmp_path / "results", progress=progress
+        )
+    assert not list(short.glob("nb-*"))
+    shutil.rmtree(short)
 
 
 def test_a_worker_that_has_done_all_and_does_not_end_is_an_error(monkeypatch):

@@ -365,6 +365,9 @@ def test_seconds_in_which_a_kernel_waits_and_stands_still_count_once(one, monkey
     assert set(one._stopped) == {10}
     assert not one._stop_others(1, stopped), "40 has started nothing yet"
     del there[40]
+    one.kernels = 5
+    assert not one._stop_others(1, stopped), "one of those that are counted has no process yet"
+    one.kernels = 4
     assert one._stop_others(1, stopped)
     one._askers.clear()
     one._alone.clear()
@@ -434,6 +437,108 @@ def test_seconds_in_the_queue_are_told_apart_from_those_of_ones_own_trainings(on
         thread.join()
     until(lambda: not one._askers)
     assert one.idle({os.getpid()}) == one.idle({os.getpid()}), "it stands still"
+
+
+def test_of_fewer_calls_at_a_time_than_alone_the_missing_part_is_waited(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(builds.time, "monotonic", lambda: now[0])
+    asker = builds._Asker(None, 1, size=2, left=3, since=0.0)
+    # (at, more calls begun or ended, seconds waited until then): two at a time, then the last by itself
+    for at, more, waited in ((10, 1, 10), (14, 1, 12), (20, -1, 12), (24, -1, 14), (24, 1, 14), (30, -1, 14)):
+        now[0] = float(at)
+        asker.count(more)
+        assert asker.idle == waited, at
+
+
+def test_calls_begin_in_the_end_though_a_kernel_counts_as_computing(tmp_path, monkeypatch):
+    """It may wait for the lock of a file that the one with the calls holds, and that would be for ever."""
+    monkeypatch.setattr(builds, "_STARVED", 0.5)
+    with Pool(1, os.environ) as one, one.kernel(), one.kernel():
+        thread, heard = ask(one.address, [call("pass")])
+        thread.join(timeout=300)
+        assert heard == ["a training"]
+
+
+FORKS = """
+import os, pickle, signal, time
+from helpers.runtime import pool
+with pool.alone(still=False):
+    child = os.fork()
+    if not child:
+        time.sleep(3600)
+asked = pool.Call(pickle.dumps((exec, ("pass",))), frozenset(), 1.0, "later")
+print([done.label for done, _ in pool.calls(os.environ[pool.ADDRESS], [asked])])
+child_of_calls = os.fork()
+if not child_of_calls:
+    time.sleep(3600)
+for each in (child, child_of_calls):
+    os.kill(each, signal.SIGKILL)
+"""
+STARTS = """
+import subprocess, sys
+from helpers.runtime import pool
+code = '''
+import os, pickle
+from helpers.runtime import pool
+with pool.alone():
+    print("has it", flush=True)
+try:
+    list(pool.calls(os.environ[pool.ADDRESS], [pool.Call(pickle.dumps((exec, ("pass",))), frozenset(), 1.0, "a")]))
+except RuntimeError as error:
+    print(error)
+'''
+with pool.alone():
+    subprocess.run([sys.executable, "-c", code], check=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (FORKS, "['later']\n"),
+        (STARTS, "has it\ntrainings cannot be asked for while the machine is held alone\n"),
+    ],
+)
+def test_processes_that_a_kernel_forks_or_starts_hold_nothing_up(one, code, words):
+    environment = os.environ | {pool.ADDRESS: one.address}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300)
+    assert (done.stdout, done.returncode) == (words, 0), done.stderr
+    until(lambda: not one._alone)
+    until(lambda: not one._askers)
+
+
+def test_a_worker_that_grows_above_its_memory_is_stopped():
+    with Pool(1, os.environ, memory=150 * 2**20) as one:
+        thread, heard = ask(one.address, [call("held = b'x' * 400_000_000\nimport time; time.sleep(3600)")])
+        thread.join()
+        thread, after = ask(one.address, [call("pass")])
+        thread.join()
+    assert "GiB of memory; the limit is 0.1 GiB" in str(heard[0])
+    assert after == ["a training"]
+
+
+def test_whatever_goes_wrong_is_answered(one, monkeypatch):
+    thread, heard = ask(one.address, [call("pass")])
+    thread.join()
+    (worker,) = one._workers
+    worker.said.unlink()  # by somebody who sweeps the folder of temporary files
+    thread, heard = ask(one.address, [call("import os; os._exit(7)")])
+    thread.join()
+    assert str(heard[0]).endswith("ended with status 7")
+    monkeypatch.setattr(builds._Worker, "make", lambda *_, **__: {}["an answer"])
+    thread, heard = ask(one.address, [call("pass")])
+    thread.join()
+    assert str(heard[0]) == "a training: KeyError('an answer')"
+    assert not one._workers
+    assert not one._running
+
+
+def test_an_error_that_cannot_travel_says_where_it_was_raised(one):
+    text = "class Odd(Exception):\n  def __init__(self, a, b): super().__init__(a)\nraise Odd('of mine', 2)"
+    thread, heard = ask(one.address, [call(text)])
+    thread.join()
+    assert str(heard[0]) == "Odd: of mine"
+    assert 'File "<string>", line 3' in "".join(heard[0].__notes__)
 
 
 BUILD = """

@@ -1,16 +1,22 @@
 """Trainings side by side: the same bits in processes, one after another and on a cluster; each once, whoever asks."""
 
 import os
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from test_fit import assert_same_run, make_split
 
 from helpers.data import folds
+from helpers.models.augmentation import Warp
 from helpers.reporting.run.pool import Pool
-from helpers.runtime import device, paths, pool, precision, run_store
+from helpers.runtime import device, paths, pool, precision, run_store, sources
 from helpers.training import fine_tuning, fit, outcomes, parallel, recipes, workers
+from helpers.training import specs as specs_module
 
 pytestmark = [pytest.mark.slow]
 
@@ -113,6 +119,56 @@ def test_the_pool_of_a_build_trains_the_same_bits_each_once(side_by_side, specs,
             list(parallel._in_pool(one.address, [{"another": specs[0]}], tmp_path / "store"))
     assert run_store.store_size(tmp_path / "store")[0] == 2
     assert len(list((tmp_path / "build/staging/images").iterdir())) == 1, "images go out once"
+
+
+def test_a_key_tells_of_the_code_that_is_loaded_not_of_what_is_edited_later(tmp_path):
+    shutil.copytree(Path(sources.PACKAGE), tmp_path / "helpers", ignore=shutil.ignore_patterns("__pycache__", "assets"))
+    code = """
+import sys
+from pathlib import Path
+from helpers.training import parallel, specs
+with Path(sys.modules["helpers.training.step"].__file__).open("a") as edited:
+    edited.write("\\ndef more():\\n    return 1\\n")
+print(*[specs._source(model) for model in ("resnet8", "mlp")])
+"""
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    wanted = " ".join(specs_module._source(model) for model in ("resnet8", "mlp"))
+    found = [
+        subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True).stdout.strip()
+        for _ in range(2)
+    ]
+    assert found[0] == wanted
+    assert found[1] not in ("", wanted), "a process that begins later has loaded what was edited"
+
+
+class OfANotebook(Warp):
+    """As a cell may define it: no other process knows it by its name."""
+
+
+def test_what_only_this_notebook_knows_is_trained_by_itself(specs, tmp_path, monkeypatch):
+    def spread(*_, **__):
+        raise LookupError("in processes of its own")
+
+    monkeypatch.setattr(workers, "spread", spread)
+    monkeypatch.setenv(pool.ADDRESS, "nobody is to ask there")
+    own = replace(specs[0], augmentation=OfANotebook(**vars(recipes.FAST_WARP)))
+    with pytest.raises(LookupError):
+        parallel.train([own], store=tmp_path)
+    for asked in (own, [own], {"a": [specs[0], own]}):
+        with pytest.raises(ValueError, match="augmentation: got OfANotebook, whose code no key tells of"):
+            parallel.train(asked)
+
+
+def test_the_same_training_for_another_store_is_another(specs, tmp_path, monkeypatch):
+    heard = []
+    monkeypatch.setattr(paths, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(pool, "calls", lambda address, asked: heard.extend(asked) or iter(()))
+    monkeypatch.chdir(tmp_path)
+    for place in (Path("a"), tmp_path / "b", tmp_path / "a"):
+        assert not list(parallel._in_pool("", [{"key": specs[0]}], place))
+    first, other, again = (call.leaves for call in heard)
+    assert first == again == {f"{tmp_path / 'a'}/key"}
+    assert not first & other
 
 
 def test_a_single_training_is_made_by_who_has_the_machine_alone(specs, tmp_path, monkeypatch):

@@ -50,12 +50,19 @@ def train(
     None is one, but every core for a single TrainSpec that is trained here. A spec that comes twice is trained once,
     and of specs that differ only in their number of epochs the longest is trained and the others are taken from it on
     the way, where that is the same (`specs.kin`). store: as in `fit.run`. finished: called with each run as it ends; in
-    the pool of a build, when all have. Raises ValueError for numbers below 1, and whatever a training raises; what was
-    finished before it stays in the store.
+    the pool of a build, when all have. Raises ValueError for numbers below 1 and for an augmentation that is no part of
+    the helpers without a store of its own, and whatever a training raises; what was finished before it stays in the
+    store.
     """
     for name, value in (("threads", threads), ("processes", processes)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise ValueError(f"{name}: got {value!r}; a whole number from 1 is allowed")
+    outsider = next((type(spec.augmentation).__name__ for spec in _leaves(specs) if not _in_helpers(spec)), "")
+    if outsider and store is None:  # a run of before would be taken for it
+        raise ValueError(
+            f"augmentation: got {outsider}, whose code no key tells of; allowed are those of the helpers, or any with "
+            f"`store`, a folder of its own that is to be emptied whenever {outsider} changes"
+        )
     finished, scheduler = finished or (lambda run: None), os.environ.get("DASK_SCHEDULER", "")
     if isinstance(specs, TrainSpec) and threads is None and not scheduler:
         there = _is_stored(key(specs), Path(store or paths.RUNS))
@@ -78,7 +85,7 @@ def train(
         ended = iter(())
     elif scheduler:
         ended = _on_cluster(scheduler, families, threads)
-    elif threads == 1 and (address := os.environ.get(pool.ADDRESS)) and all(map(_known_elsewhere, missing.values())):
+    elif threads == 1 and (address := os.environ.get(pool.ADDRESS)) and all(map(_in_helpers, missing.values())):
         # All at once: while one of them is awaited this kernel counts as waiting, and what follows computes.
         ended = iter(list(_in_pool(address, families, store)))
         told = True
@@ -195,8 +202,8 @@ def _in_pool(address: str, families: Sequence[Mapping[str, TrainSpec]], store: P
         yield ended or [(name, True, 0, {}) for name in names[call]]
 
 
-def _known_elsewhere(spec: TrainSpec) -> bool:
-    """Whether a process that trains for several notebooks knows the augmentation: not if one of them defines it."""
+def _in_helpers(spec: TrainSpec) -> bool:
+    """Whether keys, and processes that train for several notebooks, know the augmentation: not if a notebook's own."""
     return spec.augmentation is None or type(spec.augmentation).__module__.startswith("helpers.")
 
 

@@ -1,4 +1,4 @@
-"""The pool of a build: one warm process for each core, shared by all kernels, whose calls queue, the longest first.
+"""The pool of a build: a warm process for each core, if memory allows, whose calls queue, the longest first.
 
 It never looks into a call. No two that leave the same run are made at once: who asks second finds it in the run store.
 Cores are counted: a kernel that computes takes one, and no call begins while none is free, so that what a page says
