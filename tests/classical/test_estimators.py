@@ -134,7 +134,18 @@ def test_one_hot_trees_in_plain_arrays(small):
     np.testing.assert_array_equal(estimators.tree(full).labels(x), wanted)
     assert estimators.tree(full).megabytes == full.nbytes / 1e6
     with pytest.raises(ValueError, match="classes differ"):
-        trees.plain(DecisionTreeClassifier().fit(flat(x_train), np.stack([y_train, y_train % 2], axis=1)))
+        trees.plain(DecisionTreeClassifier().fit(flat(x_train), np.stack([y_train, y_train + 1], axis=1)))
+
+
+def test_one_hot_trees_of_digits_of_which_one_never_occurs(small):
+    x_train, y_train, x, _ = small
+    some = y_train != 3
+    fitted = DecisionTreeClassifier(random_state=0).fit(flat(x_train[some]), np.eye(10, dtype=int)[y_train[some]])
+    answers = fitted.predict(flat(x))
+    wanted = np.where(answers.sum(axis=1) == 1, answers.argmax(axis=1), trees.NO_LABEL)
+    found = estimators.tree(trees.plain(fitted)).labels(x)
+    np.testing.assert_array_equal(found, wanted)
+    assert 3 not in found
 
 
 def test_threads_are_those_that_were_asked_for_and_change_nothing(small, monkeypatch):

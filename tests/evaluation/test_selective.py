@@ -314,6 +314,21 @@ def test_the_promised_limits_are_those_of_an_order_statistic_of_uniform_scores(n
     assert shares == pytest.approx((0.025, 0.025), abs=0.005)
 
 
+def test_coverage_counted_on_few_images_has_their_luck_in_addition():
+    """The true coverage is drawn first, as above, and then how many of the new images it holds."""
+    rng = np.random.default_rng(0)
+    limits = np.sort(rng.random((20_000, 200)), axis=1)[:, 180]  # the ceil(201 * 0.9) = 181st smallest
+    counted = rng.binomial(400, limits) / 400
+    low, high = conformal.promised(200, miss_rate=0.1, measured_on=400)
+    outside = np.mean(counted < low), np.mean(counted > high)
+    assert outside == pytest.approx((0.022, 0.025), abs=0.004)  # whole images: a little less than 0.025 each
+    exact = conformal.promised(200, miss_rate=0.1)
+    assert low < exact[0]
+    assert high > exact[1]
+    assert conformal.promised(200, miss_rate=0.1, measured_on=20_000) == pytest.approx(exact, abs=1e-3)
+    assert conformal.promised(50, miss_rate=0.01, measured_on=400) == (1.0, 1.0)
+
+
 def test_limits_per_class_protect_the_hard_class():
     p, y = world(20_000, 0)
     fit = {"calibration": (p[:10_000], y[:10_000]), "test": (p[10_000:], y[10_000:])}

@@ -1,5 +1,6 @@
 """The leak and the strangers: put together from known answers, so that every count can be checked by hand."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -80,6 +81,27 @@ def test_every_way_of_asking_is_counted(parts, answers):
     assert not (seen & wrong).any()
     assert not none.any()
     assert apart.sum() == 6
+
+
+def test_who_reads_new_digits_better_is_settled_only_where_all_looks_agree(parts, answers):
+    def look(only_leaking, only_apart, both=20):
+        n = only_leaking + only_apart + both
+        leaking, apart = np.zeros(n, int), np.zeros(n, int)
+        leaking[only_leaking : only_leaking + only_apart] = apart[:only_leaking] = 1  # wrong
+        seen = np.zeros(n, bool)
+        return replace(leak.examine(answers), labels=np.zeros(n, int), seen=seen, leaking=leaking, apart=apart)
+
+    p_values, better = leak.on_new_judged([look(1, 8)])
+    assert (p_values.round(3).tolist(), better) == ([0.039], -1)
+    # A second look doubles the smallest p-value, so what one look told apart two may not.
+    p_values, better = leak.on_new_judged([look(1, 8), look(7, 2)])
+    assert (p_values.round(3).tolist(), better) == ([0.078, 0.18], 0)
+    assert leak.on_new_judged([look(1, 8), look(2, 7)])[1] == 0
+    assert leak.on_new_judged([look(1, 20), look(2, 7)])[1] == -1
+    assert leak.on_new_judged([look(20, 1), look(7, 2)])[1] == 1
+    assert leak.on_new_judged([look(1, 20), look(7, 2)])[1] == 0, "the other way round"
+    assert leak.on_new_judged([look(1, 20), look(4, 4)])[1] == 0, "a tie points nowhere"
+    assert leak.on_new_judged([look(0, 0)])[1] == 0
 
 
 def test_rows_on_a_short_budget_are_not_judged(source, parts, answers):

@@ -1,5 +1,6 @@
 """What is said of the ladder: recorded runs answer claims, short ones stand beside them and are never judged."""
 
+import fnmatch
 from dataclasses import replace
 
 import numpy as np
@@ -55,6 +56,19 @@ def test_hours_of_a_training_count_once(made):
     on_the_way = replace(one, history=one.history[:1], seconds=hour / 2)
     assert tables.hours(both | {"c": on_the_way}) == pytest.approx(3)
     assert tables.hours({}) == 0
+    # Run by itself, the shorter one took other seconds for the epochs that both have.
+    alone = replace(on_the_way, history=on_the_way.history.assign(seconds=on_the_way.history["seconds"] + 5))
+    assert tables.hours(both | {"c": alone}) == pytest.approx(3)
+    assert tables.on_the_way(both | {"c": alone})["c"] in both
+    other_way = replace(alone, history=alone.history.assign(loss=alone.history["loss"] + 1))
+    assert "c" not in tables.on_the_way(both | {"c": other_way})
+
+
+def test_the_day_of_records_is_the_last_of_several(made):
+    one = replace(next(iter(made[0].values())), finished="2026-01-02")
+    assert tables.together({"a": one, "b": one}).startswith("recorded 2026-01-02")
+    earlier = replace(one, finished="2026-01-01")
+    assert tables.together({"a": one, "b": earlier}).startswith("recorded until 2026-01-02")
 
 
 def test_epochs_that_trainings_share_are_said_once(made, split):
@@ -122,7 +136,7 @@ def tests():
 def test_comparisons_as_they_are_read(tests):
     read = tables.shown(tests)
     assert read["least to most"].tolist() == ["-5 to +2"]
-    assert read["seen"].tolist() == ["1 of 2"]
+    assert read["told apart"].tolist() == ["1 of 2"]
     assert set(tables.FORMATS) <= set(read.columns)
     assert "least to most" not in tables.shown(tests.assign(repeats=1))
     assert tables.in_words(pd.Series({"one": 3.4, "another": -2})) == "*one* (+3), *another* (−2)"
@@ -132,8 +146,42 @@ def test_comparisons_as_they_are_read(tests):
 def test_steps_between_recorded_runs_in_words(tests):
     published = pd.Series({"50 epochs": -1, "batch normalisation": 5})
     said = tables.recorded_in_words(tests, published)
-    assert said.endswith("luck: *50 epochs* (−3). The account has *50 epochs* (−1).")
-    assert tables.recorded_in_words(tests, published[1:]).endswith("luck: *50 epochs* (−3).")
+    assert "from the luck of the images (one training each; other seeds were not tried)" in said
+    assert said.endswith("tried): *50 epochs* (−3). The account has *50 epochs* (−1).")
+    assert tables.recorded_in_words(tests, published[1:]).endswith("tried): *50 epochs* (−3).")
     luck = tests.assign(**{"told apart": 0})
-    assert tables.recorded_in_words(luck, published).endswith("luck: none.")
+    assert tables.recorded_in_words(luck, published).endswith("tried): none.")
     assert "as soon as" in tables.recorded_in_words(tests[:0], published)
+
+
+@pytest.mark.parametrize(
+    ("squared", "entropy", "told", "said"),
+    [
+        (
+            [20, 20, 17],
+            [-15, -14, -14],
+            (0, 0),
+            "In no single repeat * all 3; * lowers it by 31 to 35 images * goes with the loss.",
+        ),
+        (
+            [20, 20, 17],
+            [5, -14, -14],
+            (1, 0),
+            "In only 1 of 3 repeats * lowers it by 15 to 34 * goes in part with the loss.",
+        ),
+        ([2, 2], [1, 1], (0, 0), "* lowers it by 1 image in every one. *"),
+        ([20, 17], [30, 27], (0, 0), "* raises it by 10 images * not the squared error's."),
+        ([20, -2, 17], [0, -30, 1], (0, 0), "* in every repeat, and what it is, * the question stays open."),
+        ([20, 20, 17], [20, 0, 0], (0, 0), "* has not the same sign in all of them: the question stays open."),
+        ([20], [-15], (0, 0), "* in this one repeat, and there is no other * stays open."),
+        ([-3, 0], [5, 5], (0, 0), "* costs nothing in any repeat: *"),
+        ([40, 60], [1, 0], (2, 0), "With cross-entropy it is not told from luck in every repeat: * whole story."),
+        ([40, 60], [50, 70], (2, 2), "Cross-entropy takes away none of the harm*"),
+        ([40, 60], [20, 30], (2, 2), "Cross-entropy takes away 50% of the harm; *"),
+    ],
+)
+def test_whether_the_cost_of_a_penalty_goes_with_the_loss(squared, entropy, told, said):
+    priced = {"squared error": squared, "cross-entropy": entropy}
+    about = {"images": [-np.mean(squared), -np.mean(entropy)], "told apart": told, "repeats": len(squared)}
+    words = tables.penalty_in_words(priced, pd.DataFrame(about, index=[*priced]))
+    assert fnmatch.fnmatchcase(words, said), words

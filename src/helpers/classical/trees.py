@@ -42,10 +42,14 @@ class Tree:
 
 
 def plain(model: DecisionTreeClassifier) -> Tree:
-    """Return a fitted scikit-learn tree as arrays. Raises ValueError for outputs that are not all of one kind."""
+    """Return a fitted scikit-learn tree as arrays. Raises ValueError for outputs that are not all of one kind.
+
+    An output that lacks the last classes (a one-hot column of a digit that never occurs) has a share of 0 for them.
+    """
     found = model.tree_
     every = [model.classes_] if model.n_outputs_ == 1 else model.classes_
-    if not all(np.array_equal(classes, every[0]) for classes in every):
+    whole = max(every, key=len)
+    if not all(np.array_equal(classes, whole[: len(classes)]) for classes in every):
         raise ValueError("model: fitted to columns whose classes differ; the same ones in each are needed")
     return Tree(
         left=found.children_left.copy(),
@@ -55,7 +59,7 @@ def plain(model: DecisionTreeClassifier) -> Tree:
         impurity=found.impurity.copy(),
         weight=found.weighted_n_node_samples.copy(),
         value=found.value.copy(),
-        classes=np.asarray(every[0]).astype(np.int64),
+        classes=np.asarray(whole).astype(np.int64),
         importances=model.feature_importances_,
     )
 

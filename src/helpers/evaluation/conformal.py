@@ -69,19 +69,26 @@ def coverage(members: np.ndarray, y_true) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").astype({"n": int}).rename_axis("digit")
 
 
-def promised(n: int, *, miss_rate: float, confidence: float = 0.95) -> tuple[float, float]:
+def promised(
+    n: int, *, miss_rate: float, measured_on: int | None = None, confidence: float = 0.95
+) -> tuple[float, float]:
     """Return between which limits coverage lies for this share of calibration sets of n images.
 
     The promise holds on average over calibration sets; for one of them the coverage is Beta distributed, with
-    parameters n + 1 - l and l = floor((n + 1) miss_rate). Source: Vovk (2012), as in Angelopoulos and Bates (2023),
-    section 3.2.
+    parameters n + 1 - l and l = floor((n + 1) miss_rate). measured_on: so many new images coverage is counted on; their
+    luck comes in addition, and the count is beta-binomial. None: the coverage that endless new images would show.
+    Source: Vovk (2012), as in Angelopoulos and Bates (2023), section 3.2.
     """
     from scipy import stats  # imported where used: it costs a second
 
     left = int(np.floor(np.round((n + 1) * miss_rate, 9)))
     if left < 1:
         return 1.0, 1.0
-    both = stats.beta.ppf([(1 - confidence) / 2, (1 + confidence) / 2], n + 1 - left, left)
+    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
+    if measured_on is None:
+        both = stats.beta.ppf(ends, n + 1 - left, left)
+    else:
+        both = stats.betabinom.ppf(ends, measured_on, n + 1 - left, left) / measured_on
     return float(both[0]), float(both[1])
 
 

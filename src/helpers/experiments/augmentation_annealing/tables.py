@@ -28,8 +28,9 @@ def in_words(images: pd.Series) -> str:
 def shown(steps: pd.DataFrame) -> pd.DataFrame:
     """Return `comparison.paired_tests` as a table to read, with FORMATS: range over repeats, how many tell it apart."""
     over = [f"{least:+d} to {most:+d}" for least, most in zip(steps["least"], steps["most"], strict=True)]
-    seen = [f"{told} of {of}" for told, of in zip(steps["told apart"], steps["repeats"], strict=True)]
-    table = steps[["from", "images"]].assign(**{"least to most": over, "disagree": steps["disagree"], "seen": seen})
+    told = [f"{told} of {of}" for told, of in zip(steps["told apart"], steps["repeats"], strict=True)]
+    columns = {"least to most": over, "disagree": steps["disagree"], "told apart": told}
+    table = steps[["from", "images"]].assign(**columns)
     if (steps["repeats"] == 1).all():
         table = table.drop(columns="least to most")
     return table.assign(p=steps["p"]).rename_axis("rung")
@@ -59,14 +60,12 @@ def scores(records: Mapping[str, Run], labels: np.ndarray) -> pd.DataFrame:
 
 def on_the_way(records: Mapping[str, Run]) -> dict[str, str]:
     """Return, for each record that is an early moment of a longer one, to the last digit, the name of the longest."""
+    # Not the seconds: a training that was run by itself took other ones for the same epochs.
+    learned = {name: record.history.drop(columns="seconds") for name, record in records.items()}
     found = {}
-    for name, record in records.items():
-        n = len(record.history)
-        longer = {
-            other: len(each.history)
-            for other, each in records.items()
-            if len(each.history) > n and each.history[:n].equals(record.history)
-        }
+    for name, history in learned.items():
+        n = len(history)
+        longer = {other: len(each) for other, each in learned.items() if len(each) > n and each[:n].equals(history)}
         if longer:
             found[name] = max(longer, key=longer.get)
     return found
@@ -79,23 +78,73 @@ def hours(records: Mapping[str, Run]) -> float:
 
 
 def together(records: Mapping[str, Run]) -> str:
-    """Say what `outcomes.together` says of records, but count epochs that several of them share once, as `hours`."""
+    """Say what `outcomes.together` says of records, but count epochs that several of them share once, as `hours`.
+
+    The day is the last one; where some are of earlier days, it says so.
+    """
     passed = on_the_way(records)
     words = outcomes.together([replace(one, seconds=0.0) if name in passed else one for name, one in records.items()])
+    if len({one.finished for one in records.values()}) > 1:
+        words = words.replace("recorded ", "recorded until ", 1)
     return words + (", counting once the epochs that several share" if passed else "")
 
 
 def recorded_in_words(ends: pd.DataFrame, published: pd.Series) -> str:
-    """Say which steps between recorded runs can be told from luck, and what was published for them.
+    """Say which steps between recorded runs can be told from the luck of the images, and what was published for them.
 
-    ends: `comparison.paired_tests` of them; published: images gained, by the name of the step.
+    ends: `comparison.paired_tests` of them; published: images gained, by the name of the step. There is one training of
+    each, so of the luck of the seed nothing is known, and the words say that.
     """
     if ends.empty:
         return "Steps between recorded runs will be tested here, image by image, as soon as there are two of them."
     found = ends.loc[ends["told apart"] == 1, "images"]
     known = published.reindex(found.index).dropna()
     account = f" The account has {in_words(known)}." if len(known) else ""
-    return f"Of the {len(ends)} steps between recorded runs, what can be told from luck: {in_words(found)}.{account}"
+    luck = "the luck of the images (one training each; other seeds were not tried)"
+    return f"Of the {len(ends)} steps between recorded runs, what can be told from {luck}: {in_words(found)}.{account}"
+
+
+def penalty_in_words(priced: Mapping[str, Sequence[int]], costs: pd.DataFrame) -> str:
+    """Say whether what a penalty costs goes away when squared error is exchanged for cross-entropy.
+
+    priced: images lost to the penalty, by seed, under "squared error" and "cross-entropy", in this order; costs:
+    `comparison.paired_tests` of the same (there a loss is negative), by these names.
+    """
+    squared, entropy = (np.asarray(each) for each in priced.values())
+    n, swing = len(squared), squared - entropy
+    harms = (costs["images"] < 0) & (costs["told apart"] == costs["repeats"])  # as everywhere: in every repeat
+    if harms["squared error"]:
+        if not harms["cross-entropy"]:
+            return (
+                "With cross-entropy it is not told from luck in every repeat: on this budget the loss may be the whole "
+                "story."
+            )
+        if swing.mean() <= 0:
+            return "Cross-entropy takes away none of the harm: it is the penalty itself."
+        return (
+            f"Cross-entropy takes away {swing.mean() / squared.mean():.0%} of the harm; the rest is the penalty itself."
+        )
+    if (squared <= 0).all():
+        return (
+            "With squared error the penalty costs nothing in any repeat: on this budget there is no harm that the loss "
+            "could explain."
+        )
+    # A cost too small for the test of one repeat may still be the same in all of them. Of one repeat nobody can say.
+    if n == 1 or (squared <= 0).any() or abs(np.sign(swing).sum()) < n:
+        why = "what it is, or what exchanging the loss changes about it, has not the same sign in all of them"
+        why = "there is no other to agree with it" if n == 1 else why
+        every = "in this one repeat" if n == 1 else "in every repeat"
+        return f"With squared error the cost is not told from luck {every}, and {why}: the question stays open."
+    told, moved = costs.loc["squared error", "told apart"], abs(swing)
+    by = " to ".join(f"{one:,}" for one in dict.fromkeys((moved.min(), moved.max())))
+    by += " images" if moved.max() > 1 else " image"
+    goes = "goes with the loss" if (entropy <= 0).all() else "goes in part with the loss"
+    goes, way = (goes, "lowers") if swing[0] > 0 else ("is not the squared error's", "raises")
+    where = f"In only {told} of {n} repeats" if told else "In no single repeat"
+    return (
+        f"{where} is the cost under squared error told from luck, but its sign is the same in all {n}; exchanging the "
+        f"loss {way} it by {by} in every one. On this budget the harm {goes}."
+    )
 
 
 def claim_rows(

@@ -139,6 +139,19 @@ def examine(runs: Sequence[Run]) -> Leak:
     )
 
 
+def on_new_judged(looks: Sequence[Leak], *, alpha: float = 0.05) -> tuple[np.ndarray, int]:
+    """Return the p-values of `Leak.on_new`, corrected for their number by Holm's method, and who reads new ones better.
+
+    looks: the same two networks, trained in several ways; the first is the one that is judged. The second is 1 for the
+    leaking network or -1 for the one apart, if the first look tells them apart and every other points the same way;
+    else 0, not settled: to ask twice and report the answer that one likes would be no test.
+    """
+    tests = [look.on_new() for look in looks]
+    p_values = comparison.holm([test.p_value for test in tests])
+    ways = {int(np.sign(test.difference)) for test in tests}
+    return p_values, ways.pop() if p_values[0] <= alpha and len(ways) == 1 else 0
+
+
 def _origin(runs: Sequence[Run]) -> str:
     """Say in words where the networks come from: records, or trainings of today."""
     if any(run.finished for run in runs):
