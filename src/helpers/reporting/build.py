@@ -21,7 +21,7 @@ from helpers.reporting.run.pool import PREFIX, Pool
 from helpers.reporting.run.terminal import Terminal
 from helpers.reporting.try_it import page as try_page
 from helpers.runtime import paths
-from helpers.runtime.files import explain
+from helpers.runtime.files import explain, write_atomically
 from helpers.runtime.pool import ADDRESS, WORKER_BYTES
 from helpers.runtime.precision import available_threads
 
@@ -142,7 +142,7 @@ def _pooled(stack: contextlib.ExitStack, scratch: Path, limits: execute.Limits) 
     stack.callback(shutil.rmtree, home, ignore_errors=True)
     settings = environment.for_kernel(home) | execute.pinned(1) | {"DIGITS_ROOT": str(paths.ROOT)}
     pool = stack.enter_context(Pool(trainings(), settings, memory=limits.memory_bytes))
-    (home / _SOCKET).write_text(pool.address, encoding="utf-8")
+    write_atomically(home / _SOCKET, pool.address)
     return {"pool": pool, "environment": {ADDRESS: pool.address}}
 
 

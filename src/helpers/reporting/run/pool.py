@@ -104,6 +104,7 @@ class _Worker:
             )
         theirs.close()
         self.killed = self.given = False
+        self.stopped = ""  # why it was, when it had grown too large
 
     def make(self, call: bytes, *, limit: int = 0) -> tuple[bool, bool, bytes]:
         """Return whether a call ended well, whether a new process may do better, and what it returned or raised.
@@ -115,8 +116,7 @@ class _Worker:
         self.given = True
         while not self.connection.poll(_LOOK):
             if limit and (size := self.bytes()) > limit:
-                words = f"stopped at {size / 2**30:.1f} GiB of memory; the limit is {limit / 2**30:.1f} GiB"
-                self.said.write_text(words, encoding="utf-8")
+                self.stopped = f"stopped at {size / 2**30:.1f} GiB of memory; the limit is {limit / 2**30:.1f} GiB"
                 self.process.kill()
                 break
         return self.connection.recv()
@@ -145,9 +145,9 @@ class _Worker:
         """Return how a process that was found dead ended, and what it said before."""
         with contextlib.suppress(subprocess.TimeoutExpired):  # the connection closes a moment before it has ended
             self.process.wait(timeout=5)
-        status, text = self.end(), ""
+        status, text = self.end(), self.stopped
         with contextlib.suppress(OSError):  # somebody may have swept the folder of temporary files
-            text = self.said.read_text(encoding="utf-8", errors="replace")
+            text = text or self.said.read_text(encoding="utf-8", errors="replace")
         lines = [line.strip() for line in text.splitlines()]
         fatal = [line for line in lines if line.startswith("Fatal Python error")]  # where it stood comes after that
         last = (fatal or [line for line in lines if line] or [""])[-1][:300]
