@@ -24,6 +24,7 @@ from helpers.reporting.run.pool import Pool
 from helpers.reporting.run.terminal import Terminal
 from helpers.runtime import paths
 from helpers.runtime.files import write_atomically
+from helpers.runtime.precision import cores
 
 
 @dataclass(frozen=True)
@@ -232,11 +233,6 @@ def threads_for(at_a_time: int) -> int:
     if pinned and not (pinned.isdecimal() and int(pinned) > 0):
         raise ValueError(f"DIGITS_THREADS: got {pinned!r}; a whole number from 1 is allowed")
     return int(pinned or max(1, cores() // at_a_time))
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def signed(ran: Ran, parameters: dict, began: str) -> nbformat.NotebookNode:
